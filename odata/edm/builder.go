@@ -1,0 +1,366 @@
+package edm
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm/schema"
+)
+
+// Builder makes a Model out of GORM structs.
+//
+// A field becomes a property of the field's name; its Go type gives the Edm
+// type, a pointer makes it nullable. Fields with `gorm:"serializer:json"` become
+// collections (slices), complex types (structs) or open complex types (maps).
+// GORM's has-many, has-one and belongs-to relations become navigation
+// properties. The tag `odata:"…"` takes, separated by commas:
+//
+//   - not part of the model
+//     name=X       the property is called X
+//     computed     set by the server, ignored in requests
+//     immutable    taken when the entity is created, ignored in updates
+//     writeonly    never shown
+//     etag         the entity's ETag is made of this property
+//     dynamic      a map[string]any: the type is open and its dynamic properties live here
+//     partner=X    on a relation: the navigation property back is called X, and is
+//     declared by this if the other struct has none
+//
+// `validate:"…,max=N"` and GORM's size give MaxLength.
+type Builder struct {
+	model   *Model
+	cache   sync.Map
+	types   map[reflect.Type]*Struct
+	schemas map[*Struct]*schema.Schema
+}
+
+// NewBuilder starts a model whose types live in namespace.
+func NewBuilder(namespace string) *Builder {
+	m := &Model{Namespace: namespace, sets: map[string]*EntitySet{}}
+	return &Builder{model: m, types: map[reflect.Type]*Struct{}, schemas: map[*Struct]*schema.Schema{}}
+}
+
+// EntitySet adds the set name of entities like model, a pointer to a GORM
+// struct. The entity type is called typeName, or as the Go struct if it is "".
+func (b *Builder) EntitySet(name, typeName string, model any) (*EntitySet, error) {
+	s, err := b.entity(typeName, model)
+	if err != nil {
+		return nil, fmt.Errorf("entity set %s: %w", name, err)
+	}
+	if b.model.sets[name] != nil {
+		return nil, fmt.Errorf("entity set %s: added twice", name)
+	}
+	set := &EntitySet{Name: name, Type: s}
+	b.model.Sets = append(b.model.Sets, set)
+	b.model.sets[name] = set
+	return set, nil
+}
+
+func (b *Builder) entity(name string, model any) (*Struct, error) {
+	parsed, err := schema.Parse(model, &b.cache, schema.NamingStrategy{IdentifierMaxLength: 64})
+	if err != nil {
+		return nil, err
+	}
+	if name == "" {
+		name = parsed.Name
+	}
+	s := &Struct{Namespace: b.model.Namespace, Name: name, Table: parsed.Table, GoType: parsed.ModelType}
+	b.types[parsed.ModelType] = s
+	b.schemas[s] = parsed
+	for _, f := range parsed.Fields {
+		if parsed.Relationships.Relations[f.Name] != nil {
+			continue
+		}
+		if err := b.addField(s, f); err != nil {
+			return nil, fmt.Errorf("%s.%s: %w", name, f.Name, err)
+		}
+	}
+	if len(s.Key) == 0 {
+		return nil, fmt.Errorf("%s has no primary key", name)
+	}
+	s.index()
+	b.model.Entities = append(b.model.Entities, s)
+	return s, nil
+}
+
+func (s *Struct) index() {
+	s.byName = make(map[string]*Property, len(s.Properties))
+	for i, p := range s.Properties {
+		p.Index = i
+		s.byName[p.Name] = p
+	}
+}
+
+// tag reads a field's odata tag; hidden is true for "-".
+func tag(st reflect.StructTag) (options map[string]string, hidden bool) {
+	options = map[string]string{}
+	for option := range strings.SplitSeq(st.Get("odata"), ",") {
+		if option == "-" {
+			return nil, true
+		}
+		key, value, _ := strings.Cut(strings.TrimSpace(option), "=")
+		options[key] = value
+	}
+	return options, false
+}
+
+func (b *Builder) addField(s *Struct, f *schema.Field) error {
+	options, hidden := tag(f.Tag)
+	if hidden {
+		return nil
+	}
+	p := &Property{Name: f.Name, Column: f.DBName, field: f.StructField.Index, Key: f.PrimaryKey}
+	if n := options["name"]; n != "" {
+		p.Name = n
+	}
+	_, p.Computed = options["computed"]
+	_, p.Immutable = options["immutable"]
+	_, p.WriteOnly = options["writeonly"]
+	p.Nullable = f.FieldType.Kind() == reflect.Pointer || p.WriteOnly
+	if p.Column == "" && !p.WriteOnly {
+		return nil
+	}
+	if _, ok := options["dynamic"]; ok {
+		p.JSON = true
+		s.Open, s.Dynamic = true, p
+		return nil
+	}
+	var err error
+	if f.Serializer != nil {
+		p.JSON = true
+		p.Nullable = false
+		p.Type, err = b.jsonType(f.IndirectFieldType)
+	} else {
+		p.Type, err = scalar(f.IndirectFieldType)
+	}
+	if err != nil {
+		return err
+	}
+	p.MaxLength = maxLength(f.Tag, f.TagSettings["SIZE"])
+	s.Properties = append(s.Properties, p)
+	if p.Key {
+		s.Key = append(s.Key, p)
+	}
+	if _, ok := options["etag"]; ok {
+		s.ETag = p
+	}
+	return nil
+}
+
+func maxLength(st reflect.StructTag, size string) int {
+	n, _ := strconv.Atoi(size)
+	for rule := range strings.SplitSeq(st.Get("validate"), ",") {
+		if rule == "dive" {
+			break
+		}
+		if v, ok := strings.CutPrefix(rule, "max="); ok {
+			n, _ = strconv.Atoi(v)
+		}
+	}
+	return n
+}
+
+var (
+	timeType  = reflect.TypeFor[time.Time]()
+	uuidType  = reflect.TypeFor[uuid.UUID]()
+	bytesType = reflect.TypeFor[[]byte]()
+)
+
+// scalar gives the Edm type of a Go type held in a column of its own.
+func scalar(t reflect.Type) (Type, error) {
+	switch t {
+	case timeType:
+		return DateTimeOffset, nil
+	case uuidType:
+		return Guid, nil
+	case bytesType:
+		return Binary, nil
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return Boolean, nil
+	case reflect.String:
+		return String, nil
+	case reflect.Int8, reflect.Int16, reflect.Uint8:
+		return Int16, nil
+	case reflect.Int32, reflect.Uint16:
+		return Int32, nil
+	case reflect.Int, reflect.Int64, reflect.Uint32:
+		return Int64, nil
+	case reflect.Float32, reflect.Float64:
+		return Double, nil
+	}
+	return nil, fmt.Errorf("no Edm type for the Go type %s (hide it with odata:\"-\")", t)
+}
+
+// jsonType gives the Edm type of a Go type held as JSON.
+func (b *Builder) jsonType(t reflect.Type) (Type, error) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t.Kind() == reflect.Slice && t != bytesType:
+		of, err := b.jsonType(t.Elem())
+		return Collection{of}, err
+	case t.Kind() == reflect.Map:
+		return b.complexType(t)
+	case t.Kind() == reflect.Struct && t != timeType:
+		return b.complexType(t)
+	case t.Kind() == reflect.Interface:
+		return Untyped, nil
+	}
+	return scalar(t)
+}
+
+// complexType declares the complex type of a Go struct, or the open complex
+// type without declared properties of a Go map.
+func (b *Builder) complexType(t reflect.Type) (Type, error) {
+	if s := b.types[t]; s != nil {
+		return s, nil
+	}
+	s := &Struct{Namespace: b.model.Namespace, Name: t.Name(), GoType: t}
+	if s.Name == "" {
+		return nil, fmt.Errorf("the Go type %s needs a name to become a complex type", t)
+	}
+	b.types[t] = s
+	if t.Kind() == reflect.Map {
+		s.Open = true
+	} else if err := b.addJSONFields(s); err != nil {
+		return nil, err
+	}
+	b.model.Complex = append(b.model.Complex, s)
+	return s, nil
+}
+
+// Parameters describes the fields of the struct v as the parameters of an
+// operation, without declaring a complex type.
+func (b *Builder) Parameters(v any) (*Struct, error) {
+	s := &Struct{Namespace: b.model.Namespace, Name: "the action", GoType: reflect.TypeOf(v)}
+	return s, b.addJSONFields(s)
+}
+
+func (b *Builder) addJSONFields(s *Struct) error {
+	for _, f := range reflect.VisibleFields(s.GoType) {
+		if err := b.addJSONField(s, f); err != nil {
+			return fmt.Errorf("%s.%s: %w", s.Name, f.Name, err)
+		}
+	}
+	s.index()
+	return nil
+}
+
+func (b *Builder) addJSONField(s *Struct, f reflect.StructField) error {
+	if _, hidden := tag(f.Tag); hidden || !f.IsExported() || f.Tag.Get("json") == "-" {
+		return nil
+	}
+	t, err := b.jsonType(f.Type)
+	if err != nil {
+		return err
+	}
+	p := &Property{Name: f.Name, Type: t, field: f.Index, JSON: true}
+	p.Nullable = f.Type.Kind() == reflect.Pointer || t == Untyped
+	if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+		p.Name = name
+	}
+	p.MaxLength = maxLength(f.Tag, "")
+	s.Properties = append(s.Properties, p)
+	return nil
+}
+
+// ComplexType declares the complex type of a Go value's type, for results of
+// operations, and returns it. Slices give a Collection.
+func (b *Builder) ComplexType(v any) (Type, error) { return b.jsonType(reflect.TypeOf(v)) }
+
+// StructOf returns the structured type made from the Go type of v, a struct or
+// a pointer to one, or nil.
+func (b *Builder) StructOf(v any) *Struct {
+	t := reflect.TypeOf(v)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return b.types[t]
+}
+
+// Operation adds an action or function.
+func (b *Builder) Operation(op *Operation) { b.model.Operations = append(b.model.Operations, op) }
+
+// Build resolves the relations and returns the Model. Relations to structs
+// without an entity set are left out.
+func (b *Builder) Build() (*Model, error) {
+	for _, s := range b.model.Entities {
+		for i := range s.GoType.NumField() {
+			f := s.GoType.Field(i)
+			rel := b.schemas[s].Relationships.Relations[f.Name]
+			options, hidden := tag(f.Tag)
+			if rel == nil || hidden || b.types[rel.FieldSchema.ModelType] == nil {
+				continue
+			}
+			if err := b.relate(s, rel, options["partner"]); err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", s.Name, f.Name, err)
+			}
+		}
+	}
+	for _, s := range b.model.Entities {
+		s.navs = make(map[string]*Navigation, len(s.Navigation))
+		for _, n := range s.Navigation {
+			if s.byName[n.Name] != nil || s.navs[n.Name] != nil {
+				return nil, fmt.Errorf("%s.%s is declared twice", s.Name, n.Name)
+			}
+			s.navs[n.Name] = n
+		}
+	}
+	return b.model, nil
+}
+
+// relate adds the navigation property of a GORM relation, and the one back.
+func (b *Builder) relate(s *Struct, rel *schema.Relationship, partner string) error {
+	if rel.Type == schema.Many2Many || len(rel.References) != 1 || rel.References[0].PrimaryValue != "" {
+		return fmt.Errorf("relations over a join table or several columns are not supported")
+	}
+	target := b.types[rel.FieldSchema.ModelType]
+	ref := rel.References[0]
+	local, remote := ref.ForeignKey, ref.PrimaryKey
+	if rel.Type != schema.BelongsTo {
+		local, remote = remote, local
+	}
+	n := &Navigation{Name: rel.Name, Target: target, Many: rel.Type == schema.HasMany, Partner: partner}
+	n.Local, n.Remote = s.byColumn(local.DBName), target.byColumn(remote.DBName)
+	if n.Local == nil || n.Remote == nil {
+		return fmt.Errorf("its columns %s and %s must be properties", local.DBName, remote.DBName)
+	}
+	s.Navigation = append(s.Navigation, n)
+	if partner == "" || b.schemas[target].Relationships.Relations[partner] != nil {
+		return nil
+	}
+	target.Navigation = append(target.Navigation, &Navigation{
+		Name: partner, Target: s, Many: rel.Type == schema.BelongsTo, Partner: n.Name,
+		Local: n.Remote, Remote: n.Local, Inverse: true,
+	})
+	return nil
+}
+
+func (s *Struct) byColumn(column string) *Property {
+	for _, p := range s.Properties {
+		if p.Column == column {
+			return p
+		}
+	}
+	return nil
+}
+
+// StructOf builds the entity type of a GORM struct by itself, with extra
+// properties after its own.
+func StructOf(model any, extra ...*Property) (*Struct, error) {
+	b := NewBuilder("")
+	s, err := b.entity("", model)
+	if err != nil {
+		return nil, err
+	}
+	s.Properties = append(s.Properties, extra...)
+	s.index()
+	return s, nil
+}

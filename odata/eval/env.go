@@ -1,0 +1,139 @@
+// Package eval runs OData expressions in Go: a bound expression becomes a
+// closure over a Record. It gives the same answers as package sqlgen's SQL; one
+// suite holds both to that.
+package eval
+
+import (
+	"reflect"
+	"time"
+
+	"github.com/google/uuid"
+
+	"leadloop/odata/edm"
+	"leadloop/odata/plan"
+	"leadloop/odata/uri"
+)
+
+// Var is a name that an expression may use besides the properties of the model.
+type Var struct {
+	Name string
+	Type edm.Type
+}
+
+// Env names what expressions may refer to: the properties of one GORM struct,
+// dynamic ones too if its type is open, and variables. It is safe for
+// concurrent use.
+type Env struct {
+	root     *edm.Struct
+	declared int // properties of the struct; those after are variables
+	// Now gives the time a Record is made at, for now().
+	Now func() time.Time
+}
+
+// NewEnv returns the Env of model, a GORM struct or a pointer to one, and vars.
+func NewEnv(model any, vars ...Var) (*Env, error) {
+	extra := make([]*edm.Property, len(vars))
+	for i, v := range vars {
+		extra[i] = &edm.Property{Name: v.Name, Type: v.Type, Nullable: true}
+	}
+	s, err := edm.StructOf(model, extra...)
+	if err != nil {
+		return nil, err
+	}
+	return &Env{root: s, declared: len(s.Properties) - len(vars), Now: time.Now}, nil
+}
+
+// Record is what a Program runs over: one entity and the variables' values.
+// Programs only read it.
+type Record struct {
+	values  []any
+	dynamic map[string]any
+	now     time.Time
+}
+
+// Record makes a Record of model, a struct (or pointer) like the Env's, with
+// the variables' values by name.
+func (e *Env) Record(model any, vars map[string]any) *Record {
+	v := reflect.Indirect(reflect.ValueOf(model))
+	r := &Record{values: make([]any, len(e.root.Properties)), now: e.Now().UTC().Truncate(time.Microsecond)}
+	for i, p := range e.root.Properties {
+		switch {
+		case i >= e.declared:
+			r.values[i] = plain(vars[p.Name])
+		case !p.WriteOnly:
+			r.values[i] = plain(p.Value(v))
+		}
+	}
+	if e.root.Dynamic != nil {
+		r.dynamic, _ = e.root.Dynamic.Value(v).(map[string]any)
+	}
+	return r
+}
+
+// plain widens v to the Go type that stands for its Edm type.
+func plain(v any) any {
+	switch v := v.(type) {
+	case nil, bool, string, int64, float64, uuid.UUID:
+		return v
+	}
+	switch x := reflect.ValueOf(v); x.Kind() {
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32:
+		return x.Int()
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
+		return int64(x.Uint())
+	case reflect.Float32:
+		return x.Float()
+	case reflect.String:
+		return x.String()
+	}
+	return v
+}
+
+// Program is a compiled expression. It is safe for concurrent use.
+type Program struct {
+	text  string
+	bound plan.Expr
+	value func(*Record) any
+}
+
+// Compile compiles text, called what in messages, over env. If want is not nil,
+// the result must be of that type. Faults are Invalid and give the position.
+func Compile(env *Env, what, text string, want edm.Type) (*Program, error) {
+	syntax, err := uri.ParseExpr(text, what, uri.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	binder := plan.Binder{Limits: plan.DefaultLimits}
+	bound, err := binder.Bind(syntax, plan.Root(env.root), what, nil, want)
+	if err != nil {
+		return nil, err
+	}
+	return &Program{text: text, bound: bound, value: compile(bound)}, nil
+}
+
+// String is the expression's text.
+func (p *Program) String() string { return p.text }
+
+// Type is the type of the result.
+func (p *Program) Type() edm.Type { return p.bound.Type() }
+
+// Names are the properties and variables that the expression refers to.
+func (p *Program) Names() []string {
+	var names []string
+	plan.Walk(p.bound, func(e plan.Expr) {
+		switch e := e.(type) {
+		case *plan.Prop:
+			names = append(names, e.Prop.Name)
+		case *plan.Dyn:
+			names = append(names, e.Name)
+		}
+	})
+	return names
+}
+
+// Value runs the program: nil, bool, int64, float64, string, time.Time,
+// uuid.UUID, or what a dynamic property holds.
+func (p *Program) Value(r *Record) any { return p.value(r) }
+
+// Bool runs a program of type Boolean; null is false.
+func (p *Program) Bool(r *Record) bool { return p.value(r) == true }

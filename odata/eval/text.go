@@ -1,0 +1,123 @@
+package eval
+
+import (
+	"encoding/json"
+	"math"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
+
+	"leadloop/odata/edm"
+	"leadloop/odata/plan"
+)
+
+// Lower maps s to lower case by Unicode's full, language-independent mapping.
+func Lower(s string) string {
+	if mapped, ok := mapASCII(s, 'A', 'Z'); ok {
+		return mapped
+	}
+	return cases.Lower(language.Und).String(s)
+}
+
+// Upper maps s to upper case by Unicode's full, language-independent mapping.
+func Upper(s string) string {
+	if mapped, ok := mapASCII(s, 'a', 'z'); ok {
+		return mapped
+	}
+	return cases.Upper(language.Und).String(s)
+}
+
+// mapASCII flips the case of the letters from first to last; ok is false if s
+// is not ASCII.
+func mapASCII(s string, first, last byte) (mapped string, ok bool) {
+	var changed []byte
+	for i := range len(s) {
+		c := s[i]
+		if c >= 0x80 {
+			return "", false
+		}
+		if c >= first && c <= last {
+			if changed == nil {
+				changed = []byte(s)
+			}
+			changed[i] = c ^ 0x20
+		}
+	}
+	if changed == nil {
+		return s, true
+	}
+	return string(changed), true
+}
+
+// decimal is the text that reads as a number: what people write in a form.
+// Bounded, so that every back end reads it exactly alike.
+var decimal = regexp.MustCompile(`^-?[0-9]{1,18}(\.[0-9]{1,18})?$`)
+
+// Number reads a dynamic value as a number: int64 or float64, or nil.
+func Number(v any) any {
+	switch v := v.(type) {
+	case int64, float64:
+		return v
+	case int:
+		return int64(v)
+	case json.Number:
+		return parseNumber(v.String())
+	case string:
+		if decimal.MatchString(v) {
+			return parseNumber(v)
+		}
+	}
+	return nil
+}
+
+func parseNumber(s string) any {
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n
+	}
+	if f, err := strconv.ParseFloat(s, 64); err == nil {
+		return f
+	}
+	return nil
+}
+
+// Instant reads text as a DateTimeOffset, in UTC.
+func Instant(s string) (time.Time, bool) {
+	v, ok := plan.Parse(edm.DateTimeOffset, s)
+	t, _ := v.(time.Time)
+	return t, ok
+}
+
+// Text gives a value as OData shows it in a URL or a text body, "" for null.
+// Values that are no primitive give their JSON.
+func Text(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+			return strconv.FormatFloat(v, 'f', -1, 64)
+		}
+		return strconv.FormatFloat(v, 'g', -1, 64)
+	case json.Number:
+		return v.String()
+	case time.Time:
+		return v.UTC().Format(time.RFC3339Nano)
+	case uuid.UUID:
+		return v.String()
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}

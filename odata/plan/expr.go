@@ -1,0 +1,210 @@
+// Package plan binds syntax to a model: names become properties, types are
+// checked, row access predicates are woven in and limits are applied. What it
+// gives (typed expressions, and the Read of a collection) is all a back end
+// needs; package sqlgen turns it into SQL, package eval into Go closures.
+package plan
+
+import (
+	"leadloop/odata/edm"
+	"leadloop/odata/uri"
+)
+
+// Expr is a typed expression: a sealed set of structs, told apart by type
+// switch.
+type Expr interface {
+	Pos() int
+	Type() edm.Type
+	expr()
+}
+
+// typed is the position and type of a node, embedded in nodes that store both.
+type typed struct {
+	uri.At
+	T edm.Type
+}
+
+func (t typed) Type() edm.Type { return t.T }
+
+// boolean is embedded in nodes that give true or false.
+type boolean struct{ uri.At }
+
+func (boolean) Type() edm.Type { return edm.Boolean }
+
+// Var is a range variable: the entities an expression speaks of. The root
+// stands for the entity at hand, others are reached from it over single-valued
+// navigation properties, or run over a collection in a lambda or an expand.
+type Var struct {
+	Struct *edm.Struct
+	Of     *Var            // where Nav starts; nil for a root
+	Nav    *edm.Navigation // nil for a root
+	Access Expr            // rows the caller may see; nil: all
+	Joins  []*Var          // reached from here over single-valued navigation properties
+}
+
+type (
+	// Const is a literal or a parameter's value: nil, bool, int64, float64,
+	// string, time.Time (DateTimeOffset), uuid.UUID; the other types hold their
+	// literal text.
+	Const struct {
+		typed
+		Value any
+	}
+
+	// Prop is a declared property of what Var stands for.
+	Prop struct {
+		uri.At
+		Var  *Var
+		Prop *edm.Property
+	}
+
+	// Dyn is a dynamic property of an open type, taken as a value of type T:
+	// a value that is not one is null. Text that reads as a number is one when
+	// T is a number. T is Untyped only where any value will do.
+	Dyn struct {
+		typed
+		Var  *Var
+		Name string
+	}
+
+	// Compare is L Op R for Eq, Ne, Gt, Ge, Lt, Le. It is never null:
+	// null eq null is true, and any other comparison with null but ne is false.
+	Compare struct {
+		boolean
+		Op   uri.Op
+		L, R Expr
+	}
+
+	// Logic is L and R, L or R.
+	Logic struct {
+		boolean
+		Op   uri.Op
+		L, R Expr
+	}
+
+	// Not is the negation; of null it is null.
+	Not struct {
+		boolean
+		X Expr
+	}
+
+	// In is membership of X in a list of constants.
+	In struct {
+		boolean
+		X    Expr
+		List []*Const
+	}
+
+	// Call calls a canonical function. A null argument makes it null.
+	Call struct {
+		typed
+		Func *Function
+		Args []Expr
+	}
+
+	// Lambda says whether some (or all) of the related entities that the caller
+	// may see satisfy Body. A nil Body asks whether there is one.
+	Lambda struct {
+		boolean
+		Var  *Var // its Of and Nav say what is run over
+		All  bool
+		Body Expr
+	}
+
+	// Count is the number of related entities the caller may see that satisfy
+	// Filter.
+	Count struct {
+		uri.At
+		Var    *Var
+		Filter Expr
+	}
+)
+
+// Type is the property's type.
+func (p *Prop) Type() edm.Type { return p.Prop.Type }
+
+// Type is Int64.
+func (c *Count) Type() edm.Type { return edm.Int64 }
+
+func (*Const) expr()   {}
+func (*Prop) expr()    {}
+func (*Dyn) expr()     {}
+func (*Compare) expr() {}
+func (*Logic) expr()   {}
+func (*Not) expr()     {}
+func (*In) expr()      {}
+func (*Call) expr()    {}
+func (*Lambda) expr()  {}
+func (*Count) expr()   {}
+
+// Nullable reports whether e may be null.
+func Nullable(e Expr) bool {
+	switch e := e.(type) {
+	case *Const:
+		return e.Value == nil
+	case *Prop:
+		for v := e.Var; v.Nav != nil && !v.Nav.Many; v = v.Of {
+			if v.Nav.Nullable() || v.Access != nil {
+				return true
+			}
+		}
+		return e.Prop.Nullable
+	case *Compare, *In, *Lambda, *Count:
+		return false
+	case *Logic:
+		return Nullable(e.L) || Nullable(e.R)
+	case *Not:
+		return Nullable(e.X)
+	case *Call:
+		for _, arg := range e.Args {
+			if Nullable(arg) {
+				return true
+			}
+		}
+		return false
+	}
+	return true
+}
+
+// And joins conditions; nil ones are left out, and no condition gives nil.
+func And(conditions ...Expr) Expr {
+	var all Expr
+	for _, c := range conditions {
+		switch {
+		case c == nil:
+		case all == nil:
+			all = c
+		default:
+			all = &Logic{Op: uri.And, L: all, R: c}
+		}
+	}
+	return all
+}
+
+// Walk calls f for e and every expression inside it, access predicates of range
+// variables excepted. A nil e has none.
+func Walk(e Expr, f func(Expr)) {
+	if e == nil {
+		return
+	}
+	f(e)
+	switch e := e.(type) {
+	case *Compare:
+		Walk(e.L, f)
+		Walk(e.R, f)
+	case *Logic:
+		Walk(e.L, f)
+		Walk(e.R, f)
+	case *Not:
+		Walk(e.X, f)
+	case *In:
+		Walk(e.X, f)
+	case *Call:
+		for _, arg := range e.Args {
+			Walk(arg, f)
+		}
+	case *Lambda:
+		Walk(e.Body, f)
+	case *Count:
+		Walk(e.Filter, f)
+	}
+}

@@ -1,0 +1,409 @@
+package odata_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"leadloop/odata"
+	"leadloop/odata/eval"
+	"leadloop/odata/fault"
+	"leadloop/store/storetest"
+)
+
+// expressions are filters over the shop's products and the products (by the
+// last digit of their key) that satisfy them. Those that do not navigate run
+// as Go closures too.
+var expressions = []struct{ filter, want string }{
+	// Comparison and null.
+	{"Name eq 'apple'", "1"},
+	{"Name ne 'apple'", "2 3 4 5"},
+	{"Name eq 'O''Neil'", "4"},
+	{"Stock eq 10", "1 5"},
+	{"Stock ne 10", "2 3 4"},
+	{"Stock gt 0", "1 5"},
+	{"not (Stock gt 0)", "2 3 4"},
+	{"Stock ge 0 and Stock le 10", "1 4 5"},
+	{"Stock lt -2", "3"},
+	{"Stock eq null", "2"},
+	{"Stock ne null", "1 3 4 5"},
+	{"null eq null", "1 2 3 4 5"},
+	{"null gt 1 or Stock gt null", ""},
+	{"Price gt 1.5", "2 4"},
+	{"Price gt 1", "1 2 4"},
+	{"Price eq 0.1", "5"},
+	{"Price ge 1e3", "4"},
+	{"Stock gt 9.5", "1 5"},
+	{"Price gt Stock", "4"},
+	{"Price lt INF", "1 2 4 5"},
+	{"Sold", "2 4"},
+	{"not Sold", "1 3 5"},
+	{"Sold eq true", "2 4"},
+	{"Sold ne (Stock eq 10)", "1 2 4 5"},
+	// Logic, precedence, case of operators.
+	{"Stock eq 10 or Name eq 'Banana' and Sold eq false", "1 5"},
+	{"(Stock eq 10 or Name eq 'Banana') and Sold eq true", "2"},
+	{"Name EQ 'apple' OR Sold Eq TRUE", "1 2 4"},
+	{"not contains(Name,'a') and not Sold", "3 5"},
+	{"not(Sold)", "1 3 5"},
+	// In.
+	{"Name in ('apple','O''Neil')", "1 4"},
+	{"Stock in (10,null)", "1 2 5"},
+	{"not (Stock in (10,0))", "2 3"},
+	{"Name in ()", ""},
+	{"ID in (00000000-0000-0000-0000-000000000002)", "2"},
+	// Text.
+	{"contains(Name,'an')", "2"},
+	{"contains(Name,'AN')", ""},
+	{"contains(Name,'פו')", "3"},
+	{"contains(Name,'')", "1 2 3 4 5"},
+	{"startswith(Name,'B')", "2"},
+	{"startswith(Name,'O')", "4"},
+	{"endswith(Name,'le')", "1"},
+	{"endswith(Name,'')", "1 2 3 4 5"},
+	{"endswith(Name,'very long suffix apple')", ""},
+	{"tolower(Name) eq 'banana'", "2"},
+	{"tolower(Name) eq 'οδος'", "5"},
+	{"toupper(Name) eq 'APPLE'", "1"},
+	{"length(Name) eq 4", "3 5"},
+	{"concat(Name,'!') eq 'apple!'", "1"},
+	{"trim(concat('  ',Name)) eq 'apple'", "1"},
+	{"Name gt 'a'", "1 3 5"},
+	{"Name lt 'P'", "2 4"},
+	// Instants, dates, guids; strings cast to them.
+	{"At gt 2026-01-03T00:00:00Z", "3 4"},
+	{"At eq 2026-01-02T10:00:00.000002Z", "2"},
+	{"At eq 2026-01-02T12:00:00.000002+02:00", "2"},
+	{"At lt 2026-01-02", "1"},
+	{"At gt '2026-01-04T00:00:00Z'", "4"},
+	{"At eq null", "5"},
+	{"day(At) eq 2 or month(At) eq 2", "2"},
+	{"year(At) eq 2026 and hour(At) eq 10 and minute(At) eq 0", "1 2 3 4"},
+	{"date(At) eq 2026-01-03", "3"},
+	{"At lt now()", "1 2 3 4"},
+	{"ID eq 00000000-0000-0000-0000-000000000003", "3"},
+	{"ID eq '00000000-0000-0000-0000-000000000003'", "3"},
+	// Dynamic properties.
+	{"Color eq 'red'", "1"},
+	{"tolower(Color) eq 'red'", "1 5"},
+	{"Color ne 'red'", "2 3 4 5"},
+	{"Color eq null", "3 4"},
+	{"Weight gt 99.9", "1 2"},
+	{"Weight eq 250", "2"},
+	{"Weight eq '250'", "2"},
+	{"Weight lt 100", "3"},
+	{"not (Weight gt 99.9)", "3 4 5"},
+	{"Weight in (100,99.5)", "1 3"},
+	{"Fresh eq true", "5"},
+	{"Fresh", "5"},
+	{"Unheard eq null", "1 2 3 4 5"},
+	{"Unheard eq 'x'", ""},
+	{"startswith(Color,'r') or contains(Weight,'5')", "1 2 3"},
+	// What only a database can follow.
+	{"Maker/Name eq 'Aleph'", "1 2"},
+	{"Maker/Country eq null", "3 4 5"},
+	{"Maker eq null", "5"},
+	{"Reviews/any()", "1 2 4"},
+	{"not Reviews/any()", "3 5"},
+	{"Reviews/any(r:r/Stars gt 4)", "1"},
+	{"Reviews/any(r:r/Text eq null)", "1 4"},
+	{"Reviews/all(r:r/Stars gt 2)", "2 3 4 5"},
+	{"Reviews/any(r:r/Stars eq Stock)", ""},
+	{"Reviews/any(r:r/Stars lt Stock)", "1"},
+	{"Reviews/any(r:r/Product/Maker/Name eq 'Beta')", "4"},
+	{"Maker/Products/any(p:p/Reviews/any(r:r/Stars eq 3))", "1 2"},
+	{"Reviews/$count ge 2", "1"},
+	{"Reviews/$count($filter=Stars lt 3) eq 1", "1"},
+	// What is wrong.
+	{"Nme2 eq", "error"},
+	{"Maker/Nme eq 'x'", "error"},
+	{"Name gt 5", "error"},
+	{"Sold gt true", "error"},
+	{"contains(Name)", "error"},
+	{"nofunction(Name)", "error"},
+	{"Name eq 'open", "error"},
+	{"(Name eq 'x'", "error"},
+	{"Name eq 'x')", "error"},
+	{"Stock eq 12abc", "error"},
+	{"At gt 2026-02-30T00:00:00Z", "error"},
+	{"Reviews eq null", "error"},
+	{"Secret eq 'x' and Name", "error"},
+	{"Stock", "error"},
+	{"@a", ""},
+}
+
+func TestExpressions(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		for _, c := range expressions {
+			a := s.get(t, "/Products?$select=Name,ID&$orderby=ID&$filter="+strings.ReplaceAll(c.filter, "+", "%2B"))
+			got := strings.ReplaceAll(a.names("ID"), "00000000-0000-0000-0000-00000000000", "")
+			if a.status == http.StatusBadRequest {
+				got = "error"
+			} else if a.status != http.StatusOK {
+				got = a.body
+			}
+			if got != c.want {
+				t.Errorf("%s: got %q, want %q\n%s", c.filter, got, c.want, a.body)
+			}
+		}
+	})
+}
+
+func TestExpressionsInGo(t *testing.T) {
+	s := newShop(t, "sqlite", odata.Limits{})
+	s.fill(t)
+	var products []Product
+	if err := s.db.Read(t.Context()).Order("id").Find(&products).Error; err != nil {
+		t.Fatal(err)
+	}
+	env, err := eval.NewEnv(Product{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, c := range expressions {
+		if strings.Contains(c.filter, "Maker") || strings.Contains(c.filter, "Reviews") {
+			continue
+		}
+		got := "error"
+		p, err := eval.Compile(env, "$filter", c.filter, nil)
+		if err == nil && p.Type().String() == "Edm.Int64" {
+			continue // not a condition
+		}
+		if err == nil {
+			var ids []string
+			for i := range products {
+				if p.Bool(env.Record(&products[i], nil)) {
+					ids = append(ids, fmt.Sprint(i+1))
+				}
+			}
+			got = strings.Join(ids, " ")
+		} else if fault.CodeOf(err) != fault.Invalid {
+			t.Errorf("%s: %v", c.filter, err)
+		}
+		ran++
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q (%v)", c.filter, got, c.want, err)
+		}
+	}
+	if ran < 80 {
+		t.Errorf("only %d expressions ran", ran)
+	}
+}
+
+func TestErrorsSayWhere(t *testing.T) {
+	s := newShop(t, "sqlite", odata.Limits{})
+	for _, c := range []struct {
+		path   string
+		status int
+		want   string
+	}{
+		{"/Products?$filter=Name eq", 400, "$filter, position 8: expected an expression, but the text ends here"},
+		{"/Products?$filter=שם eq 5 foo", 400, `$filter, position 9: expected an operator or the end, found "foo"`},
+		{"/Products?$filter=Stock gt 'many'", 400, "$filter, position 1: Edm.Int64 cannot be compared with Edm.String"},
+		{"/Makers?$filter=Nam eq 'x'", 400, `$filter, position 1: Maker has no property "Nam"`},
+		{"/Makers?$select=ID,Nam", 400, `$select, position 4: Maker has no property "Nam"`},
+		{"/Makers?$orderby=Name,Nope", 400, `$orderby, position 6: Maker has no property "Nope"`},
+		{"/Makers?$expand=Nope", 400, `$expand, position 1: Maker has no navigation property "Nope"`},
+		{"/Makers?$filter=Secret eq 'x'", 400, `Maker has no property "Secret"`},
+		{"/Makers?$filter=Hidden eq 'x'", 400, `Maker has no property "Hidden"`},
+		{"/Makers?$top=-1", 400, "$top, position 1"},
+		{"/Makers?$top=1&$top=2", 400, "$top is given twice"},
+		{"/Makers?$frobnicate=1", 400, "$frobnicate is not a query option"},
+		{"/Makers?$skiptoken=zzz", 400, "$skiptoken"},
+		{"/Makers?$search=x", 501, "$search is not served"},
+		{"/Makers?$filter=ID add 1 eq 2", 501, "operator add is not served"},
+		{"/Makers?$filter=round(ID) eq 2", 501, "function round is not served"},
+		{"/Nope", 404, `there is no entity set "Nope"`},
+		{"/Makers(77)", 404, "Makers has no entity with this key"},
+		{"/Makers('x')", 404, "Makers has no entity with this key"},
+		{"/Makers(1)/Nope", 404, `Maker has no navigation property or action "Nope"`},
+		{"/Makers(1", 404, "no resource has the address"},
+		{"/Makers?$filter=" + strings.Repeat("(", 20000) + "1", 400, "limit Depth"},
+		{"/Makers?$filter=ID eq 1" + strings.Repeat(" and ID eq 1", 3000), 400, "limit Nodes"},
+		{"/Makers?$filter=ID in (1" + strings.Repeat(",1", 20000) + ")", 400, "limit List"},
+		{"/Makers?$filter=contains(Name,'" + strings.Repeat("x", 200000) + "')", 400, "limit Length"},
+		{"/Makers?$expand=" + strings.Repeat("Products($expand=Maker($expand=", 4) + "Products" + strings.Repeat("))", 4), 400, "limit ExpandDepth"},
+	} {
+		a := s.get(t, c.path)
+		if len(c.path) > 100 {
+			c.path = c.path[:100] + "…"
+		}
+		if a.status != c.status || !strings.Contains(strings.ReplaceAll(a.body, `\"`, `"`), c.want) {
+			t.Errorf("%s: got %d %s, want %d %s", c.path, a.status, a.body, c.status, c.want)
+		}
+	}
+}
+
+func TestThousandValues(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		a := s.get(t, "/Makers?$select=ID&$filter=ID in (3"+strings.Repeat(",77", 1000)+")")
+		if a.names("ID") != "3" {
+			t.Error(a.body)
+		}
+	})
+}
+
+// TestRepresentation holds the JSON to the letter.
+func TestRepresentation(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		for _, c := range []struct{ path, want string }{
+			{
+				"/Makers(1)",
+				`{"@odata.context":"http://shop.test/shop/$metadata#Makers/$entity","@odata.etag":"W/\"1\"","ID":1,"Name":"Aleph","Country":"IL","Founded":"1990-05-01T08:30:00.000000Z","Active":true,"Version":1}`,
+			},
+			{
+				"/Makers?$select=Name,Active&$count=true&$top=1&$filter=Active",
+				`{"@odata.context":"http://shop.test/shop/$metadata#Makers(Name,Active)","@odata.count":2,"value":[{"@odata.etag":"W/\"1\"","Name":"Aleph","Active":true}]}`,
+			},
+			{
+				"/Products?$select=Name,Color&$top=2&$orderby=Name desc&$format=application/json;odata.metadata=none",
+				`{"value":[{"Name":"תפוח","Color":null},{"Name":"ΟΔΟΣ","Color":"Red"}]}`,
+			},
+			{
+				"/Products(00000000-0000-0000-0000-000000000001)?$expand=Maker($select=Name),Reviews($orderby=Stars;$count=true;$filter=Stars gt 0;$select=Stars)",
+				`{"@odata.context":"http://shop.test/shop/$metadata#Products(Maker(Name),Reviews(Stars))/$entity",` +
+					`"Tags":["tapple"],"Parts":[{"Label":"bolt","Count":1,"Note":null}],"Maker":{"@odata.etag":"W/\"1\"","Name":"Aleph"},` +
+					`"Reviews@odata.count":2,"Reviews":[{"Stars":1},{"Stars":5}],` +
+					`"ID":"00000000-0000-0000-0000-000000000001","MakerID":1,"Name":"apple","Price":1.5,"Stock":10,"Sold":false,` +
+					`"At":"2026-01-01T10:00:00.000001Z","Color":"red","Weight":100}`,
+			},
+			{
+				"/Products(00000000-0000-0000-0000-000000000005)?$expand=Maker,Reviews&$select=Name",
+				`{"@odata.context":"http://shop.test/shop/$metadata#Products(Name,Maker(),Reviews())/$entity","Name":"ΟΔΟΣ","Maker":null,"Reviews":[]}`,
+			},
+			{"/Makers/$count", "3"},
+			{"/Makers/$count?$filter=Active", "2"},
+			{"/Products?$count=true&$skip=100&$select=ID", `{"@odata.context":"http://shop.test/shop/$metadata#Products(ID)","@odata.count":5,"value":[]}`},
+			{
+				"/Products(00000000-0000-0000-0000-000000000001)/Maker?$select=Name",
+				`{"@odata.context":"http://shop.test/shop/$metadata#Makers(Name)/$entity","@odata.etag":"W/\"1\"","Name":"Aleph"}`,
+			},
+			{
+				"/Makers(1)/Products?$select=Name",
+				`{"@odata.context":"http://shop.test/shop/$metadata#Products(Name)","value":[{"Name":"apple"},{"Name":"Banana"}]}`,
+			},
+			{"/Makers(1)/Products(00000000-0000-0000-0000-000000000002)/Reviews/$count", "1"},
+		} {
+			a := s.get(t, c.path)
+			var got bytes.Buffer // PostgreSQL puts white space into JSON
+			if err := json.Compact(&got, []byte(a.body)); err != nil || got.String() != c.want {
+				t.Errorf("%s: %v\n got %s\nwant %s", c.path, err, a.body, c.want)
+			}
+		}
+		if a := s.get(t, "/Products(00000000-0000-0000-0000-000000000005)/Maker"); a.status != http.StatusNoContent {
+			t.Errorf("a null navigation property: %d %s", a.status, a.body)
+		}
+		if a := s.get(t, "/Makers(77)/Products"); a.status != http.StatusNotFound {
+			t.Errorf("products of no maker: %d %s", a.status, a.body)
+		}
+		if a := s.get(t, "/Makers(1)/Products(00000000-0000-0000-0000-000000000003)"); a.status != http.StatusNotFound {
+			t.Errorf("another maker's product: %d %s", a.status, a.body)
+		}
+	})
+}
+
+// TestPaging walks every order with every page size: each row once, in the
+// order of the whole.
+func TestPaging(t *testing.T) {
+	for _, dialect := range storetest.Dialects {
+		t.Run(dialect, func(t *testing.T) {
+			for size := 1; size <= 7; size++ {
+				limits := odata.Limits{}
+				limits.PageSize = size
+				s := newShop(t, dialect, limits)
+				s.fill(t)
+				for _, c := range []struct{ query, want string }{
+					{"", "1 2 3 4 5"},
+					{"&$orderby=Stock", "2 3 4 1 5"},
+					{"&$orderby=Stock desc", "1 5 4 3 2"},
+					{"&$orderby=Price desc,Name", "4 2 1 5 3"},
+					{"&$orderby=At", "5 1 2 3 4"},
+					{"&$orderby=At desc&$filter=Name ne 'x'", "4 3 2 1 5"},
+					{"&$orderby=Name desc", "3 5 1 4 2"},
+					{"&$orderby=tolower(Name)", "1 2 4 5 3"},
+					{"&$orderby=Maker/Name desc,ID desc", "4 3 2 1 5"},
+					{"&$orderby=Weight", "4 5 3 1 2"},
+					{"&$orderby=Reviews/$count desc,Name", "1 2 4 5 3"},
+					{"&$orderby=Sold,Stock", "3 1 5 2 4"},
+					{"&$top=3", "1 2 3"},
+					{"&$top=3&$skip=1", "2 3 4"},
+					{"&$orderby=Stock&$skip=2", "4 1 5"},
+				} {
+					if got := s.walk(t, "/Products?$count=true&$select=ID"+c.query); got != c.want {
+						t.Errorf("pages of %d, %q: got %q, want %q", size, c.query, got, c.want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// walk follows next links to the end and lists the products.
+func (s *shop) walk(t *testing.T, path string) string {
+	var all []string
+	for range 20 {
+		a := s.get(t, path)
+		if a.status != http.StatusOK {
+			return a.body
+		}
+		if names := a.names("ID"); names != "" {
+			all = append(all, strings.ReplaceAll(names, "00000000-0000-0000-0000-00000000000", ""))
+		}
+		next, ok := a.json["@odata.nextLink"].(string)
+		if !ok {
+			return strings.Join(all, " ")
+		}
+		path = strings.TrimPrefix(next, "http://shop.test/shop")
+	}
+	return "endless"
+}
+
+// TestAccess: what a caller may not see is not there, by any road.
+func TestAccess(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		for _, c := range []struct {
+			path   string
+			status int
+			want   string
+		}{
+			{"/Makers?$select=Name", 200, "Aleph"},
+			{"/Products?$select=Name", 200, "apple Banana"},
+			{"/Products/$count", 200, "2"},
+			{"/Products?$count=true&$select=Name&$top=1", 200, "apple"},
+			{"/Products(00000000-0000-0000-0000-000000000003)", 404, ""},
+			{"/Makers(2)", 404, ""},
+			{"/Makers(2)/Products", 404, ""},
+			{"/Products(00000000-0000-0000-0000-000000000003)/Maker", 404, ""},
+			{"/Reviews", 403, ""},
+			{"/Products?$expand=Reviews", 403, ""},
+			{"/Products?$filter=Reviews/any()", 403, ""},
+			{"/Products?$orderby=Reviews/$count", 403, ""},
+			{"/Products(00000000-0000-0000-0000-000000000001)/Reviews", 403, ""},
+			{"/Makers?$filter=Products/any(p:p/Name eq 'apple')&$select=Name", 200, "Aleph"},
+			{"/Makers?$filter=Products/$count eq 2&$select=Name", 200, "Aleph"},
+			{"/Products?$filter=Maker/Name eq 'Beta'&$select=Name", 200, ""},
+			{"/Products?$orderby=Maker/Name desc&$select=Name", 200, "apple Banana"},
+		} {
+			a := s.do(t, as(t.Context(), 1), "GET "+c.path, "")
+			got := a.names("Name")
+			if strings.Contains(c.path, "/$count") && a.json == nil {
+				got = a.body
+			}
+			if a.status != c.status || got != c.want {
+				t.Errorf("%s: got %d %s, want %d %q", c.path, a.status, a.body, c.status, c.want)
+			}
+		}
+		a := s.do(t, as(t.Context(), 1), "GET /Products(00000000-0000-0000-0000-000000000003)", "")
+		b := s.do(t, as(t.Context(), 1), "GET /Products(00000000-0000-0000-0000-000000000099)", "")
+		if a.body != b.body {
+			t.Errorf("another's product and none differ: %s %s", a.body, b.body)
+		}
+		if a := s.do(t, as(t.Context(), 2), "GET /Products?$expand=Maker&$select=Name", ""); strings.Contains(a.body, "Aleph") || !strings.Contains(a.body, "Beta") {
+			t.Error(a.body)
+		}
+	})
+}

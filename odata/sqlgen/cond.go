@@ -1,0 +1,212 @@
+package sqlgen
+
+import (
+	"leadloop/odata/edm"
+	"leadloop/odata/plan"
+	"leadloop/odata/uri"
+)
+
+var operators = map[uri.Op]string{
+	uri.Eq: "=", uri.Ne: "<>", uri.Gt: ">", uri.Ge: ">=", uri.Lt: "<", uri.Le: "<=", uri.And: "AND", uri.Or: "OR",
+}
+
+// cond writes e as a condition, where null counts as false: the form that lets
+// the databases use their indexes.
+func (g *generator) cond(e plan.Expr) {
+	switch e := e.(type) {
+	case *plan.Logic:
+		g.w("(")
+		g.cond(e.L)
+		g.w(" ", operators[e.Op], " ")
+		g.cond(e.R)
+		g.w(")")
+	case *plan.Compare:
+		g.compare(e)
+	case *plan.In:
+		g.in(e)
+	case *plan.Lambda:
+		g.lambda(e)
+	default:
+		g.value(e)
+	}
+}
+
+// exact writes e, of type Boolean, as a value with OData's null logic: a
+// comparison is never null, and "not" of null is null.
+func (g *generator) exact(e plan.Expr) {
+	switch e := e.(type) {
+	case *plan.Logic:
+		g.w("(")
+		g.exact(e.L)
+		g.w(" ", operators[e.Op], " ")
+		g.exact(e.R)
+		g.w(")")
+	case *plan.Not:
+		g.w("(NOT ")
+		g.exact(e.X)
+		g.w(")")
+	case *plan.Compare, *plan.In, *plan.Lambda:
+		g.w("(")
+		g.cond(e)
+		g.w(" IS TRUE)")
+	default:
+		g.value(e)
+	}
+}
+
+func (g *generator) compare(e *plan.Compare) {
+	l, r := e.L, e.R
+	if l.Type() == edm.Null {
+		l, r = r, l
+	}
+	if c, ok := r.(*plan.Const); ok && c.Value == nil {
+		g.compareNull(e.Op, l)
+		return
+	}
+	op := operators[e.Op]
+	switch {
+	case e.Op == uri.Eq && plan.Nullable(l) && plan.Nullable(r):
+		op = "IS NOT DISTINCT FROM"
+	case e.Op == uri.Ne && (plan.Nullable(l) || plan.Nullable(r)):
+		op = "IS DISTINCT FROM"
+	}
+	g.w("(")
+	g.operand(l)
+	g.w(" ", op, " ")
+	g.operand(r)
+	g.w(")")
+}
+
+// compareNull writes the comparison of x with null.
+func (g *generator) compareNull(op uri.Op, x plan.Expr) {
+	_, constant := x.(*plan.Const)
+	switch {
+	case op != uri.Eq && op != uri.Ne:
+		g.w("(1 = 0)")
+	case constant && (x.Type() == edm.Null) == (op == uri.Eq):
+		g.w("(1 = 1)")
+	case constant:
+		g.w("(1 = 0)")
+	default:
+		g.w("(")
+		g.value(x)
+		if op == uri.Eq {
+			g.w(" IS NULL)")
+		} else {
+			g.w(" IS NOT NULL)")
+		}
+	}
+}
+
+// operand writes a side of a comparison: text compares by code point on both
+// databases, whatever the collation of the column.
+func (g *generator) operand(x plan.Expr) {
+	g.value(x)
+	if g.dialect == Postgres && x.Type() == edm.String {
+		g.w(` COLLATE "C"`)
+	}
+}
+
+// ordered writes an order term.
+func (g *generator) ordered(x plan.Expr) { g.operand(x) }
+
+func (g *generator) in(e *plan.In) {
+	null, written := false, 0
+	g.w("(")
+	for _, c := range e.List {
+		if c.Value == nil {
+			null = true
+			continue
+		}
+		if written == 0 {
+			g.value(e.X)
+			g.w(" IN (")
+		} else {
+			g.w(", ")
+		}
+		g.value(c)
+		written++
+	}
+	if written > 0 {
+		g.w(")")
+	}
+	if null {
+		if written > 0 {
+			g.w(" OR ")
+		}
+		g.value(e.X)
+		g.w(" IS NULL")
+	} else if written == 0 {
+		g.w("1 = 0")
+	}
+	g.w(")")
+}
+
+// lambda writes any as a semi-join by key where its body speaks of nothing
+// outside: then the database may start from the related rows, which is what
+// makes a customer's few rows among many cheap to find. All is: none that fails.
+func (g *generator) lambda(e *plan.Lambda) {
+	v := e.Var
+	if e.All {
+		g.w("(")
+		defer g.w(" IS NOT TRUE)")
+	}
+	correlated := refersOutside(e.Body, v) || refersOutside(v.Access, v)
+	if correlated {
+		g.w("EXISTS (SELECT 1")
+	} else {
+		g.column(v.Of, v.Nav.Local)
+		g.w(" IN (SELECT ")
+		g.column(v, v.Nav.Remote)
+	}
+	g.from(v)
+	g.w(" WHERE ")
+	g.column(v, v.Nav.Remote)
+	if correlated {
+		g.w(" = ")
+		g.column(v.Of, v.Nav.Local)
+	} else {
+		g.w(" IS NOT NULL")
+	}
+	if v.Access != nil {
+		g.w(" AND ")
+		g.cond(v.Access)
+	}
+	if e.Body != nil {
+		g.w(" AND ")
+		if e.All {
+			g.exact(e.Body)
+			g.w(" IS NOT TRUE")
+		} else {
+			g.cond(e.Body)
+		}
+	}
+	g.w(")")
+}
+
+// refersOutside reports whether e speaks of a range variable that is not v or
+// reached from v.
+func refersOutside(e plan.Expr, v *plan.Var) bool {
+	within := func(x *plan.Var) bool {
+		for ; x != nil; x = x.Of {
+			if x == v {
+				return true
+			}
+		}
+		return false
+	}
+	outside := false
+	plan.Walk(e, func(e plan.Expr) {
+		switch e := e.(type) {
+		case *plan.Prop:
+			outside = outside || !within(e.Var)
+		case *plan.Dyn:
+			outside = outside || !within(e.Var)
+		case *plan.Lambda:
+			outside = outside || !within(e.Var) || refersOutside(e.Var.Access, v)
+		case *plan.Count:
+			outside = outside || !within(e.Var) || refersOutside(e.Var.Access, v)
+		}
+	})
+	return outside
+}

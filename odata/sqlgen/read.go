@@ -1,0 +1,270 @@
+package sqlgen
+
+import (
+	"leadloop/odata/edm"
+	"leadloop/odata/plan"
+	"leadloop/odata/uri"
+)
+
+// Select returns the statement that reads the page r asks for.
+func Select(d Dialect, r *plan.Read) Statement {
+	g := newGenerator(d)
+	g.w("SELECT ")
+	g.object(r.Var, &r.Show)
+	if r.Count {
+		g.w(", (")
+		g.count(r)
+		g.w(")")
+	}
+	if r.More {
+		for _, o := range r.Order {
+			g.w(", ")
+			g.text(o.X)
+		}
+	}
+	g.page(r)
+	return g.statement()
+}
+
+// Count returns the statement that counts what r reads, whatever its page.
+func Count(d Dialect, r *plan.Read) Statement {
+	g := newGenerator(d)
+	g.count(r)
+	return g.statement()
+}
+
+// Exists returns the statement that gives a row if r reads any entity.
+func Exists(d Dialect, r *plan.Read) Statement {
+	g := newGenerator(d)
+	g.w("SELECT 1")
+	g.from(r.Var)
+	g.where(r, false)
+	g.w(" LIMIT 1")
+	return g.statement()
+}
+
+// Row returns the statement that reads the columns of the entity of r, by
+// their names.
+func Row(d Dialect, r *plan.Read) Statement {
+	g := newGenerator(d)
+	g.w("SELECT ", g.name(r.Var), ".*")
+	g.from(r.Var)
+	g.where(r, false)
+	g.w(" LIMIT 1")
+	return g.statement()
+}
+
+// count counts the entities of r with range variables of their own, as it may
+// stand inside the statement that reads them.
+func (g *generator) count(r *plan.Read) {
+	outer := g.names
+	g.names = make(map[*plan.Var]string, len(outer))
+	for v, n := range outer {
+		if v != r.Var {
+			g.names[v] = n
+		}
+	}
+	if _, counted := outer[r.Var]; counted {
+		g.names[r.Var] = "c" + outer[r.Var]
+	}
+	g.w("SELECT count(*)")
+	g.from(r.Var)
+	g.where(r, false)
+	g.names = outer
+}
+
+// page writes everything after the columns.
+func (g *generator) page(r *plan.Read) {
+	if g.sortsFirst(r) {
+		// SQLite computes the columns of every row before it sorts them. So the
+		// page is found first, by its keys, and only its rows become JSON.
+		key := r.Var.Struct.Key[0]
+		outer := g.name(r.Var)
+		g.from(r.Var)
+		g.w(" WHERE ")
+		g.column(r.Var, key)
+		g.w(" IN (SELECT ")
+		g.names[r.Var] = outer + "p"
+		g.column(r.Var, key)
+		g.from(r.Var)
+		g.where(r, true)
+		g.orderBy(r)
+		g.limit(r)
+		g.w(")")
+		g.names[r.Var] = outer
+		g.orderBy(r)
+		return
+	}
+	g.from(r.Var)
+	g.where(r, true)
+	g.orderBy(r)
+	g.limit(r)
+}
+
+// sortsFirst reports whether the page is better found before its JSON is made.
+func (g *generator) sortsFirst(r *plan.Read) bool {
+	if g.dialect != SQLite || r.Limit < 0 || len(r.Var.Struct.Key) != 1 || len(r.Order) == 0 {
+		return false
+	}
+	p, ok := r.Order[0].X.(*plan.Prop)
+	return !ok || !p.Prop.Key
+}
+
+// from writes the table of v and those joined to it.
+func (g *generator) from(v *plan.Var) {
+	g.w(" FROM ", quoteName(v.Struct.Table), " ", g.name(v))
+	g.joins(v)
+}
+
+func (g *generator) joins(v *plan.Var) {
+	for _, j := range v.Joins {
+		g.w(" LEFT JOIN ", quoteName(j.Struct.Table), " ", g.name(j), " ON ")
+		g.column(j, j.Nav.Remote)
+		g.w(" = ")
+		g.column(v, j.Nav.Local)
+		if j.Access != nil {
+			g.w(" AND ")
+			g.cond(j.Access)
+		}
+		g.joins(j)
+	}
+}
+
+// where writes the conditions of r; paged says whether those of its page too.
+func (g *generator) where(r *plan.Read, paged bool) {
+	sep := " WHERE "
+	and := func() {
+		g.w(sep)
+		sep = " AND "
+	}
+	if v := r.Var; v.Nav != nil && v.Of != nil {
+		and()
+		g.column(v, v.Nav.Remote)
+		g.w(" = ")
+		g.column(v.Of, v.Nav.Local)
+	}
+	if r.Link != nil {
+		and()
+		g.link(r)
+	}
+	for _, c := range []plan.Expr{r.Var.Access, r.Where} {
+		if c != nil {
+			and()
+			g.cond(c)
+		}
+	}
+	if paged && r.After != nil {
+		and()
+		g.after(r)
+	}
+}
+
+// link writes that the entities are those related to r.Link.Parent's.
+func (g *generator) link(r *plan.Read) {
+	parent := r.Link.Parent
+	g.column(r.Var, r.Link.Nav.Remote)
+	g.w(" IN (SELECT ")
+	g.column(parent.Var, r.Link.Nav.Local)
+	g.from(parent.Var)
+	g.where(parent, false)
+	g.w(")")
+}
+
+func (g *generator) orderBy(r *plan.Read) {
+	for i, o := range r.Order {
+		if i == 0 {
+			g.w(" ORDER BY ")
+		} else {
+			g.w(", ")
+		}
+		g.ordered(o.X)
+		if o.Desc {
+			g.w(" DESC")
+		}
+		// Null is the lowest value (URL Conventions 4.01, section 5.1.4), as on
+		// SQLite by itself.
+		if g.dialect == Postgres && plan.Nullable(o.X) {
+			if o.Desc {
+				g.w(" NULLS LAST")
+			} else {
+				g.w(" NULLS FIRST")
+			}
+		}
+	}
+}
+
+func (g *generator) limit(r *plan.Read) {
+	n := r.Limit
+	if r.More {
+		n++
+	}
+	switch {
+	case n >= 0:
+		g.bindLimit("LIMIT", n)
+	case r.Offset > 0 && g.dialect == SQLite:
+		g.w(" LIMIT -1") // SQLite takes no OFFSET without a LIMIT
+	}
+	if r.Offset > 0 {
+		g.bindLimit("OFFSET", r.Offset)
+	}
+}
+
+// after writes the condition that a row comes after r.After in r.Order. The
+// range of the first term stands by itself, so that an index finds its start.
+func (g *generator) after(r *plan.Read) {
+	first, v := r.Order[0], r.After[0]
+	if v != nil && !(first.Desc && plan.Nullable(first.X)) {
+		op := uri.Ge
+		if first.Desc {
+			op = uri.Le
+		}
+		g.than(first.X, op, v)
+		g.w(" AND ")
+	}
+	g.w("(")
+	for i := range r.Order {
+		if i > 0 {
+			g.w(" OR ")
+		}
+		g.w("(")
+		for k := range i {
+			g.than(r.Order[k].X, uri.Eq, r.After[k])
+			g.w(" AND ")
+		}
+		g.beyond(r.Order[i], r.After[i])
+		g.w(")")
+	}
+	g.w(")")
+}
+
+// than writes the comparison of an order term with a value of an earlier row.
+func (g *generator) than(x plan.Expr, op uri.Op, v any) {
+	g.ordered(x)
+	if v == nil {
+		g.w(" IS NULL")
+		return
+	}
+	g.w(" ", operators[op], " ")
+	g.bind(x.Type().(edm.Primitive), v)
+}
+
+// beyond writes that an order term lies past v: null lies before all else.
+func (g *generator) beyond(o plan.Order, v any) {
+	switch {
+	case v == nil && o.Desc:
+		g.w("1 = 0")
+	case v == nil:
+		g.ordered(o.X)
+		g.w(" IS NOT NULL")
+	case o.Desc && plan.Nullable(o.X):
+		g.w("(")
+		g.than(o.X, uri.Lt, v)
+		g.w(" OR ")
+		g.ordered(o.X)
+		g.w(" IS NULL)")
+	case o.Desc:
+		g.than(o.X, uri.Lt, v)
+	default:
+		g.than(o.X, uri.Gt, v)
+	}
+}

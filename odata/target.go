@@ -1,0 +1,139 @@
+package odata
+
+import (
+	"reflect"
+	"strings"
+
+	"leadloop/odata/edm"
+	"leadloop/odata/fault"
+	"leadloop/odata/plan"
+	"leadloop/odata/uri"
+)
+
+// target is the resource that a path leads to.
+type target struct {
+	set    *set
+	single bool
+	key    []uri.Argument  // of a single entity addressed by key
+	nav    *edm.Navigation // how link leads here
+	link   *target         // the entity the resource is related to
+	count  bool
+	action *action
+}
+
+// resolve finds the resource of a path (URL Conventions 4.01, section 4).
+func (q *request) resolve(segments []uri.Segment) (*target, error) {
+	first := segments[0]
+	x := q.s.sets[first.Name]
+	if x == nil {
+		if strings.HasPrefix(first.Name, "$") {
+			return nil, fault.Newf(fault.NotImplemented, "%s is not served", first.Name)
+		}
+		return nil, fault.Newf(fault.NotFound, "there is no entity set %q", first.Name)
+	}
+	t := &target{set: x}
+	if first.Parens {
+		t.single, t.key = true, first.Args
+	}
+	var err error
+	for _, segment := range segments[1:] {
+		if t.count || t.action != nil {
+			return nil, fault.Newf(fault.NotFound, "nothing is below %s", segment.Name)
+		}
+		if t, err = q.step(t, segment); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// step goes on from t over one segment.
+func (q *request) step(t *target, segment uri.Segment) (*target, error) {
+	if segment.Name == "$count" && !t.single {
+		t.count = true
+		return t, nil
+	}
+	if strings.HasPrefix(segment.Name, "$") {
+		return nil, fault.Newf(fault.NotImplemented, "%s is not served here", segment.Name)
+	}
+	s := t.set.Type
+	if !t.single {
+		return nil, fault.Newf(fault.NotFound, "%q: name one entity of %s by its key in parentheses first", segment.Name, t.set.Name)
+	}
+	if nav := s.Nav(segment.Name); nav != nil {
+		next := &target{set: q.s.sets[q.s.model.SetOf(nav.Target).Name], nav: nav, link: t, single: !nav.Many}
+		if segment.Parens {
+			if !nav.Many {
+				return nil, fault.Newf(fault.NotFound, "%s is one entity and takes no key", segment.Name)
+			}
+			next.single, next.key = true, segment.Args
+		}
+		return next, nil
+	}
+	name := strings.TrimPrefix(segment.Name, q.s.Namespace+".")
+	if a := t.set.actions[name]; a != nil && t.link == nil {
+		t.action = a
+		return t, nil
+	}
+	if s.Property(segment.Name) != nil {
+		return nil, fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", segment.Name)
+	}
+	return nil, fault.Newf(fault.NotFound, "%s has no navigation property or action %q", s.Name, segment.Name)
+}
+
+// keyExpr is the condition that an entity's key is the one in parentheses. What
+// cannot be a key of the set is NotFound.
+func (q *request) keyExpr(t *target, v *plan.Var) (plan.Expr, error) {
+	s := t.set.Type
+	notFound := fault.Newf(fault.NotFound, "%s has no entity with this key", t.set.Name)
+	if len(t.key) != len(s.Key) {
+		return nil, notFound
+	}
+	var where plan.Expr
+	for _, arg := range t.key {
+		p := s.Key[0]
+		if arg.Name != "" {
+			p = s.Property(arg.Name)
+		}
+		if p == nil || !p.Key || arg.Name == "" && len(s.Key) > 1 {
+			return nil, notFound
+		}
+		eq := &uri.Binary{Op: uri.Eq, L: &uri.Name{Name: p.Name}, R: arg.Value}
+		x, err := q.binder().Bind(eq, v, "key", q.query.Aliases, edm.Boolean)
+		if err != nil {
+			return nil, notFound
+		}
+		where = plan.And(where, x)
+	}
+	return where, nil
+}
+
+// entity plans the read of the single entity t by its address alone.
+func (q *request) entity(t *target, query *uri.Query) (*plan.Read, error) {
+	v := plan.Root(t.set.Type)
+	var where plan.Expr
+	var err error
+	if t.key != nil || t.link == nil {
+		if where, err = q.keyExpr(t, v); err != nil {
+			return nil, err
+		}
+	}
+	r, err := q.binder().Entity(v, where, query)
+	if err != nil {
+		return nil, err
+	}
+	return r, q.linkTo(t, r)
+}
+
+// linkTo narrows r to what t's parent leads to.
+func (q *request) linkTo(t *target, r *plan.Read) error {
+	if t.link == nil {
+		return nil
+	}
+	parent, err := q.entity(t.link, &uri.Query{})
+	r.Link = &plan.Link{Nav: t.nav, Parent: parent}
+	return err
+}
+
+// new returns a pointer to a zero struct of t's entity type.
+func (t *target) new() any { return reflect.New(t.set.Type.GoType).Interface() }

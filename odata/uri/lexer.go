@@ -1,0 +1,237 @@
+package uri
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+type tokenKind uint8
+
+const (
+	tokenEnd tokenKind = iota
+	tokenName
+	tokenLiteral
+	tokenSpace
+	tokenPunct // one of ( ) , / : @ = ; $ * -
+	tokenBad
+)
+
+// token is a piece of the text. For a literal, text is its value.
+type token struct {
+	kind    tokenKind
+	literal LiteralKind
+	start   int // byte offset
+	end     int
+	text    string
+	err     string // of a tokenBad
+}
+
+// is reports whether t is the punctuation c.
+func (t token) is(c string) bool { return t.kind == tokenPunct && t.text == c }
+
+// scan reads the token that starts at byte offset at.
+func scan(text string, at int) token {
+	if at >= len(text) {
+		return token{kind: tokenEnd, start: at, end: at}
+	}
+	c := text[at]
+	switch {
+	case c == ' ' || c == '\t':
+		end := at
+		for end < len(text) && (text[end] == ' ' || text[end] == '\t') {
+			end++
+		}
+		return token{kind: tokenSpace, start: at, end: end}
+	case c == '\'':
+		return scanQuoted(text, at, at, StringLiteral)
+	case c >= '0' && c <= '9':
+		return scanNumber(text, at)
+	case c == '-' && at+1 < len(text) && (isDigit(text[at+1]) || strings.HasPrefix(text[at:], "-INF")):
+		return scanNumber(text, at)
+	case strings.IndexByte("(),/:@=;$*-", c) >= 0:
+		return token{kind: tokenPunct, start: at, end: at + 1, text: text[at : at+1]}
+	}
+	return scanName(text, at)
+}
+
+// scanQuoted reads a quoted value whose first quote is at quote; start is where
+// the token, including a prefix, begins. A doubled quote stands for one.
+func scanQuoted(text string, start, quote int, kind LiteralKind) token {
+	end := quote + 1
+	for {
+		i := strings.IndexByte(text[end:], '\'')
+		if i < 0 {
+			return token{kind: tokenBad, start: start, end: len(text), err: "the quote opened here is not closed"}
+		}
+		end += i + 1
+		if end >= len(text) || text[end] != '\'' {
+			break
+		}
+		end++
+	}
+	value := text[quote+1 : end-1]
+	if strings.Contains(value, "''") {
+		value = strings.ReplaceAll(value, "''", "'")
+	}
+	return token{kind: tokenLiteral, literal: kind, start: start, end: end, text: value}
+}
+
+// scanName reads an identifier, with dots where it is qualified, or one of the
+// literals that look like one: null, true, a guid, duration'…'.
+func scanName(text string, at int) token {
+	end := at
+	for end < len(text) {
+		r, size := utf8.DecodeRuneInString(text[end:])
+		if !(r == '_' || r == '.' && end > at || unicode.IsLetter(r) || unicode.IsDigit(r) && end > at || unicode.Is(unicode.M, r) && end > at) {
+			break
+		}
+		end += size
+	}
+	if end == at {
+		r, size := utf8.DecodeRuneInString(text[at:])
+		return token{kind: tokenBad, start: at, end: at + size, err: "unexpected character " + quoteRune(r)}
+	}
+	name := text[at:end]
+	if end < len(text) && text[end] == '-' && end-at == 8 {
+		if g := scanGuid(text, at); g > 0 {
+			return token{kind: tokenLiteral, literal: GuidLiteral, start: at, end: g, text: strings.ToLower(text[at:g])}
+		}
+	}
+	if end < len(text) && text[end] == '\'' {
+		return scanPrefixed(text, at, end, name)
+	}
+	switch lower := strings.ToLower(name); {
+	case lower == "null":
+		return token{kind: tokenLiteral, literal: NullLiteral, start: at, end: end, text: lower}
+	case lower == "true" || lower == "false":
+		return token{kind: tokenLiteral, literal: BooleanLiteral, start: at, end: end, text: lower}
+	case name == "INF" || name == "NaN":
+		return token{kind: tokenLiteral, literal: DoubleLiteral, start: at, end: end, text: name}
+	}
+	return token{kind: tokenName, start: at, end: end, text: name}
+}
+
+func quoteRune(r rune) string {
+	if r == utf8.RuneError {
+		return "that is not UTF-8"
+	}
+	return "'" + string(r) + "'"
+}
+
+// scanPrefixed reads prefix'value'.
+func scanPrefixed(text string, at, quote int, prefix string) token {
+	switch strings.ToLower(prefix) {
+	case "duration":
+		return scanQuoted(text, at, quote, DurationLiteral)
+	case "binary":
+		return scanQuoted(text, at, quote, BinaryLiteral)
+	case "geography", "geometry":
+		return scanQuoted(text, at, quote, GeoLiteral)
+	}
+	return token{kind: tokenBad, start: at, end: quote, err: "unknown literal prefix " + prefix}
+}
+
+// scanNumber reads what starts with a digit or a sign: a number, a date, a time
+// of day, an instant or a guid.
+func scanNumber(text string, at int) token {
+	if g := scanGuid(text, at); g > 0 {
+		return token{kind: tokenLiteral, literal: GuidLiteral, start: at, end: g, text: strings.ToLower(text[at:g])}
+	}
+	literal := func(kind LiteralKind, end int) token {
+		return token{kind: tokenLiteral, literal: kind, start: at, end: end, text: text[at:end]}
+	}
+	if end := scanDate(text, at); end > 0 {
+		if end < len(text) && (text[end] == 'T' || text[end] == 't') {
+			return literal(DateTimeOffsetLiteral, wordEnd(text, end))
+		}
+		return literal(DateLiteral, end)
+	}
+	if at+2 < len(text) && isDigit(text[at]) && isDigit(text[at+1]) && text[at+2] == ':' {
+		return literal(TimeOfDayLiteral, wordEnd(text, at))
+	}
+	end := at
+	if text[end] == '-' {
+		end++
+	}
+	if strings.HasPrefix(text[end:], "INF") {
+		return literal(DoubleLiteral, end+3)
+	}
+	kind := IntegerLiteral
+	end = digits(text, end)
+	if end+1 < len(text) && text[end] == '.' && isDigit(text[end+1]) {
+		kind = DecimalLiteral
+		end = digits(text, end+1)
+	}
+	if end < len(text) && (text[end] == 'e' || text[end] == 'E') {
+		exp := end + 1
+		if exp < len(text) && (text[exp] == '-' || text[exp] == '+') {
+			exp++
+		}
+		if exp < len(text) && isDigit(text[exp]) {
+			kind = DoubleLiteral
+			end = digits(text, exp)
+		}
+	}
+	if r, _ := utf8.DecodeRuneInString(text[end:]); end < len(text) && (r == '_' || r == '.' || unicode.IsLetter(r)) {
+		return token{kind: tokenBad, start: at, end: wordEnd(text, end), err: "malformed number " + text[at:wordEnd(text, end)]}
+	}
+	return literal(kind, end)
+}
+
+// wordEnd is the end of a run of what instants and times are made of.
+func wordEnd(text string, at int) int {
+	for at < len(text) && strings.IndexByte(" \t(),/;'&=", text[at]) < 0 {
+		at++
+	}
+	return at
+}
+
+// scanDate returns the end of a date (year-month-day) at at, or 0. A year may
+// have a sign and more than four digits.
+func scanDate(text string, at int) int {
+	end := at
+	if text[end] == '-' {
+		end++
+	}
+	year := digits(text, end)
+	if year-end < 4 || len(text) < year+6 || text[year] != '-' || text[year+3] != '-' {
+		return 0
+	}
+	for _, i := range [...]int{1, 2, 4, 5} {
+		if !isDigit(text[year+i]) {
+			return 0
+		}
+	}
+	return year + 6
+}
+
+// scanGuid returns the end of a guid at at, or 0.
+func scanGuid(text string, at int) int {
+	if len(text) < at+36 {
+		return 0
+	}
+	for i := range 36 {
+		c := text[at+i]
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if c != '-' {
+				return 0
+			}
+		} else if !isDigit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
+			return 0
+		}
+	}
+	if len(text) > at+36 && (isDigit(text[at+36]) || text[at+36] == '-') {
+		return 0
+	}
+	return at + 36
+}
+
+func digits(text string, at int) int {
+	for at < len(text) && isDigit(text[at]) {
+		at++
+	}
+	return at
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }

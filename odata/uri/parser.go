@@ -1,0 +1,369 @@
+package uri
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"leadloop/odata/fault"
+)
+
+// parser reads one text from left to right, one token ahead.
+type parser struct {
+	text   string
+	what   string // what is parsed, for messages: "$filter"
+	limits Limits
+	tok    token
+	spaced bool // white space came before tok
+	depth  int
+	nodes  int
+
+	// Characters counted so far: positions are asked for in rising order.
+	countedBytes, countedChars int
+}
+
+func newParser(text, what string, limits Limits) (*parser, error) {
+	p := &parser{text: text, what: what, limits: limits.orDefault()}
+	if len(text) > p.limits.Length {
+		return nil, fault.Newf(fault.Invalid, "%s is longer than %d bytes (limit Length)", what, p.limits.Length).At(what)
+	}
+	if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
+		return nil, fault.Newf(fault.Invalid, "%s is not valid UTF-8 text", what).At(what)
+	}
+	p.next()
+	return p, nil
+}
+
+// ParseExpr reads a whole expression. What names the text in messages, like
+// "$filter". Faults are Invalid and give the position.
+func ParseExpr(text, what string, limits Limits) (Expr, error) {
+	p, err := newParser(text, what, limits)
+	if err != nil {
+		return nil, err
+	}
+	e, err := p.expr(0)
+	if err != nil {
+		return nil, err
+	}
+	return e, p.end()
+}
+
+// next reads the next token into p.tok, passing over white space.
+func (p *parser) next() {
+	p.spaced = false
+	p.tok = scan(p.text, p.tok.end)
+	if p.tok.kind == tokenSpace {
+		p.spaced = true
+		p.tok = scan(p.text, p.tok.end)
+	}
+}
+
+// at is the position of the token read last.
+func (p *parser) at() At {
+	if p.tok.start < p.countedBytes {
+		p.countedBytes, p.countedChars = 0, 0
+	}
+	p.countedChars += utf8.RuneCountInString(p.text[p.countedBytes:p.tok.start])
+	p.countedBytes = p.tok.start
+	return At(p.countedChars + 1)
+}
+
+func (p *parser) errorf(format string, args ...any) error {
+	return Errorf(p.what, p.at(), format, args...)
+}
+
+// Errorf returns the Invalid fault for the text called what, about position at.
+func Errorf(what string, at At, format string, args ...any) error {
+	return fault.Newf(fault.Invalid, "%s, position %d: %s", what, at, fmt.Sprintf(format, args...)).At(what)
+}
+
+// unexpected says what stands where want should.
+func (p *parser) unexpected(want string) error {
+	switch p.tok.kind {
+	case tokenEnd:
+		return p.errorf("expected %s, but the text ends here", want)
+	case tokenBad:
+		return p.errorf("%s", p.tok.err)
+	}
+	return p.errorf("expected %s, found %q", want, p.text[p.tok.start:p.tok.end])
+}
+
+func (p *parser) end() error {
+	if p.tok.kind != tokenEnd {
+		return p.unexpected("an operator or the end")
+	}
+	return nil
+}
+
+// expect takes the punctuation c.
+func (p *parser) expect(c string) error {
+	if !p.tok.is(c) {
+		return p.unexpected(fmt.Sprintf("%q", c))
+	}
+	p.next()
+	return nil
+}
+
+// enter counts a level of nesting; leave uncounts it.
+func (p *parser) enter() error {
+	p.depth++
+	if p.depth > p.limits.Depth {
+		return p.errorf("nested deeper than %d (limit Depth)", p.limits.Depth)
+	}
+	return nil
+}
+
+func (p *parser) leave() { p.depth-- }
+
+func (p *parser) count() error {
+	p.nodes++
+	if p.nodes > p.limits.Nodes {
+		return p.errorf("more than %d operators and operands (limit Nodes)", p.limits.Nodes)
+	}
+	return nil
+}
+
+var operators = map[string]Op{
+	"or": Or, "and": And, "eq": Eq, "ne": Ne, "gt": Gt, "ge": Ge, "lt": Lt, "le": Le, "add": Add, "sub": Sub,
+	"mul": Mul, "div": Div, "divby": DivBy, "mod": Mod, "has": Has, "in": In,
+}
+
+// operator returns the binary operator that p.tok names, or 0. Names are
+// case-insensitive (Protocol 4.01, section 13.2.1 item 7).
+func (p *parser) operator() Op {
+	if p.tok.kind != tokenName || len(p.tok.text) > len("divby") {
+		return 0
+	}
+	if op, ok := operators[p.tok.text]; ok {
+		return op
+	}
+	return operators[strings.ToLower(p.tok.text)]
+}
+
+// expr reads an expression whose operators bind at least as strongly as min.
+func (p *parser) expr(min uint8) (Expr, error) {
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	left, err := p.operand()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		op := p.operator()
+		if op == 0 || power[op] < min {
+			return left, nil
+		}
+		if err := p.count(); err != nil {
+			return nil, err
+		}
+		at := At(left.Pos())
+		p.next()
+		var right Expr
+		if op == In && p.tok.is("(") {
+			right, err = p.list()
+		} else {
+			right, err = p.expr(power[op] + 1)
+		}
+		if err != nil {
+			return nil, err
+		}
+		left = &Binary{At: at, Op: op, L: left, R: right}
+	}
+}
+
+// operand reads what stands between operators.
+func (p *parser) operand() (Expr, error) {
+	if err := p.count(); err != nil {
+		return nil, err
+	}
+	at := p.at()
+	switch {
+	case p.tok.kind == tokenLiteral:
+		l := &Literal{At: at, Kind: p.tok.literal, Text: p.tok.text}
+		p.next()
+		return l, nil
+	case p.tok.is("("):
+		p.next()
+		e, err := p.expr(0)
+		if err != nil {
+			return nil, err
+		}
+		return e, p.expect(")")
+	case p.tok.is("-"):
+		p.next()
+		x, err := p.expr(power[Neg])
+		return &Unary{At: at, Op: Neg, X: x}, err
+	case p.tok.kind == tokenName && strings.EqualFold(p.tok.text, "not") && p.startsOperand():
+		p.next()
+		x, err := p.expr(power[Not])
+		return &Unary{At: at, Op: Not, X: x}, err
+	case p.tok.is("@"):
+		p.next()
+		if p.tok.kind != tokenName {
+			return nil, p.unexpected("the name of a parameter alias")
+		}
+		a := &Alias{At: at, Name: p.tok.text}
+		p.next()
+		return a, nil
+	case p.tok.is("$"), p.tok.kind == tokenName:
+		return p.path(at)
+	}
+	return nil, p.unexpected("an expression")
+}
+
+// startsOperand reports whether an operand may begin right after p.tok, which
+// tells "not X" from a property called not.
+func (p *parser) startsOperand() bool {
+	after := scan(p.text, p.tok.end)
+	if after.kind != tokenSpace {
+		return after.is("(")
+	}
+	after = scan(p.text, after.end)
+	_, operator := operators[strings.ToLower(after.text)]
+	return after.kind != tokenEnd && !(after.kind == tokenName && operator)
+}
+
+// list reads the list of an "in", without counting its elements as nodes.
+func (p *parser) list() (Expr, error) {
+	l := &List{At: p.at()}
+	p.next()
+	nodes := p.nodes
+	for !p.tok.is(")") {
+		if len(l.Items) > 0 {
+			if err := p.expect(","); err != nil {
+				return nil, err
+			}
+		}
+		if len(l.Items) >= p.limits.List {
+			return nil, p.errorf("a list of more than %d elements (limit List)", p.limits.List)
+		}
+		p.nodes = nodes
+		item, err := p.expr(0)
+		if err != nil {
+			return nil, err
+		}
+		l.Items = append(l.Items, item)
+	}
+	p.next()
+	return l, nil
+}
+
+// path reads a member path or a function call.
+func (p *parser) path(at At) (Expr, error) {
+	name, err := p.name()
+	if err != nil {
+		return nil, err
+	}
+	var x Expr
+	if p.tok.is("(") && !p.spaced {
+		x, err = p.call(at, name)
+	} else {
+		x = &Name{At: at, Name: name}
+	}
+	for err == nil && p.tok.is("/") {
+		p.next()
+		if err = p.count(); err == nil {
+			x, err = p.member(x)
+		}
+	}
+	return x, err
+}
+
+// name reads an identifier, or $identifier.
+func (p *parser) name() (string, error) {
+	prefix := ""
+	if p.tok.is("$") {
+		prefix = "$"
+		p.next()
+	}
+	if p.tok.kind != tokenName || prefix != "" && p.spaced {
+		return "", p.unexpected("a name")
+	}
+	name := prefix + p.tok.text
+	p.next()
+	return name, nil
+}
+
+// member reads what follows a slash.
+func (p *parser) member(x Expr) (Expr, error) {
+	at := p.at()
+	name, err := p.name()
+	if err != nil {
+		return nil, err
+	}
+	called := p.tok.is("(") && !p.spaced
+	switch {
+	case (name == "any" || name == "all") && called:
+		return p.lambda(x, at, name == "all")
+	case name == "$count":
+		return p.countOf(x, at, called)
+	case strings.HasPrefix(name, "$"):
+		return nil, Errorf(p.what, at, "%s cannot stand here", name)
+	case called:
+		return nil, fault.Newf(fault.NotImplemented, "%s, position %d: bound functions in expressions are not served", p.what, at).At(p.what)
+	}
+	return &Member{At: at, X: x, Name: name}, nil
+}
+
+func (p *parser) lambda(x Expr, at At, all bool) (Expr, error) {
+	l := &Lambda{At: at, X: x, All: all}
+	p.next()
+	if !all && p.tok.is(")") {
+		p.next()
+		return l, nil
+	}
+	if p.tok.kind != tokenName {
+		return nil, p.unexpected("the name of a range variable")
+	}
+	l.Var = p.tok.text
+	p.next()
+	err := p.expect(":")
+	if err == nil {
+		l.Body, err = p.expr(0)
+	}
+	if err == nil {
+		err = p.expect(")")
+	}
+	return l, err
+}
+
+// countOf reads the options that may follow $count.
+func (p *parser) countOf(x Expr, at At, called bool) (Expr, error) {
+	c := &Count{At: at, X: x}
+	if !called {
+		return c, nil
+	}
+	p.next()
+	option, err := p.optionName()
+	if err != nil {
+		return nil, err
+	}
+	if option != "$filter" {
+		return nil, fault.Newf(fault.NotImplemented, "%s, position %d: %s inside $count is not served", p.what, at, option).At(p.what)
+	}
+	if c.Filter, err = p.expr(0); err != nil {
+		return nil, err
+	}
+	return c, p.expect(")")
+}
+
+func (p *parser) call(at At, name string) (Expr, error) {
+	c := &Call{At: at, Func: name}
+	p.next()
+	for !p.tok.is(")") {
+		if len(c.Args) > 0 {
+			if err := p.expect(","); err != nil {
+				return nil, err
+			}
+		}
+		arg, err := p.expr(0)
+		if err != nil {
+			return nil, err
+		}
+		c.Args = append(c.Args, arg)
+	}
+	p.next()
+	return c, nil
+}

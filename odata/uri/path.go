@@ -1,0 +1,85 @@
+package uri
+
+import (
+	"net/url"
+	"strings"
+
+	"leadloop/odata/fault"
+)
+
+// Segment is one segment of a resource path, with the key predicate or the
+// arguments in its parentheses.
+type Segment struct {
+	Name   string
+	Parens bool // parentheses were given, maybe empty
+	Args   []Argument
+}
+
+// Argument is a value in a segment's parentheses; Name is "" for the single
+// value of a key without its name.
+type Argument struct {
+	Name  string
+	Value Expr
+}
+
+// ParsePath reads a resource path relative to the service root, still
+// percent-encoded. The root itself gives no segments. What does not parse is
+// NotFound, as no resource has that address.
+func ParsePath(raw string, limits Limits) ([]Segment, error) {
+	raw = strings.Trim(raw, "/")
+	if raw == "" {
+		return nil, nil
+	}
+	var segments []Segment
+	for part := range strings.SplitSeq(raw, "/") {
+		text, err := url.PathUnescape(part)
+		if err != nil || text == "" {
+			return nil, fault.Newf(fault.NotFound, "no resource has the address %q", raw)
+		}
+		p, err := newParser(text, "path", limits)
+		if err != nil {
+			return nil, err
+		}
+		s, err := p.segment()
+		if err == nil {
+			err = p.end()
+		}
+		if err != nil {
+			return nil, fault.Newf(fault.NotFound, "no resource has the address %q (%s)", raw, err.(*fault.Error).Message)
+		}
+		segments = append(segments, s)
+	}
+	return segments, nil
+}
+
+func (p *parser) segment() (s Segment, err error) {
+	if s.Name, err = p.name(); err != nil || !p.tok.is("(") {
+		return s, err
+	}
+	s.Parens = true
+	p.next()
+	for !p.tok.is(")") {
+		if len(s.Args) > 0 {
+			if err := p.expect(","); err != nil {
+				return s, err
+			}
+		}
+		arg, err := p.argument()
+		if err != nil {
+			return s, err
+		}
+		s.Args = append(s.Args, arg)
+	}
+	p.next()
+	return s, nil
+}
+
+func (p *parser) argument() (a Argument, err error) {
+	if p.tok.kind == tokenName && scan(p.text, p.tok.end).is("=") {
+		a.Name = p.tok.text
+		p.next()
+		p.next()
+	}
+	a.Value, err = p.expr(0)
+	return a, err
+}

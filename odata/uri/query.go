@@ -1,0 +1,279 @@
+package uri
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"leadloop/odata/fault"
+)
+
+// Query is the system query options of a request, or of an expand item
+// (URL Conventions 4.01, section 5.1). Nil and empty mean not given.
+type Query struct {
+	Filter    Expr
+	Select    []SelectItem
+	Expand    []ExpandItem
+	OrderBy   []OrderItem
+	Top, Skip *int
+	Count     bool
+	SkipToken string
+	Format    string
+	// Aliases are the parameter aliases, @name → the text given for it.
+	Aliases map[string]string
+	// Given holds the names of the system query options present, with their $.
+	Given map[string]bool
+}
+
+// SelectItem is one item of $select: a property, or "*".
+type SelectItem struct {
+	At
+	Name string
+}
+
+// ExpandItem is one item of $expand: a navigation property with its options,
+// or "*".
+type ExpandItem struct {
+	At
+	Name    string
+	Options Query
+}
+
+// OrderItem is one item of $orderby.
+type OrderItem struct {
+	X    Expr
+	Desc bool
+}
+
+// served are the system query options, and whether they are served.
+var served = map[string]bool{
+	"$filter": true, "$select": true, "$expand": true, "$orderby": true, "$top": true, "$skip": true, "$count": true,
+	"$skiptoken": true, "$format": true,
+	"$apply": false, "$compute": false, "$deltatoken": false, "$id": false, "$index": false, "$levels": false,
+	"$schemaversion": false, "$search": false,
+}
+
+// systemOption returns the canonical name of a system query option: with its $
+// and in lower case, as both may be left out and any case is taken (Protocol
+// 4.01, section 13.2.1 items 6 and 7). Known is false for custom options.
+func systemOption(name string) (canonical string, known bool) {
+	canonical = "$" + strings.ToLower(strings.TrimPrefix(name, "$"))
+	_, known = served[canonical]
+	return canonical, known
+}
+
+func notServed(option string) error {
+	return fault.Newf(fault.NotImplemented, "the query option %s is not served", option).At(option)
+}
+
+// ParseQuery reads the query part of a URL, still percent-encoded. A plus sign
+// is a plus sign (URL Conventions 4.01, section 2). Options that are not OData's
+// are passed over.
+func ParseQuery(raw string, limits Limits) (*Query, error) {
+	q := &Query{Given: map[string]bool{}}
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		rawName, rawValue, _ := strings.Cut(pair, "=")
+		name, err1 := url.PathUnescape(rawName)
+		value, err2 := url.PathUnescape(rawValue)
+		if err1 != nil || err2 != nil {
+			return nil, fault.Newf(fault.Invalid, "malformed percent-encoding in %q", pair).At(name)
+		}
+		if alias, ok := strings.CutPrefix(name, "@"); ok {
+			if q.Aliases == nil {
+				q.Aliases = map[string]string{}
+			}
+			q.Aliases[alias] = value
+			continue
+		}
+		option, known := systemOption(name)
+		if !known {
+			if strings.HasPrefix(name, "$") {
+				return nil, fault.Newf(fault.Invalid, "%s is not a query option", name).At(name)
+			}
+			continue
+		}
+		if q.Given[option] {
+			return nil, fault.Newf(fault.Invalid, "%s is given twice", option).At(option)
+		}
+		q.Given[option] = true
+		p, err := newParser(value, option, limits)
+		if err == nil {
+			err = p.option(q, option)
+		}
+		if err == nil {
+			err = p.end()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return q, nil
+}
+
+// option reads the value of a system query option into q.
+func (p *parser) option(q *Query, name string) (err error) {
+	if !served[name] {
+		return notServed(name)
+	}
+	switch name {
+	case "$filter":
+		q.Filter, err = p.expr(0)
+	case "$orderby":
+		q.OrderBy, err = p.orderBy()
+	case "$select":
+		q.Select, err = p.selectItems()
+	case "$expand":
+		q.Expand, err = p.expandItems()
+	case "$top":
+		q.Top, err = p.number()
+	case "$skip":
+		q.Skip, err = p.number()
+	case "$count":
+		q.Count = p.tok.text == "true"
+		if p.tok.literal != BooleanLiteral || p.tok.kind != tokenLiteral {
+			return p.unexpected("true or false")
+		}
+		p.next()
+	case "$skiptoken":
+		q.SkipToken = p.rest()
+	case "$format":
+		q.Format = p.rest()
+	}
+	return err
+}
+
+// rest takes the whole text as it is.
+func (p *parser) rest() string {
+	p.tok = token{kind: tokenEnd, start: len(p.text), end: len(p.text)}
+	return p.text
+}
+
+func (p *parser) number() (*int, error) {
+	n, err := strconv.Atoi(p.tok.text)
+	if p.tok.kind != tokenLiteral || p.tok.literal != IntegerLiteral || err != nil || n < 0 {
+		return nil, p.unexpected("a whole number of at least 0")
+	}
+	p.next()
+	return &n, nil
+}
+
+func (p *parser) orderBy() (items []OrderItem, err error) {
+	for {
+		item := OrderItem{}
+		if item.X, err = p.expr(0); err != nil {
+			return nil, err
+		}
+		if p.tok.kind == tokenName {
+			switch strings.ToLower(p.tok.text) {
+			case "desc":
+				item.Desc = true
+			case "asc":
+			default:
+				return nil, p.unexpected("asc, desc or a comma")
+			}
+			p.next()
+		}
+		items = append(items, item)
+		if !p.tok.is(",") {
+			return items, nil
+		}
+		p.next()
+	}
+}
+
+func (p *parser) selectItems() (items []SelectItem, err error) {
+	for {
+		item := SelectItem{At: p.at(), Name: "*"}
+		if p.tok.is("*") {
+			p.next()
+		} else if item.Name, err = p.name(); err != nil {
+			return nil, err
+		}
+		if p.tok.is("/") || p.tok.is("(") {
+			return nil, fault.Newf(fault.NotImplemented, "%s, position %d: paths and options inside $select are not served", p.what, p.at()).At("$select")
+		}
+		items = append(items, item)
+		if !p.tok.is(",") {
+			return items, nil
+		}
+		p.next()
+	}
+}
+
+func (p *parser) expandItems() (items []ExpandItem, err error) {
+	if err := p.enter(); err != nil {
+		return nil, err
+	}
+	defer p.leave()
+	for {
+		item := ExpandItem{At: p.at(), Name: "*"}
+		if err := p.count(); err != nil {
+			return nil, err
+		}
+		if p.tok.is("*") {
+			p.next()
+		} else if item.Name, err = p.name(); err != nil {
+			return nil, err
+		}
+		if p.tok.is("/") {
+			return nil, fault.Newf(fault.NotImplemented, "%s, position %d: paths inside $expand are not served", p.what, p.at()).At("$expand")
+		}
+		if p.tok.is("(") {
+			if err := p.expandOptions(&item.Options); err != nil {
+				return nil, err
+			}
+		}
+		items = append(items, item)
+		if !p.tok.is(",") {
+			return items, nil
+		}
+		p.next()
+	}
+}
+
+// expandOptions reads the parenthesised options of an expand item.
+func (p *parser) expandOptions(q *Query) error {
+	q.Given = map[string]bool{}
+	p.next()
+	for {
+		option, err := p.optionName()
+		if err != nil {
+			return err
+		}
+		if q.Given[option] {
+			return p.errorf("%s is given twice", option)
+		}
+		q.Given[option] = true
+		if option == "$skiptoken" || option == "$format" {
+			return p.errorf("%s cannot stand inside $expand", option)
+		}
+		if err := p.option(q, option); err != nil {
+			return err
+		}
+		if p.tok.is(")") {
+			p.next()
+			return nil
+		}
+		if !p.tok.is(";") {
+			return p.unexpected(`";" or ")"`)
+		}
+		p.next()
+	}
+}
+
+// optionName reads the name of a system query option and its equals sign.
+func (p *parser) optionName() (string, error) {
+	at := p.at()
+	name, err := p.name()
+	if err != nil {
+		return "", err
+	}
+	option, known := systemOption(name)
+	if !known {
+		return "", Errorf(p.what, at, "%s is not a query option", name)
+	}
+	return option, p.expect("=")
+}
