@@ -1,0 +1,169 @@
+package routing
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+
+	"code.dny.dev/ssrf"
+)
+
+// captureLimit is how much of an answer is read, and how much of a request or
+// answer is kept, in bytes.
+const captureLimit = 64 << 10
+
+// client makes exchanges with customers' systems. It goes to no forbidden
+// address, follows no redirect, uses no proxy, and bounds time and memory.
+type client struct {
+	http      *http.Client
+	timeout   time.Duration
+	userAgent string
+}
+
+func newClient(allowed []netip.Prefix, timeout time.Duration, workers int, userAgent string) *client {
+	g := guard{allowed: allowed, public: ssrf.New(ssrf.WithAnyPort())}
+	dialer := &net.Dialer{Control: g.control}
+	return &client{timeout: timeout, userAgent: userAgent, http: &http.Client{
+		// Without a proxy, and without asking for compressed answers: those could
+		// unpack to any size.
+		Transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			DisableCompression:     true,
+			MaxIdleConns:           16 * workers,
+			MaxIdleConnsPerHost:    workers,
+			IdleConnTimeout:        90 * time.Second,
+			MaxResponseHeaderBytes: captureLimit,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+func (c *client) close() { c.http.CloseIdleConnections() }
+
+// request is what is to be sent. Headers go in their order into what is kept.
+type request struct {
+	method  string
+	url     string
+	header  []field[string]
+	body    []byte
+	secrets []string // masked in what is kept
+}
+
+// exchange is what came of a request.
+type exchange struct {
+	duration time.Duration
+	status   int // 0: no answer
+	header   http.Header
+	body     []byte // as far as it was read
+	request  string // for people, secrets masked
+	response string // for people, secrets masked; "" without an answer
+	err      error  // why there is no answer, or not all of it
+}
+
+// send makes one exchange. It always returns within the client's timeout.
+func (c *client) send(ctx context.Context, r *request) exchange {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	r.header = append(r.header, field[string]{"User-Agent", c.userAgent})
+	x := exchange{request: r.text()}
+	begun := time.Now()
+	x.receive(c.do(ctx, r))
+	x.duration = time.Since(begun)
+	if x.err != nil {
+		x.err = c.explain(ctx, x.err)
+	}
+	if x.status != 0 {
+		x.response = answerText(&x, r.secrets)
+	}
+	return x
+}
+
+func (c *client) do(ctx context.Context, r *request) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, r.method, r.url, bytes.NewReader(r.body))
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range r.header {
+		req.Header.Set(h.name, h.value)
+	}
+	return c.http.Do(req)
+}
+
+// receive reads the answer, as much of it as is kept.
+func (x *exchange) receive(res *http.Response, err error) {
+	if err != nil {
+		x.err = err
+		return
+	}
+	defer res.Body.Close()
+	x.status, x.header = res.StatusCode, res.Header
+	x.body, x.err = io.ReadAll(io.LimitReader(res.Body, captureLimit))
+}
+
+// explain turns a transport's error into one that says what to do about it,
+// without the URL, which may hold secrets.
+func (c *client) explain(ctx context.Context, err error) error {
+	var refused *refusedError
+	var name *net.DNSError
+	var network net.Error
+	switch {
+	case errors.As(err, &refused):
+		return refused
+	case context.Cause(ctx) == context.DeadlineExceeded, errors.As(err, &network) && network.Timeout():
+		return fmt.Errorf("no complete answer within %s", c.timeout)
+	case errors.As(err, &name):
+		return fmt.Errorf("the host %s cannot be found", name.Name)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the connection was closed before the answer was complete")
+	}
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		if _, ok := err.(*net.OpError); ok {
+			return err
+		}
+		err = inner
+	}
+}
+
+// guard decides which addresses may be dialled. It sees them after the name was
+// resolved, so a name cannot lead astray, today or tomorrow.
+type guard struct {
+	allowed []netip.Prefix
+	public  *ssrf.Guardian
+}
+
+// refusedError says that an address may not be dialled.
+type refusedError struct{ text string }
+
+func (e *refusedError) Error() string { return e.text }
+
+// control is a net.Dialer's Control.
+func (g guard) control(network, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil || (network != "tcp4" && network != "tcp6") {
+		return &refusedError{fmt.Sprintf("%s %s is not an address to send to", network, address)}
+	}
+	ip := to.Addr().Unmap()
+	for _, p := range g.allowed {
+		if p.Contains(ip.WithZone("")) {
+			return nil
+		}
+	}
+	if err := g.public.SafeAddr(ip); err != nil {
+		return &refusedError{fmt.Sprintf("%s is not in an allowed network; see --allow-networks", ip)}
+	}
+	if port := to.Port(); port < 1024 && port != 80 && port != 443 {
+		return &refusedError{fmt.Sprintf("port %d is not allowed: public addresses take 80, 443 and 1024 up", port)}
+	}
+	return nil
+}

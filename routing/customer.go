@@ -1,0 +1,80 @@
+package routing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"leadloop/keys"
+	"leadloop/odata/fault"
+)
+
+// Customer is a company that receives leads.
+type Customer struct {
+	ID          int64     `gorm:"primaryKey" odata:"computed"`
+	Name        string    `validate:"required,max=200"`
+	Description string    `validate:"max=2000"`
+	CreatedAt   time.Time `odata:"computed"`
+	Version     int64     `odata:"computed,etag"`
+
+	Connections []keys.Connection `odata:"partner=Customer"`
+	Rules       []Rule            `odata:"partner=Customer"`
+	Routings    []Routing         `odata:"partner=Customer"`
+}
+
+// CreateCustomer stores a new customer and sets its ID, CreatedAt and Version.
+// It returns Invalid with a detail for each field that is wrong.
+func (s *Service) CreateCustomer(ctx context.Context, c *Customer) error {
+	return s.manage(ctx, func(tx *gorm.DB) error {
+		row := Customer{Name: c.Name, Description: c.Description, CreatedAt: s.now(), Version: 1}
+		if err := fault.Validate(&row); err != nil {
+			return err
+		}
+		if err := tx.Create(&row).Error; err != nil {
+			return fmt.Errorf("create customer: %w", err)
+		}
+		*c = row
+		return nil
+	})
+}
+
+// UpdateCustomer stores the changed name and description of c, which was loaded
+// at c.Version. It returns NotFound, Invalid, or PreconditionFailed when the
+// stored version is another.
+func (s *Service) UpdateCustomer(ctx context.Context, c *Customer) error {
+	return s.manage(ctx, func(tx *gorm.DB) error {
+		row, err := load[Customer](tx, "customer", c.ID)
+		if err != nil {
+			return err
+		}
+		row.Name, row.Description, row.Version = c.Name, c.Description, c.Version+1
+		if err := fault.Validate(row); err != nil {
+			return err
+		}
+		if err := save(tx, row, c.Version); err != nil {
+			return err
+		}
+		*c = *row
+		return nil
+	})
+}
+
+// DeleteCustomer removes the customer. It returns NotFound, or Conflict while
+// rules, connections or routings refer to it.
+func (s *Service) DeleteCustomer(ctx context.Context, id int64) error {
+	return s.manage(ctx, func(tx *gorm.DB) error {
+		if _, err := load[Customer](tx, "customer", id); err != nil {
+			return err
+		}
+		err := unreferenced(tx, "customer", id,
+			reference{"rules", "customer_id", "rules"},
+			reference{"connections", "customer_id", "connections"},
+			reference{"routings", "customer_id", "routings"})
+		if err != nil {
+			return err
+		}
+		return remove(tx, &Customer{ID: id}, "customer", id)
+	})
+}

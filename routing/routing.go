@@ -1,0 +1,135 @@
+package routing
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"leadloop/leads"
+	"leadloop/odata/fault"
+	"leadloop/store"
+)
+
+// The states of a Routing.
+const (
+	Pending   = "pending"   // to be sent at NextAttemptAt
+	Sending   = "sending"   // being sent; NextAttemptAt is when the lease runs out
+	Delivered = "delivered" // the customer's system accepted it
+	Rejected  = "rejected"  // the customer's system turned it down
+	Failed    = "failed"    // given up after the last retry
+	Parked    = "parked"    // waits for staff: Error says for what
+)
+
+// Routing is one lead given to one customer by one rule. Its ID is the RoutingID
+// that the customer keeps and sends back, and the webhook-id of each try.
+type Routing struct {
+	ID         uuid.UUID `gorm:"primaryKey" odata:"computed"`
+	LeadID     uuid.UUID `odata:"computed"`
+	CustomerID int64     `odata:"computed"`
+	RuleID     int64     `odata:"computed"`
+	// RuleRevision is the revision that matched the lead and, once something was
+	// sent, the one it was last sent by.
+	RuleRevision int64  `odata:"computed"`
+	State        string `odata:"computed"`
+	// AttemptCount counts the exchanges since the routing was last put into the
+	// queue, by Route or Resend.
+	AttemptCount int `odata:"computed"`
+	// NextAttemptAt is when the queue looks at it next: nil when nothing is due.
+	NextAttemptAt *time.Time `odata:"computed"`
+	LeaseToken    *string    `odata:"-"`
+	CreatedAt     time.Time  `odata:"computed"`
+	DeliveredAt   *time.Time `odata:"computed"`
+	ExternalID    *string    `odata:"computed"` // the customer's own id, from the answer
+	ExternalLink  *string    `odata:"computed"`
+	Error         *string    `odata:"computed"`
+	ReasonID      *int32     `odata:"computed"` // the newest feedback's reason
+	FeedbackAt    *time.Time `odata:"computed"`
+	Version       int64      `odata:"computed,etag"`
+
+	Lead     *leads.Lead `odata:"partner=Routings"`
+	Customer *Customer   `odata:"partner=Routings"`
+	Rule     *Rule       `odata:"partner=Routings"`
+	Attempts []Attempt   `odata:"partner=Routing"`
+}
+
+// Find returns the routing with the id if it belongs to the customer (0: any
+// customer). For an unknown id and for another customer's it returns one and the
+// same NotFound. tx reads, in a transaction or not.
+func (s *Service) Find(tx *gorm.DB, id uuid.UUID, customerID int64) (*Routing, error) {
+	var r Routing
+	row := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, `SELECT
+		id, lead_id, customer_id, rule_id, rule_revision, state, attempt_count, next_attempt_at, created_at,
+		delivered_at, external_id, external_link, error, reason_id, feedback_at, version
+		FROM routings WHERE id = $1`, id)
+	err := row.Scan(
+		&r.ID, &r.LeadID, &r.CustomerID, &r.RuleID, &r.RuleRevision, &r.State, &r.AttemptCount, &r.NextAttemptAt, &r.CreatedAt,
+		&r.DeliveredAt, &r.ExternalID, &r.ExternalLink, &r.Error, &r.ReasonID, &r.FeedbackAt, &r.Version)
+	switch {
+	case isNoRows(err), err == nil && customerID != 0 && r.CustomerID != customerID:
+		return nil, fault.Newf(fault.NotFound, "no routing %s", id).At("RoutingID")
+	case err != nil:
+		return nil, fmt.Errorf("routing %s: %w", id, err)
+	}
+	return &r, nil
+}
+
+// SetFeedback makes reasonID, given at the instant at, the current feedback of
+// the routing and of its lead, in each unless a newer one is there already. It
+// changes r accordingly.
+func (s *Service) SetFeedback(tx *gorm.DB, r *Routing, reasonID int32, at time.Time) error {
+	n, err := exec(tx, `UPDATE routings SET reason_id = $1, feedback_at = $2, version = version + 1
+		WHERE id = $3 AND (feedback_at IS NULL OR feedback_at <= $2)`, reasonID, at, r.ID)
+	if err != nil {
+		return fmt.Errorf("feedback on routing %s: %w", r.ID, err)
+	}
+	if n > 0 {
+		r.ReasonID, r.FeedbackAt = &reasonID, &at
+		r.Version++
+	}
+	_, err = exec(tx, `UPDATE leads SET reason_id = $1, feedback_at = $2, version = version + 1
+		WHERE id = $3 AND (feedback_at IS NULL OR feedback_at <= $2)`, reasonID, at, r.LeadID)
+	if err != nil {
+		return fmt.Errorf("feedback on lead %s: %w", r.LeadID, err)
+	}
+	return nil
+}
+
+// Resend puts a routing that was delivered, rejected, given up or parked into
+// the queue again, due now, with all retries before it. It returns NotFound, or
+// Conflict while the routing is in the queue.
+func (s *Service) Resend(ctx context.Context, id uuid.UUID) error {
+	return s.manage(ctx, func(tx *gorm.DB) error {
+		n, err := exec(tx, `UPDATE routings SET state = 'pending', next_attempt_at = $1, attempt_count = 0,
+			lease_token = NULL, error = NULL, version = version + 1
+			WHERE id = $2 AND state IN ('delivered', 'rejected', 'failed', 'parked')`, s.now(), id)
+		if err != nil {
+			return fmt.Errorf("resend routing %s: %w", id, err)
+		}
+		if n == 0 {
+			r, err := s.Find(tx, id, 0)
+			if err != nil {
+				return err
+			}
+			return fault.Newf(fault.Conflict, "the routing is %s and will be sent anyway", r.State)
+		}
+		store.AfterCommit(tx.Statement.Context, s.wakeUp)
+		return nil
+	})
+}
+
+// exec runs constant SQL with $1, $2, … straight on tx's connection, which keeps
+// it prepared, and returns how many rows it touched.
+func exec(tx *gorm.DB, query string, args ...any) (int64, error) {
+	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

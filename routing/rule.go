@@ -1,0 +1,251 @@
+package routing
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"leadloop/odata/fault"
+)
+
+// The states of a Rule. A rule that was activated once stays active or paused
+// while it is edited; TestedRevision and ActiveRevision tell how far the edit is.
+const (
+	Draft  = "draft"
+	Tested = "tested"
+	Active = "active"
+	Paused = "paused"
+)
+
+// defaultPriority is the priority of a rule that names none.
+const defaultPriority = 100
+
+// Rule says: send these leads to this customer like so.
+type Rule struct {
+	ID          int64    `gorm:"primaryKey" odata:"computed"`
+	CustomerID  int64    `odata:"immutable" validate:"required"`
+	ConnectorID int64    `validate:"required"`
+	Name        string   `validate:"required,max=200"`
+	Settings    Settings `gorm:"serializer:json"`
+	// Condition is an expression over the lead that is true or false. Empty means
+	// every lead.
+	Condition string         `validate:"max=10000"`
+	Mapping   []MappingEntry `gorm:"serializer:json" validate:"max=500,dive"`
+	// Priority orders the rules: the lower goes first. 100 unless given.
+	Priority       int        `gorm:"default:100" validate:"min=1,max=1000000"`
+	State          string     `odata:"computed"`
+	Revision       int64      `odata:"computed"`
+	TestedRevision *int64     `odata:"computed"`
+	ActiveRevision *int64     `odata:"computed"`
+	StartsAt       *time.Time // inclusive
+	EndsAt         *time.Time // exclusive
+	OwnerID        *int64
+	CreatedAt      time.Time `odata:"computed"`
+	Version        int64     `odata:"computed,etag"`
+
+	Customer  *Customer  `odata:"partner=Rules"`
+	Connector *Connector `odata:"partner=Rules"`
+}
+
+// RuleRevision is the content of a rule as it was activated. It never changes.
+type RuleRevision struct {
+	RuleID      int64 `gorm:"primaryKey;autoIncrement:false"`
+	Revision    int64 `gorm:"primaryKey;autoIncrement:false"`
+	ConnectorID int64
+	Settings    Settings `gorm:"serializer:json"`
+	Condition   string
+	Mapping     []MappingEntry `gorm:"serializer:json"`
+	CreatedAt   time.Time
+}
+
+// content is what a revision consists of, in a form that can be compared.
+func (r *Rule) content() ([]byte, error) {
+	return json.Marshal([]any{r.ConnectorID, r.Settings, r.Condition, r.Mapping})
+}
+
+// CreateRule stores a new rule as a draft of revision 1. It returns Invalid with
+// a detail and target for everything wrong: Name, CustomerID, Settings/URL,
+// Condition, Mapping/2/Source and so on.
+func (s *Service) CreateRule(ctx context.Context, r *Rule) error {
+	return s.manage(ctx, func(tx *gorm.DB) error {
+		row := *r
+		row.ID, row.State, row.Revision, row.CreatedAt, row.Version = 0, Draft, 1, s.now(), 1
+		row.TestedRevision, row.ActiveRevision = nil, nil
+		if row.Priority == 0 {
+			row.Priority = defaultPriority
+		}
+		if err := s.checkRule(tx, &row, nil); err != nil {
+			return err
+		}
+		if err := tx.Omit(clause.Associations).Create(&row).Error; err != nil {
+			return ownerKnown(&row, fmt.Errorf("create rule: %w", err))
+		}
+		*r = row
+		return s.rulesChanged(tx)
+	})
+}
+
+// UpdateRule stores the changes of r, which was loaded at r.Version. A change of
+// connector, settings, condition or mapping makes a new revision, which goes
+// live when it is tested and activated; until then the active one keeps serving.
+// It returns NotFound, Invalid as CreateRule does, or PreconditionFailed.
+func (s *Service) UpdateRule(ctx context.Context, r *Rule) error {
+	return s.manage(ctx, func(tx *gorm.DB) error {
+		old, err := load[Rule](tx, "rule", r.ID)
+		if err != nil {
+			return err
+		}
+		row := *r
+		row.State, row.Revision, row.TestedRevision, row.ActiveRevision = old.State, old.Revision, old.TestedRevision, old.ActiveRevision
+		row.CreatedAt, row.Version = old.CreatedAt, r.Version+1
+		if err := s.checkRule(tx, &row, old); err != nil {
+			return err
+		}
+		if err := row.revise(old); err != nil {
+			return err
+		}
+		if err := save(tx, &row, r.Version); err != nil {
+			return ownerKnown(&row, err)
+		}
+		*r = row
+		return s.rulesChanged(tx)
+	})
+}
+
+// ownerKnown returns err, or Invalid where the database refused r for its owner:
+// the other rows it refers to were looked up before.
+func ownerKnown(r *Rule, err error) error {
+	if r.OwnerID != nil && errors.Is(err, gorm.ErrForeignKeyViolated) {
+		return fault.Newf(fault.Invalid, "no user %d", *r.OwnerID).At("OwnerID")
+	}
+	return err
+}
+
+// revise counts the revision up where the content differs from old's.
+func (r *Rule) revise(old *Rule) error {
+	before, err := old.content()
+	if err != nil {
+		return fmt.Errorf("rule content: %w", err)
+	}
+	after, err := r.content()
+	if err != nil {
+		return fmt.Errorf("rule content: %w", err)
+	}
+	if bytes.Equal(before, after) {
+		return nil
+	}
+	r.Revision++
+	if r.ActiveRevision == nil {
+		r.State = Draft
+	}
+	return nil
+}
+
+// DeleteRule removes a rule and its revisions. It returns NotFound, or Conflict
+// while routings refer to it.
+func (s *Service) DeleteRule(ctx context.Context, id int64) error {
+	return s.manage(ctx, func(tx *gorm.DB) error {
+		if _, err := load[Rule](tx, "rule", id); err != nil {
+			return err
+		}
+		if err := unreferenced(tx, "rule", id, reference{"routings", "rule_id", "routings; pause it instead"}); err != nil {
+			return err
+		}
+		if err := tx.Where("rule_id = ?", id).Delete(&RuleRevision{}).Error; err != nil {
+			return fmt.Errorf("delete revisions of rule %d: %w", id, err)
+		}
+		if err := remove(tx, &Rule{ID: id}, "rule", id); err != nil {
+			return err
+		}
+		return s.rulesChanged(tx)
+	})
+}
+
+// checkRule returns Invalid with everything wrong with r, and seals its secrets.
+// old is the stored rule when r is a change of it.
+func (s *Service) checkRule(tx *gorm.DB, r, old *Rule) error {
+	var p problems
+	if r.Settings == nil {
+		r.Settings = Settings{}
+	}
+	if r.Mapping == nil {
+		r.Mapping = []MappingEntry{}
+	}
+	if err := p.addError("", fault.Validate(r)); err != nil {
+		return err
+	}
+	if old != nil && r.CustomerID != old.CustomerID {
+		p.addf("CustomerID", "CustomerID cannot be changed")
+	}
+	if r.StartsAt != nil && r.EndsAt != nil && !r.EndsAt.After(*r.StartsAt) {
+		p.addf("EndsAt", "EndsAt must be later than StartsAt")
+	}
+	if err := existing[Customer](tx, &p, "CustomerID", "customer", r.CustomerID); err != nil {
+		return err
+	}
+	if err := s.checkConnection(tx, &p, r, old); err != nil {
+		return err
+	}
+	if _, err := s.exprs.condition(r.Condition); err != nil {
+		if err := p.addError("Condition", err); err != nil {
+			return err
+		}
+	}
+	if _, err := s.exprs.mapping(&p, r.Mapping); err != nil {
+		return err
+	}
+	return p.err()
+}
+
+// checkConnection checks connector and settings, and seals the secret ones.
+func (s *Service) checkConnection(tx *gorm.DB, p *problems, r, old *Rule) error {
+	if r.ConnectorID == 0 {
+		return nil // reported as required already
+	}
+	connector, err := load[Connector](tx, "connector", r.ConnectorID)
+	if fault.CodeOf(err) == fault.NotFound {
+		p.addf("ConnectorID", "no connector %d", r.ConnectorID)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	before := len(p.details)
+	checkSettings(p, s.vault, connector, r.Settings)
+	if len(p.details) > before {
+		return nil
+	}
+	var stored Settings
+	if old != nil {
+		stored = old.Settings
+	}
+	values, _, err := connector.open(s.vault, r.Settings)
+	if err != nil {
+		p.addf("Settings", "%s", err)
+		return nil
+	}
+	if _, err := connector.address(values); err != nil {
+		p.addf("Settings", "%s", err)
+	}
+	r.Settings = connector.seal(s.vault, r.Settings, stored)
+	return nil
+}
+
+// existing adds a problem when there is no row of T with the id. No id at all is
+// for the validator to report.
+func existing[T any](tx *gorm.DB, p *problems, target, what string, id int64) error {
+	if id == 0 {
+		return nil
+	}
+	_, err := load[T](tx, what, id)
+	if fault.CodeOf(err) != fault.NotFound {
+		return err
+	}
+	return p.addError(target, err)
+}

@@ -1,0 +1,180 @@
+package routing
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"leadloop/store"
+)
+
+// Setting is one thing a Connector wants to be told by a Rule.
+type Setting struct {
+	Name     string `validate:"required,max=64"`
+	Type     string `validate:"oneof=url text secret number boolean"`
+	Required bool
+	Secret   bool   // stored sealed, never shown; always so for the type secret
+	Help     string `validate:"max=1000"`
+}
+
+// Settings are the values a Rule gives for its Connector's settings, by name.
+// Secret ones are stored as "sealed:…" and shown like that; sending a sealed
+// value back leaves the secret as it is.
+type Settings map[string]any
+
+const sealedPrefix = "sealed:"
+
+func (s Setting) secret() bool { return s.Secret || s.Type == "secret" }
+
+// checkSettings adds a problem with the target Settings/NAME for every value
+// that schema does not ask for, that is missing, or that is not of its type.
+func checkSettings(p *problems, vault *store.Vault, connector *Connector, given Settings) {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if connector.setting(name) == nil {
+			p.addf("Settings/"+name, "the connector %s has no setting %s; it has: %s", connector.Name, name, connector.settingNames())
+		}
+	}
+	for _, s := range connector.Settings {
+		target := "Settings/" + s.Name
+		text, err := s.text(vault, given)
+		switch {
+		case err != nil:
+			p.addf(target, "%s %s", s.Name, err)
+		case text == "" && s.Required:
+			p.addf(target, "%s is required", s.Name)
+		case text != "":
+			s.check(p, target, given[s.Name], text)
+		}
+	}
+}
+
+// text gives the setting's value as text, unsealed.
+func (s Setting) text(vault *store.Vault, given Settings) (string, error) {
+	text, err := settingText(given[s.Name])
+	if err != nil || !s.secret() {
+		return text, err
+	}
+	return unseal(vault, text)
+}
+
+// check adds a problem when value is not of the setting's type.
+func (s Setting) check(p *problems, target string, value any, text string) {
+	if len(text) > 8000 {
+		p.addf(target, "%s is longer than 8000 bytes", s.Name)
+		return
+	}
+	switch s.Type {
+	case "url":
+		if err := checkURL(text); err != nil {
+			p.addf(target, "%s %s", s.Name, err)
+		}
+	case "number":
+		if _, err := strconv.ParseFloat(text, 64); err != nil {
+			p.addf(target, "%s must be a number", s.Name)
+		}
+	case "boolean":
+		if _, err := strconv.ParseBool(text); err != nil {
+			p.addf(target, "%s must be true or false", s.Name)
+		}
+	default:
+		if _, ok := value.(string); !ok {
+			p.addf(target, "%s must be text", s.Name)
+		}
+	}
+}
+
+// settingText gives a setting's value as text; null is "".
+func settingText(v any) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return v, nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	case int, int64, json.Number:
+		return fmt.Sprint(v), nil
+	}
+	return "", fmt.Errorf("must be text, a number or a boolean")
+}
+
+// checkURL returns an error that reads on after the setting's name, unless text
+// is an absolute http or https address without credentials.
+func checkURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || strings.TrimSpace(text) != text:
+		return fmt.Errorf("is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("must begin with http:// or https://")
+	case u.Hostname() == "":
+		return fmt.Errorf("has no host")
+	case u.User != nil:
+		return fmt.Errorf("must not hold a user name or password")
+	}
+	return nil
+}
+
+// seal returns a copy of given with the secret settings sealed. A secret that is
+// the same as before, plain or sealed, stays what is stored in before, so that
+// it does not count as a change.
+func (c *Connector) seal(vault *store.Vault, given, before Settings) Settings {
+	out := maps.Clone(given)
+	if out == nil {
+		out = Settings{}
+	}
+	for _, s := range c.Settings {
+		plain, err := settingText(given[s.Name])
+		if !s.secret() || err != nil || plain == "" || strings.HasPrefix(plain, sealedPrefix) {
+			continue
+		}
+		stored, _ := before[s.Name].(string)
+		if old, err := unseal(vault, stored); err == nil && strings.HasPrefix(stored, sealedPrefix) && old == plain {
+			out[s.Name] = stored
+			continue
+		}
+		out[s.Name] = sealedPrefix + base64.RawURLEncoding.EncodeToString(vault.Seal([]byte(plain)))
+	}
+	return out
+}
+
+// open returns the settings as text with secrets in the clear, and the secrets
+// on their own, for masking.
+func (c *Connector) open(vault *store.Vault, given Settings) (values map[string]string, secrets []string, err error) {
+	values = make(map[string]string, len(c.Settings))
+	for _, s := range c.Settings {
+		text, err := s.text(vault, given)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the setting %s %w", s.Name, err)
+		}
+		if s.secret() && text != "" {
+			secrets = append(secrets, text)
+		}
+		values[s.Name] = text
+	}
+	return values, secrets, nil
+}
+
+// unseal returns the plain text of a sealed value, and other text as it is.
+func unseal(vault *store.Vault, text string) (string, error) {
+	coded, ok := strings.CutPrefix(text, sealedPrefix)
+	if !ok {
+		return text, nil
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(coded)
+	if err != nil {
+		return "", fmt.Errorf("is not a sealed value")
+	}
+	plain, err := vault.Open(sealed)
+	if err != nil {
+		return "", fmt.Errorf("was not sealed by this installation")
+	}
+	return string(plain), nil
+}

@@ -1,0 +1,145 @@
+package routing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"leadloop/leads"
+	"leadloop/odata/fault"
+	"leadloop/store"
+)
+
+// TestResult is what came of a test transmission.
+type TestResult struct {
+	Succeeded  bool
+	StatusCode int    // of the answer; 0 where there was none
+	DurationMs int64  // milliseconds
+	Request    string // as it was sent, secrets masked
+	Response   string // as it came, at most 64 kB
+	Error      string // why it did not succeed
+}
+
+// Test sends one lead made of sample (values by property name, over a built-in
+// sample) by the rule's current content, marked with the header X-Leadloop-Test:
+// 1 and a RoutingID that refers to nothing. If the customer's system accepts it,
+// the current revision counts as tested. A failed exchange is a result, not an
+// error. Errors: NotFound; Invalid where the sample is wrong; Conflict when the
+// rule was changed during the test.
+func (s *Service) Test(ctx context.Context, ruleID int64, sample map[string]any) (TestResult, error) {
+	if err := store.Require(ctx, store.Manager); err != nil {
+		return TestResult{}, err
+	}
+	lead, err := sampleLead(sample, s.now())
+	if err != nil {
+		return TestResult{}, err
+	}
+	r, err := load[Rule](s.db.Read(ctx), "rule", ruleID)
+	if err != nil {
+		return TestResult{}, err
+	}
+	result, err := s.trial(ctx, r, lead)
+	if err != nil || !result.Succeeded {
+		return result, err
+	}
+	return result, s.passed(ctx, r)
+}
+
+// trial makes the exchange.
+func (s *Service) trial(ctx context.Context, r *Rule, lead *leads.Lead) (TestResult, error) {
+	connector, err := load[Connector](s.db.Read(ctx), "connector", r.ConnectorID)
+	if err != nil {
+		return TestResult{}, err
+	}
+	p, err := s.plan(r.revision(), connector)
+	if err != nil {
+		return TestResult{Error: err.Error()}, nil
+	}
+	req, err := p.request(s.exprs, lead, uuid.New())
+	if err != nil {
+		return TestResult{Error: err.Error()}, nil
+	}
+	req.header = append(req.header, field[string]{"X-Leadloop-Test", "1"})
+	x := s.client.send(ctx, req)
+	result := TestResult{
+		Succeeded: x.accepted(), StatusCode: x.status, DurationMs: x.duration.Milliseconds(),
+		Request: x.request, Response: x.response,
+	}
+	if !result.Succeeded {
+		result.Error = x.problem()
+	}
+	return result, nil
+}
+
+// passed records that the revision of r has passed its test.
+func (s *Service) passed(ctx context.Context, r *Rule) error {
+	return s.db.Write(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec(`UPDATE rules SET tested_revision = revision, version = version + 1,
+			state = CASE state WHEN 'draft' THEN 'tested' ELSE state END
+			WHERE id = ? AND revision = ?`, r.ID, r.Revision)
+		if res.Error != nil {
+			return fmt.Errorf("test of rule %d: %w", r.ID, res.Error)
+		}
+		if res.RowsAffected == 0 {
+			return fault.New(fault.Conflict, "the rule was changed while it was tested; test it again")
+		}
+		return s.rulesChanged(tx)
+	})
+}
+
+// revision gives the rule's current content as a revision.
+func (r *Rule) revision() *RuleRevision {
+	return &RuleRevision{
+		RuleID: r.ID, Revision: r.Revision, ConnectorID: r.ConnectorID,
+		Settings: r.Settings, Condition: r.Condition, Mapping: r.Mapping,
+	}
+}
+
+// sampleLead makes a lead of the built-in sample with the given values over it.
+// Names the lead does not declare become dynamic properties, null removes a
+// value. It returns Invalid with a detail per value that does not fit.
+func sampleLead(given map[string]any, now time.Time) (*leads.Lead, error) {
+	text := func(s string) *string { return &s }
+	l := &leads.Lead{
+		ID: uuid.New(), ReceivedAt: now, State: leads.StateTest, IsTest: true,
+		FirstName: text("נועה"), LastName: text("לוי"), Phone: text("+972501234567"), PhoneRaw: text("050-1234567"),
+		Email: text("noa.levi@example.com"), City: text("חיפה"), Message: text("אשמח לקבל פרטים נוספים"), Campaign: text("בדיקה"),
+		UtmSource: text("leadloop"), UtmMedium: text("test"), UtmCampaign: text("בדיקה"),
+		Properties: map[string]any{},
+	}
+	declared := map[string]**string{
+		"FirstName": &l.FirstName, "LastName": &l.LastName, "Phone": &l.Phone, "PhoneRaw": &l.PhoneRaw, "Email": &l.Email,
+		"City": &l.City, "Message": &l.Message, "Campaign": &l.Campaign, "UtmSource": &l.UtmSource, "UtmMedium": &l.UtmMedium,
+		"UtmCampaign": &l.UtmCampaign, "UtmTerm": &l.UtmTerm, "UtmContent": &l.UtmContent, "ExternalID": &l.ExternalID,
+	}
+	var p problems
+	for name, value := range given {
+		place, text := declared[name], ""
+		ok := true
+		if place != nil && value != nil {
+			text, ok = value.(string)
+		}
+		switch {
+		case !ok:
+			p.addf("Sample/"+name, "%s must be text", name)
+		case place != nil && value == nil:
+			*place = nil
+		case place != nil:
+			*place = &text
+		case serverSet[name]:
+			p.addf("Sample/"+name, "%s is set by the server", name)
+		case value != nil:
+			l.Properties[name] = value
+		}
+	}
+	return l, p.err()
+}
+
+// serverSet are the lead's properties that a sample cannot choose.
+var serverSet = map[string]bool{
+	"ID": true, "SourceID": true, "ReceivedAt": true, "IsTest": true, "DuplicateOfID": true, "State": true,
+	"ReasonID": true, "FeedbackAt": true, "Version": true,
+}

@@ -1,0 +1,219 @@
+package routing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"leadloop/store"
+)
+
+// A server holds the leases of at least leastAhead routings for each exchange it
+// may have under way, and of at most mostAhead in all: those that wait for their
+// exchange, and those whose outcome is being written.
+const (
+	leastAhead = 4
+	mostAhead  = 512
+)
+
+// Run sends routings as they become due, until ctx ends. Then it claims no more,
+// gives back the leases of what it has not begun, waits for the exchanges under
+// way to end (at most 15 seconds), and returns nil. Run it once per Service; any
+// number of servers may run on one database.
+func (s *Service) Run(ctx context.Context) error {
+	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: "transmission"})
+	sending, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	d := s.newDispatcher(sending)
+	var settled sync.WaitGroup
+	settled.Go(func() { d.settleAll(context.WithoutCancel(ctx)) })
+	more := true // what is due at start may be from before
+	for ctx.Err() == nil {
+		more = d.fill(ctx, more)
+		more = d.wait(ctx, more)
+	}
+	bound := time.AfterFunc(s.drain, cut)
+	defer bound.Stop()
+	d.jobs.Wait()
+	close(d.ended)
+	settled.Wait()
+	s.client.close()
+	return nil
+}
+
+// dispatcher is one Run.
+type dispatcher struct {
+	*Service
+	sending context.Context // ends when exchanges under way are to be cut off
+	slots   chan struct{}   // holds a token per exchange under way
+	ended   chan outcome    // of jobs whose turn is over
+	freed   chan struct{}   // holds a token when a job was settled
+	jobs    sync.WaitGroup
+	held    atomic.Int64 // jobs that are not settled
+	average atomic.Int64 // how long an exchange takes of late, in nanoseconds
+}
+
+func (s *Service) newDispatcher(sending context.Context) *dispatcher {
+	d := &dispatcher{
+		Service: s, sending: sending,
+		slots: make(chan struct{}, s.workers), ended: make(chan outcome, mostAhead), freed: make(chan struct{}, 1),
+	}
+	d.average.Store(int64(s.timeout)) // until it is known better
+	return d
+}
+
+// limit is how many leases to hold: what a quarter of a lease's time is enough
+// to send, so that none runs out while it waits.
+func (d *dispatcher) limit() int {
+	least := leastAhead * d.workers
+	n := int64(d.workers) * int64(d.lease/4) / max(1, d.average.Load())
+	return int(min(max(n, int64(least)), int64(max(mostAhead, least))))
+}
+
+// took counts an exchange into the average.
+func (d *dispatcher) took(t time.Duration) {
+	before := d.average.Load()
+	d.average.Store(before + (int64(t)-before)/16)
+}
+
+// fill claims what is due, as far as there is room, and starts it. sure says
+// that a look whether there is anything can be spared. It reports whether more
+// may be due than there was room for.
+func (d *dispatcher) fill(ctx context.Context, sure bool) (more bool) {
+	limit := d.limit()
+	room := limit - int(d.held.Load())
+	if room < max(1, limit/4) {
+		return true // a claim for one or two would cost as much as one for many
+	}
+	if !sure {
+		if some, err := d.due(ctx); err != nil || !some {
+			d.warn(ctx, err)
+			return false
+		}
+	}
+	jobs, err := d.claim(ctx, room)
+	d.warn(ctx, err)
+	for _, j := range jobs {
+		d.held.Add(1)
+		d.jobs.Go(func() { d.turn(ctx, j) })
+	}
+	return len(jobs) == room
+}
+
+func (d *dispatcher) warn(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		d.log.Error("transmission", "error", err)
+	}
+}
+
+// wait returns when there may be something to do; sure as fill takes it.
+func (d *dispatcher) wait(ctx context.Context, more bool) (sure bool) {
+	timer := time.NewTimer(d.poll)
+	defer timer.Stop()
+	freed := d.freed
+	if !more {
+		freed = nil
+	}
+	select {
+	case <-ctx.Done():
+	case <-d.wake:
+		return true
+	case <-freed:
+		return true
+	case <-timer.C:
+	}
+	return false
+}
+
+// settleAll records the outcomes as they come, all that are there at once. One
+// transaction at a time leaves the database's connections to others.
+func (d *dispatcher) settleAll(ctx context.Context) {
+	for first := range d.ended {
+		batch := append(make([]outcome, 0, settleMost), first)
+		for len(batch) < settleMost && len(d.ended) > 0 {
+			batch = append(batch, <-d.ended)
+		}
+		d.settle(ctx, batch...)
+		d.held.Add(-int64(len(batch)))
+		select {
+		case d.freed <- struct{}{}:
+		default: // it knows
+		}
+	}
+}
+
+// settleMost is how many outcomes go into one transaction, which others wait for.
+const settleMost = 128
+
+// turn sends one claimed routing, or gives its lease back when ctx ends first.
+func (d *dispatcher) turn(ctx context.Context, j *job) {
+	o := outcome{job: j}
+	select {
+	case d.slots <- struct{}{}:
+		if ctx.Err() == nil && j.until.Sub(d.now()) > 2*d.timeout {
+			o.result = d.transmit(j)
+		}
+		<-d.slots
+	case <-ctx.Done():
+	}
+	d.ended <- o
+}
+
+// transmit makes the exchange of j. There is no result when it was cut off by
+// the program's end.
+func (d *dispatcher) transmit(j *job) (r *result) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.log.Error("panic in transmission", "routing", j.id, "panic", p, "stack", string(debug.Stack()))
+			r = parked(j, errors.New("the program failed on this routing; see its log"))
+		}
+	}()
+	rule, r := d.ruleOf(j)
+	if r != nil {
+		return r
+	}
+	req, err := rule.plan.request(d.exprs, j.lead, j.id)
+	if err != nil {
+		return parked(j, err)
+	}
+	begun := d.now()
+	x := d.client.send(d.sending, req)
+	d.took(x.duration)
+	if x.status == 0 && d.sending.Err() != nil {
+		return nil
+	}
+	return d.judge(j, rule.revision, &x, begun)
+}
+
+// ruleOf gives the live rule of j, or the result of there being none to send by.
+func (d *dispatcher) ruleOf(j *job) (*liveRule, *result) {
+	set, err := d.rules(d.sending)
+	if err == nil && set.byID[j.ruleID] == nil {
+		set, err = d.reload(d.sending, set, set.purges) // activated a moment ago on another server
+	}
+	if err != nil {
+		d.log.Error("transmission", "routing", j.id, "error", err)
+		at := d.now().Add(schedule[0])
+		return nil, &result{state: Pending, next: &at, err: "the rules could not be read", revision: j.revision}
+	}
+	rule := set.byID[j.ruleID]
+	switch {
+	case rule == nil:
+		return nil, parked(j, errors.New("the rule is not active"))
+	case !rule.active:
+		return nil, parked(j, errors.New(errPaused))
+	case rule.err != nil:
+		return nil, parked(j, fmt.Errorf("the rule does not compile: %w", rule.err))
+	case j.lead == nil:
+		return nil, parked(j, errors.New("the lead is no longer there"))
+	}
+	return rule, nil
+}
+
+func parked(j *job, why error) *result {
+	return &result{state: Parked, err: clip(why.Error(), 1000), revision: j.revision}
+}
