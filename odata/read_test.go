@@ -387,6 +387,11 @@ func TestAccess(t *testing.T) {
 			{"/Makers?$filter=Products/$count eq 2&$select=Name", 200, "Aleph"},
 			{"/Products?$filter=Maker/Name eq 'Beta'&$select=Name", 200, ""},
 			{"/Products?$orderby=Maker/Name desc&$select=Name", 200, "apple Banana"},
+			{"/Makers?$filter=Founded ne null", 400, ""},
+			{"/Makers?$select=Founded", 400, ""},
+			{"/Makers?$orderby=Founded", 400, ""},
+			{"/Products?$filter=year(Maker/Founded) gt 0", 400, ""},
+			{"/Products?$expand=Maker($filter=Founded ne null)", 400, ""},
 		} {
 			a := s.do(t, as(t.Context(), 1), "GET "+c.path, "")
 			got := a.names("Name")
@@ -396,6 +401,9 @@ func TestAccess(t *testing.T) {
 			if a.status != c.status || got != c.want {
 				t.Errorf("%s: got %d %s, want %d %q", c.path, a.status, a.body, c.status, c.want)
 			}
+		}
+		if a := s.do(t, as(t.Context(), 1), "GET /Makers?$expand=Products($expand=Maker)", ""); a.status != 200 || strings.Contains(a.body, "Founded") {
+			t.Errorf("a hidden property: %s", a.body)
 		}
 		a := s.do(t, as(t.Context(), 1), "GET /Products(00000000-0000-0000-0000-000000000003)", "")
 		b := s.do(t, as(t.Context(), 1), "GET /Products(00000000-0000-0000-0000-000000000099)", "")

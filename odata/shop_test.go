@@ -112,7 +112,7 @@ func own(expr string) func(ctx context.Context) (odata.Predicate, error) {
 		case expr == "":
 			return odata.All, fault.New(fault.Forbidden, "makers read no reviews")
 		}
-		return odata.Predicate{Expr: expr, Args: map[string]any{"maker": maker}}, nil
+		return odata.Predicate{Expr: expr, Args: map[string]any{"maker": maker}, Hide: []string{"Founded"}}, nil
 	}
 }
 

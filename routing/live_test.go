@@ -80,7 +80,7 @@ func TestMatching(t *testing.T) {
 		for _, c := range cases {
 			lead := f.lead(func(l *leads.Lead) {
 				if c.limit >= 0 {
-					src := leads.Source{Name: c.name, Kind: leads.KindJSON, MaxRoutings: &c.limit}
+					src := leads.Source{Name: c.name, Kind: leads.KindJSON, MaxRoutings: c.limit, Enabled: true}
 					f.ok(f.leads.CreateSource(f.ctx, &src))
 					l.SourceID = &src.ID
 				}

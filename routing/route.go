@@ -23,11 +23,7 @@ func (s *Service) Route(tx *gorm.DB, lead *leads.Lead, source *leads.Source) err
 	if err != nil {
 		return err
 	}
-	limit := 1
-	if source != nil && source.MaxRoutings != nil {
-		limit = *source.MaxRoutings
-	}
-	chosen := s.match(set, lead, limit)
+	chosen := s.match(set, lead, source.Limit())
 	if len(chosen) == 0 {
 		return leads.SetState(tx, lead, leads.StateUnmatched)
 	}

@@ -18,6 +18,9 @@ import (
 type Predicate struct {
 	Expr string
 	Args map[string]any // bool, int64, string, time.Time or uuid.UUID
+	// Hide names properties that the caller must not see: for them they are not
+	// there, neither shown nor to be named in an expression.
+	Hide []string
 }
 
 // Access says which rows of a set the caller may read. It returns a Forbidden
@@ -87,7 +90,7 @@ func (b *Binder) predicate(p Predicate, v *Var) (Expr, error) {
 // over returns a range variable over what nav, from of, leads to, with the
 // access predicate of the set reached.
 func (b *Binder) over(of *Var, nav *edm.Navigation) (*Var, error) {
-	v := &Var{Struct: nav.Target, Of: of, Nav: nav}
+	v := &Var{Struct: nav.Target, Of: of, Nav: nav, unguarded: b.Access == nil}
 	return v, b.guard(v)
 }
 
@@ -105,6 +108,7 @@ func (b *Binder) guard(v *Var) error {
 		return err
 	}
 	v.Access, err = b.predicate(p, v)
+	v.hidden = p.Hide // not from the predicate itself
 	return err
 }
 
@@ -189,7 +193,8 @@ func (b *Binder) step(v *Var, name string) (*Var, string, error) {
 		return v, name, nil
 	}
 	for _, j := range v.Joins {
-		if j.Nav == nav {
+		// What an access predicate reached without checks is not for others.
+		if j.Nav == nav && j.unguarded == (b.Access == nil) {
 			return j, "", nil
 		}
 	}
@@ -211,7 +216,7 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 		// An entity stands for its key, so that nav eq null asks whether there is one.
 		return &Prop{at, v, v.Struct.Key[0]}, nil
 	}
-	if p := v.Struct.Property(name); p != nil && !p.WriteOnly {
+	if p := v.Property(name); p != nil {
 		return &Prop{at, v, p}, nil
 	}
 	if v.Struct.Nav(name) != nil {
@@ -336,7 +341,7 @@ func (b *Binder) collection(e uri.Expr, use string) (*Var, error) {
 	}
 	nav := v.Struct.Nav(name)
 	if nav == nil {
-		if p := v.Struct.Property(name); p != nil {
+		if p := v.Property(name); p != nil {
 			if _, many := p.Type.(edm.Collection); many {
 				return nil, b.notServed(e.Pos(), use+" over a collection of values")
 			}

@@ -5,6 +5,8 @@
 package plan
 
 import (
+	"slices"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/uri"
 )
@@ -39,6 +41,19 @@ type Var struct {
 	Nav    *edm.Navigation // nil for a root
 	Access Expr            // rows the caller may see; nil: all
 	Joins  []*Var          // reached from here over single-valued navigation properties
+
+	hidden    []string // properties the caller must not see
+	unguarded bool     // reached without access checks, by an access predicate
+}
+
+// Property returns the declared property of that name that the caller may see,
+// or nil.
+func (v *Var) Property(name string) *edm.Property {
+	p := v.Struct.Property(name)
+	if p == nil || p.WriteOnly || slices.Contains(v.hidden, name) {
+		return nil
+	}
+	return p
 }
 
 type (

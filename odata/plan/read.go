@@ -168,11 +168,11 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 	all := len(q.Select) == 0
 	chosen := map[*edm.Property]bool{}
 	for _, item := range q.Select {
-		p := s.Property(item.Name)
+		p := v.Property(item.Name)
 		switch {
 		case item.Name == "*":
 			all = true
-		case p != nil && !p.WriteOnly:
+		case p != nil:
 			chosen[p] = true
 		case s.Nav(item.Name) != nil: // shown by $expand only
 		case s.Open && !s.Declares(item.Name):
@@ -182,7 +182,7 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 		}
 	}
 	for _, p := range s.Properties {
-		if (all || chosen[p]) && !p.WriteOnly {
+		if chosen[p] || all && v.Property(p.Name) != nil {
 			show.Props = append(show.Props, p)
 		}
 	}

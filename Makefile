@@ -1,0 +1,55 @@
+# All commands of the project. `make` alone lists them.
+
+GO ?= go
+PKGS = ./...
+APT = DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120
+
+.PHONY: help run demo build test check fmt bench fuzz cover deps
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the program, ./leadloop
+	$(GO) build -o leadloop .
+
+run: build ## run the server on leadloop.db
+	./leadloop serve
+
+demo: build ## see the loop turn, with sample data and a stand-in CRM
+	./leadloop demo
+
+test: deps ## run every test, with the race detector, on SQLite and PostgreSQL
+	$(GO) test -race -timeout 8m $(PKGS)
+
+check: ## formatting, vet, staticcheck, the import rules
+	@unformatted=$$($(GO) tool gofumpt -l .); test -z "$$unformatted" || { echo "run make fmt; not formatted:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet $(PKGS)
+	$(GO) tool staticcheck $(PKGS)
+	$(GO) test -run TestHouse .
+
+fmt: ## format the code
+	$(GO) tool gofumpt -w .
+
+bench: ## measure against hand-written code, side by side, and print the ratios
+	$(GO) test -run '^$$' -bench . -benchtime 2s -timeout 20m ./server ./odata/...
+
+fuzz: ## run each fuzz target for a while (FUZZTIME=30s)
+	@set -e; for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | awk '{print $$2}' | sort -u); do \
+		dir=$$(grep -rlE "^func $$target\(" --include='*_test.go' . | head -1 | xargs dirname); \
+		echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} $$dir; \
+	done
+
+cover: deps ## show how much the tests cover
+	$(GO) test -coverpkg ./... -coverprofile coverage.out $(PKGS)
+	$(GO) tool cover -func coverage.out | tail -1
+
+# What the tests need beside Go and gcc: PostgreSQL's programs, and what the
+# README's examples call.
+deps:
+	@missing=; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	for program in curl jq; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	test -z "$$missing" && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing$$missing"; $(APT) update -qq && $(APT) install -y -qq $$missing >/dev/null; \
+	else echo "missing; please run: sudo apt-get install$$missing"; exit 1; fi

@@ -1,0 +1,234 @@
+package leads
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nyaruka/phonenumbers"
+	"gorm.io/gorm"
+
+	"leadloop/odata/fault"
+	"leadloop/store"
+)
+
+// The kinds of sources: which format a source's deliveries are in.
+const (
+	KindJSON      = "json"
+	KindForm      = "form"
+	KindGoogleAds = "google-ads"
+)
+
+// DefaultRegion is the region phone numbers without a country code are read in
+// where a source does not say otherwise.
+const DefaultRegion = "IL"
+
+// secretPurpose separates the MACs of sources' secrets from all others.
+const secretPurpose = "source secret"
+
+// Source is a place leads come in from: a form, an ad platform. Its Token is the
+// secret part of its intake address.
+type Source struct {
+	ID   int64  `gorm:"primaryKey" odata:"computed"`
+	Name string `validate:"required,max=200"`
+	// Kind is the format: KindJSON, KindForm or KindGoogleAds.
+	Kind  string `validate:"required,oneof=json form google-ads"`
+	Token string `odata:"computed"`
+	// Secret is what a sender proves itself with, for the kinds that can: the
+	// google_key of google-ads. It is written and never read; an empty one leaves
+	// the stored one as it is.
+	Secret    string `gorm:"-" odata:"writeonly" validate:"max=500"`
+	SecretMAC []byte `odata:"-"`
+	// Region is the ISO 3166 alpha-2 code of the country whose phone numbers come
+	// without a country code.
+	Region string `validate:"omitempty,len=2"`
+	// MaxRoutings is how many customers may get one lead; 0 means every one whose
+	// rule matches.
+	MaxRoutings int `validate:"min=0,max=1000"`
+	// Enabled is false for a source whose token is not to work for now.
+	Enabled   bool
+	CreatedAt time.Time `odata:"computed"`
+	Version   int64     `odata:"computed,etag"`
+}
+
+// NewSource returns a source with the defaults of a new one: enabled, one
+// customer a lead, Israel for phone numbers.
+func NewSource() *Source { return &Source{Region: DefaultRegion, MaxRoutings: 1, Enabled: true} }
+
+// Limit is how many customers may get one lead of s; 0 means all that match. A
+// nil source, that of leads made by staff, gives 1.
+func (s *Source) Limit() int {
+	if s == nil {
+		return 1
+	}
+	return s.MaxRoutings
+}
+
+// CreateSource stores src and fills in its computed properties, with a new
+// token. Needs a manager. Invalid for wrong properties, and for google-ads
+// without a Secret.
+func (s *Service) CreateSource(ctx context.Context, src *Source) error {
+	if err := store.Require(ctx, store.Manager); err != nil {
+		return err
+	}
+	next := *src
+	next.SecretMAC = nil
+	if err := s.prepare(&next); err != nil {
+		return err
+	}
+	token, err := newToken(s.Rand)
+	if err != nil {
+		return failed("create source", err)
+	}
+	next.ID, next.Token, next.CreatedAt, next.Version = 0, token, s.Now(), 1
+	var row Source
+	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
+		row = next
+		return tx.Create(&row).Error
+	})
+	if err != nil {
+		return failed("create source", err)
+	}
+	*src = row
+	return nil
+}
+
+// UpdateSource saves the changed source src, all of it but its ID, token and
+// creation, and gives it its new Version. Deliveries follow it at once on this
+// server, and within two seconds on others. Needs a manager. NotFound for an
+// unknown source, PreconditionFailed if it is no longer the Version that src
+// was read at.
+func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
+	if err := store.Require(ctx, store.Manager); err != nil {
+		return err
+	}
+	next := *src
+	if err := s.prepare(&next); err != nil {
+		return err
+	}
+	next.Version++
+	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		row := next
+		res := tx.Model(&Source{}).Where("id = ? AND version = ?", src.ID, src.Version).
+			Select("Name", "Kind", "SecretMAC", "Region", "MaxRoutings", "Enabled", "Version").Updates(&row)
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
+			return moved(tx, &Source{}, "source", src.ID)
+		}
+		store.AfterCommit(tx.Statement.Context, s.sources.purge)
+		return nil
+	})
+	if err != nil {
+		return failed("update source", err)
+	}
+	*src = next
+	return nil
+}
+
+// DeleteSource removes the source and its rejections; its token stops working
+// at once on this server. Needs a manager. NotFound for an unknown source,
+// Conflict for one that leads came in by: such a one can be disabled.
+func (s *Service) DeleteSource(ctx context.Context, id int64) error {
+	if err := store.Require(ctx, store.Manager); err != nil {
+		return err
+	}
+	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		if err := tx.Where("source_id = ?", id).Delete(&Rejection{}).Error; err != nil {
+			return err
+		}
+		res := tx.Where("id = ?", id).Delete(&Source{})
+		if res.Error == nil && res.RowsAffected == 0 {
+			return fault.Newf(fault.NotFound, "no source %d", id)
+		}
+		store.AfterCommit(tx.Statement.Context, s.sources.purge)
+		return res.Error
+	})
+	if errors.Is(err, gorm.ErrForeignKeyViolated) {
+		return fault.New(fault.Conflict, "leads came in by this source, and they are kept: disable it instead")
+	}
+	return failed("delete source", err)
+}
+
+// prepare validates src, puts defaults in, and replaces a new Secret by its MAC.
+func (s *Service) prepare(src *Source) error {
+	src.Name = strings.TrimSpace(src.Name)
+	src.Region = strings.ToUpper(src.Region)
+	if src.Region == "" {
+		src.Region = DefaultRegion
+	}
+	if err := fault.Validate(src); err != nil {
+		return err
+	}
+	if !regions()[src.Region] {
+		return fault.Newf(fault.Invalid, "%s is not a country code (two letters, ISO 3166) with known phone numbers", src.Region).At("Region")
+	}
+	return s.prepareSecret(src)
+}
+
+func (s *Service) prepareSecret(src *Source) error {
+	if src.Kind != KindGoogleAds {
+		if src.Secret != "" {
+			return fault.Newf(fault.Invalid, "deliveries of the kind %s carry no secret that could be checked", src.Kind).At("Secret")
+		}
+		src.SecretMAC = nil
+		return nil
+	}
+	if src.Secret != "" {
+		src.SecretMAC = s.Vault.MAC(secretPurpose, []byte(src.Secret))
+		src.Secret = "" // never stored and never shown
+	}
+	if len(src.SecretMAC) == 0 {
+		return fault.New(fault.Invalid, "a source of the kind google-ads needs its google_key as Secret").At("Secret")
+	}
+	return nil
+}
+
+// proves reports whether secret is src's, in a time that does not tell how much
+// of it is right.
+func (s *Service) proves(src *Source, secret string) bool {
+	return subtle.ConstantTimeCompare(s.Vault.MAC(secretPurpose, []byte(secret)), src.SecretMAC) == 1
+}
+
+// regions are the countries whose phone numbers are known.
+var regions = sync.OnceValue(phonenumbers.GetSupportedRegions)
+
+const (
+	base62      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	tokenLength = 22 // 131 bits
+)
+
+// newToken makes an intake token out of r's bytes.
+func newToken(r io.Reader) (string, error) {
+	token := make([]byte, 0, tokenLength)
+	var one [1]byte
+	for len(token) < tokenLength {
+		if _, err := io.ReadFull(r, one[:]); err != nil {
+			return "", fmt.Errorf("random bytes: %w", err)
+		}
+		if i := int(one[0] & 63); i < len(base62) { // skipping the rest keeps each digit as likely
+			token = append(token, base62[i])
+		}
+	}
+	return string(token), nil
+}
+
+// plausibleToken reports whether token has the form of one; what has not is
+// refused without asking the database.
+func plausibleToken(token string) bool {
+	if len(token) != tokenLength {
+		return false
+	}
+	for _, c := range []byte(token) {
+		if strings.IndexByte(base62, c) < 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,168 @@
+// Package server is the application: the command line, the configuration, and
+// the place where everything is wired together.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"leadloop/feedback"
+	"leadloop/keys"
+	"leadloop/leads"
+	"leadloop/odata"
+	"leadloop/odata/sqlgen"
+	"leadloop/routing"
+	"leadloop/store"
+)
+
+// App is the wired application over one database.
+type App struct {
+	DB       *store.DB
+	Vault    *store.Vault
+	Staff    *Staff
+	Keys     *keys.Service
+	Leads    *leads.Service
+	Routing  *routing.Service
+	Feedback *feedback.Service
+	OData    *odata.Service
+
+	log *slog.Logger
+}
+
+// open opens the database and wires the application over it. Migrate says
+// whether an older schema is brought up to date or refused.
+func open(ctx context.Context, d database, s serving, log *slog.Logger, migrate bool) (*App, error) {
+	vault, err := d.vault()
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, d.DB, store.SQLiteHook(sqlgen.RegisterSQLite))
+	if err != nil {
+		return nil, err
+	}
+	a, err := wire(ctx, db, vault, s, log, migrate)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return a, nil
+}
+
+func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log *slog.Logger, migrate bool) (*App, error) {
+	pending, err := db.Pending(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	if pending > 0 && !migrate {
+		return nil, fmt.Errorf("the database lacks %d migrations; run: leadloop migrate", pending)
+	}
+	if pending > 0 {
+		log.Info("migrating the database", "pending", pending)
+		if err := db.Migrate(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkVault(ctx, db, vault); err != nil {
+		return nil, err
+	}
+	a := &App{DB: db, Vault: vault, log: log}
+	a.Staff = NewStaff(db, vault)
+	a.Keys = keys.New(db, vault)
+	a.Leads = leads.New(db, vault)
+	a.Routing = routing.New(db, vault, routing.WithAllowedNetworks(s.AllowNetworks...), routing.WithLog(log),
+		routing.WithVersion(version()), routing.WithTimeout(s.SendTimeout), routing.WithWorkers(s.Workers))
+	a.Feedback = feedback.New(db, a.Routing)
+	a.Keys.Log, a.Leads.Log = log, log
+	a.Leads.Route = a.Routing.Route
+	if err := a.Routing.SyncConnectors(ctx); err != nil {
+		return nil, fmt.Errorf("connectors: %w", err)
+	}
+	a.OData = odata.New(odata.Options{Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Now: store.Now, Log: log})
+	a.addSets()
+	return a, a.OData.Build()
+}
+
+// Close closes the database, after all that was accepted is written.
+func (a *App) Close() error {
+	a.Routing.Close()
+	return a.DB.Close()
+}
+
+// Run serves on the listener and runs the workers until ctx ends. Then it stops
+// accepting, finishes the requests at hand, gives the queue's leases back and
+// returns.
+func (a *App) Run(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler:           a.Handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	// Workers outlive the requests, which may still give them work.
+	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorkers()
+	ended := make(chan error, 3)
+	go func() { ended <- a.Routing.Run(workers) }()
+	go func() { ended <- a.Keys.Run(workers) }()
+	go func() { ended <- server.Serve(l) }()
+	a.log.Info("listening", "address", l.Addr().String(), "version", version(), "database", a.DB.Dialect())
+
+	var failed error
+	left := 3
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping")
+	case failed = <-ended:
+		left--
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("requests were cut off: %w", err), server.Close())
+	}
+	stopWorkers()
+	for ; left > 0; left-- {
+		if err := <-ended; err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, context.Canceled) {
+			failed = errors.Join(failed, err)
+		}
+	}
+	a.log.Info("stopped")
+	return failed
+}
+
+// Run runs the command.
+func (c *serveCommand) Run(ctx context.Context, s streams) error {
+	log := c.logger(s.err)
+	a, err := open(ctx, c.database, c.serving, log, !c.NoMigrate)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", c.Addr)
+	if err != nil {
+		return errors.Join(err, a.Close())
+	}
+	return errors.Join(a.Run(ctx, l), a.Close())
+}
+
+// Run runs the command.
+func (c *migrateCommand) Run(ctx context.Context, s streams) error {
+	db, err := store.Open(ctx, c.DB)
+	if err != nil {
+		return err
+	}
+	pending, err := db.Pending(ctx)
+	if err == nil {
+		err = db.Migrate(ctx)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(s.out, "%d migrations applied\n", pending)
+	}
+	return errors.Join(err, db.Close())
+}

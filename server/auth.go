@@ -1,0 +1,68 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"leadloop/keys"
+	"leadloop/odata/fault"
+	"leadloop/store"
+)
+
+// errUnauthorized is the one answer to every caller who is not let in, so that
+// it tells nothing of why.
+var errUnauthorized = fault.New(fault.Unauthorized,
+	"credentials are missing, wrong, or not valid now; send an API key (X-API-Key, Bearer, or Basic with the ConnectionID) or a staff token (Bearer)")
+
+// authenticate finds out who calls: a customer's connection by its key, or staff
+// by their token. Nobody is let through.
+func (a *App) authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		actor, err := a.actor(r)
+		if err != nil {
+			if fault.CodeOf(err) == fault.Unauthorized {
+				err = errUnauthorized
+				w.Header().Set("WWW-Authenticate", `Basic realm="leadloop", charset="UTF-8"`)
+			}
+			a.fail(w, r, err)
+			return
+		}
+		who(r.Context()).set(actor)
+		next.ServeHTTP(w, r.WithContext(store.WithActor(r.Context(), actor)))
+	})
+}
+
+func (a *App) actor(r *http.Request) (store.Actor, error) {
+	var connection *uuid.UUID
+	secret := r.Header.Get("X-API-Key")
+	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	switch {
+	case secret != "":
+	case strings.EqualFold(scheme, "Bearer"):
+		secret = strings.TrimSpace(value)
+		if !strings.HasPrefix(secret, keys.Prefix) {
+			return a.Staff.Authenticate(r.Context(), secret)
+		}
+	case strings.EqualFold(scheme, "Basic"):
+		user, password, ok := r.BasicAuth()
+		if connection = connectionID(user); !ok || connection == nil {
+			return store.Actor{}, errUnauthorized
+		}
+		secret = password
+	default:
+		return store.Actor{}, errUnauthorized
+	}
+	return a.Keys.Authenticate(r.Context(), secret, connection, remoteAddr(r))
+}
+
+// remoteAddr is the address the request came from.
+func remoteAddr(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
+}

@@ -1,0 +1,188 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/google/uuid"
+
+	"leadloop/keys"
+	"leadloop/store"
+)
+
+type userCommand struct {
+	Add    userAdd    `cmd:"" help:"Add a member of the staff."`
+	List   userList   `cmd:"" help:"List the staff."`
+	Passwd userPasswd `cmd:"" help:"Give a member of the staff a new password; ends their sessions."`
+}
+
+// password is how a command takes a password: from standard input, or a random
+// one is made and printed.
+type password struct {
+	PasswordStdin bool `help:"Read the password from standard input, one line. Otherwise one is made and printed."`
+}
+
+func (p password) read(s streams) (text string, made bool, err error) {
+	if !p.PasswordStdin {
+		return rand.Text(), true, nil
+	}
+	line, err := bufio.NewReader(io.LimitReader(s.in, 4096)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", false, err
+	}
+	return strings.TrimRight(line, "\r\n"), false, nil
+}
+
+type userAdd struct {
+	database
+	password
+	Email string `arg:"" help:"Their e-mail address, which they sign in with."`
+	Role  string `help:"What they may do: ${enum}." enum:"admin,manager,viewer" default:"viewer"`
+	Name  string `help:"Their name." default:""`
+}
+
+type userList struct{ database }
+
+type userPasswd struct {
+	database
+	password
+	Email string `arg:"" help:"Their e-mail address."`
+}
+
+// with runs f over the application, migrated, as the program itself.
+func (d database) with(ctx context.Context, s streams, f func(ctx context.Context, a *App) error) error {
+	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	a, err := open(ctx, d, serving{}, log, true)
+	if err != nil {
+		return err
+	}
+	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: "command line"})
+	return errors.Join(f(ctx, a), a.Close())
+}
+
+// Run runs the command.
+func (c *userAdd) Run(ctx context.Context, s streams) error {
+	text, made, err := c.read(s)
+	if err != nil {
+		return err
+	}
+	return c.with(ctx, s, func(ctx context.Context, a *App) error {
+		u := &User{Email: c.Email, Name: c.Name, Role: c.Role, Password: text, Active: true}
+		if err := a.Staff.CreateUser(ctx, u); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "added %s, %s\n", u.Email, u.Role)
+		if made {
+			fmt.Fprintf(s.out, "password: %s\n", text)
+		}
+		return nil
+	})
+}
+
+// Run runs the command.
+func (c *userList) Run(ctx context.Context, s streams) error {
+	return c.with(ctx, s, func(ctx context.Context, a *App) error {
+		users, err := a.Staff.ListUsers(ctx)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "EMAIL\tROLE\tACTIVE\tNAME")
+		for _, u := range users {
+			fmt.Fprintf(w, "%s\t%s\t%t\t%s\n", u.Email, u.Role, u.Active, u.Name)
+		}
+		return w.Flush()
+	})
+}
+
+// Run runs the command.
+func (c *userPasswd) Run(ctx context.Context, s streams) error {
+	text, made, err := c.read(s)
+	if err != nil {
+		return err
+	}
+	return c.with(ctx, s, func(ctx context.Context, a *App) error {
+		u, err := a.Staff.UserByEmail(ctx, c.Email)
+		if err != nil {
+			return err
+		}
+		if err := a.Staff.SetPassword(ctx, u.ID, text); err != nil {
+			return err
+		}
+		if made {
+			fmt.Fprintf(s.out, "password: %s\n", text)
+		}
+		return nil
+	})
+}
+
+type keyCommand struct {
+	Issue  keyIssue  `cmd:"" help:"Issue a key to a connection and print it. It is shown this once."`
+	List   keyList   `cmd:"" help:"List a connection's keys."`
+	Revoke keyRevoke `cmd:"" help:"Revoke a key."`
+}
+
+type keyIssue struct {
+	database
+	Connection uuid.UUID `arg:"" help:"ConnectionID."`
+}
+
+type keyList struct {
+	database
+	Connection uuid.UUID `arg:"" help:"ConnectionID."`
+}
+
+type keyRevoke struct {
+	database
+	Key string `arg:"" help:"KeyID: the ten characters after ll_live_"`
+}
+
+// Run runs the command.
+func (c *keyIssue) Run(ctx context.Context, s streams) error {
+	return c.with(ctx, s, func(ctx context.Context, a *App) error {
+		issued, err := a.Keys.Issue(ctx, c.Connection)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(s.out, issued.Key)
+		return nil
+	})
+}
+
+// Run runs the command.
+func (c *keyList) Run(ctx context.Context, s streams) error {
+	return c.with(ctx, s, func(ctx context.Context, a *App) error {
+		list, err := a.Keys.List(ctx, c.Connection)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "KEY ID\tCREATED\tSTATE")
+		for _, k := range list {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", k.ID, k.CreatedAt.Format("2006-01-02 15:04"), keyState(k))
+		}
+		return w.Flush()
+	})
+}
+
+func keyState(k keys.Key) string {
+	switch {
+	case k.RevokedAt != nil:
+		return "revoked"
+	case k.ExpiresAt != nil && k.ExpiresAt.Before(store.Now()):
+		return "expired"
+	}
+	return "live"
+}
+
+// Run runs the command.
+func (c *keyRevoke) Run(ctx context.Context, s streams) error {
+	return c.with(ctx, s, func(ctx context.Context, a *App) error { return a.Keys.Revoke(ctx, c.Key) })
+}

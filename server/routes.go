@@ -1,0 +1,190 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"leadloop/odata"
+	"leadloop/odata/fault"
+	"leadloop/store"
+)
+
+// maxBody bounds the bodies of requests outside the OData service, which has
+// its own limit.
+const maxBody = 1 << 20
+
+// Handler is the whole public face.
+func (a *App) Handler() http.Handler {
+	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/auth/token", a.token).Methods(http.MethodPost)
+	r.HandleFunc("/intake/{token}", a.intake).Methods(http.MethodPost, http.MethodGet)
+	r.PathPrefix("/odata").Handler(a.authenticate(a.OData))
+	r.Handle("/", http.RedirectHandler("/odata/", http.StatusTemporaryRedirect)).Methods(http.MethodGet, http.MethodHead)
+	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, fault.Newf(fault.NotFound, "there is nothing at %q", r.URL.Path))
+	})
+	r.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.fail(w, r, fault.Newf(fault.MethodNotAllowed, "%s does not apply here", r.Method))
+	})
+	return a.logged(r)
+}
+
+// fail answers with an error.
+func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
+	odata.WriteError(w, r, err, a.log)
+}
+
+// send answers with a value as JSON.
+func send(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // a client that left needs no answer
+}
+
+// healthz says that the program is alive.
+func (a *App) healthz(w http.ResponseWriter, _ *http.Request) {
+	send(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// readyz says whether the database can be reached, written to, and is migrated.
+func (a *App) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+	defer cancel()
+	if err := a.DB.Ping(ctx); err != nil {
+		a.log.WarnContext(ctx, "not ready", "error", err)
+		a.fail(w, r, fault.New(fault.Unavailable, "the database cannot be reached, cannot be written to, or is not migrated"))
+		return
+	}
+	send(w, http.StatusOK, map[string]string{"status": "ready"})
+}
+
+// token signs staff in, by password or by refresh token.
+func (a *App) token(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Email        string `json:"email"`
+		Password     string `json:"password"`
+		RefreshToken string `json:"refresh_token"`
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		a.fail(w, r, fault.New(fault.Invalid, `the body must be JSON: {"email":…,"password":…} or {"refresh_token":…}`))
+		return
+	}
+	var tokens Tokens
+	switch {
+	case in.RefreshToken != "":
+		tokens, err = a.Staff.Refresh(r.Context(), in.RefreshToken)
+	case in.Email == "":
+		err = fault.New(fault.Invalid, "email is required").At("email")
+	case in.Password == "":
+		err = fault.New(fault.Invalid, "password is required").At("password")
+	default:
+		tokens, err = a.Staff.SignIn(r.Context(), in.Email, in.Password, remoteAddr(r))
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	send(w, http.StatusOK, tokens)
+}
+
+// readBody reads a bounded request body.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, fault.Newf(fault.TooLarge, "the body is larger than %d bytes", maxBody)
+	}
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "the body could not be read")
+	}
+	return body, nil
+}
+
+// caller is a place for the actor of a request, for the log that is written
+// when the request is done.
+type caller struct{ actor store.Actor }
+
+func (c *caller) set(a store.Actor) {
+	if c != nil {
+		c.actor = a
+	}
+}
+
+type callerKey struct{}
+
+func who(ctx context.Context) *caller {
+	c, _ := ctx.Value(callerKey{}).(*caller)
+	return c
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// logged writes a line for each request, and turns a panic into an error.
+func (a *App) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		c := &caller{}
+		rec := &recorder{ResponseWriter: w}
+		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				a.log.Error("panic", "path", r.URL.Path, "panic", p)
+				if rec.status == 0 {
+					a.fail(rec, r, fault.New(fault.Internal, "something went wrong here; it has been logged"))
+				}
+			}
+			a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+				slog.String("method", r.Method), slog.String("path", loggedPath(r)), slog.Int("status", rec.status),
+				slog.Duration("took", time.Since(start)), slog.String("caller", c.actor.Name))
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// loggedPath is the path without the secret of an intake address.
+func loggedPath(r *http.Request) string {
+	const intake = "/intake/"
+	if p := r.URL.Path; len(p) > len(intake) && p[:len(intake)] == intake {
+		return intake + "…"
+	}
+	return r.URL.Path
+}

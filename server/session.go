@@ -1,0 +1,305 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"leadloop/odata/fault"
+	"leadloop/store"
+)
+
+// sessionLifetime is how long a refresh token may wait to be used.
+const sessionLifetime = 30 * 24 * time.Hour
+
+var (
+	errSignIn  = fault.New(fault.Unauthorized, "The e-mail address or the password is wrong.")
+	errSession = fault.New(fault.Unauthorized, "The session has ended; sign in again.")
+)
+
+// Session is one refresh token of a user. Each is used once and then replaced by
+// the next of the same Family, which is what a sign-in starts.
+type Session struct {
+	ID        uuid.UUID `gorm:"primaryKey"`
+	UserID    int64
+	Family    uuid.UUID
+	TokenHash []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	UsedAt    *time.Time
+	RevokedAt *time.Time
+}
+
+// Staff keeps the users and signs them in. Make one with NewStaff; its exported
+// fields may be changed before first use.
+type Staff struct {
+	DB    *store.DB
+	Vault *store.Vault
+	Now   func() time.Time
+	// Rand is where salts, tokens and ids come from.
+	Rand io.Reader
+
+	cost     cost
+	hashing  chan struct{}
+	throttle throttle
+	live     liveCache
+	key      []byte
+	kid      string
+	parser   *jwt.Parser
+}
+
+// NewStaff returns a Staff over db whose tokens are made under keys of vault.
+func NewStaff(db *store.DB, vault *store.Vault) *Staff {
+	s := &Staff{
+		DB: db, Vault: vault, Now: store.Now, Rand: rand.Reader,
+		cost: defaultCost, hashing: make(chan struct{}, 2),
+		throttle: throttle{tries: map[[32]byte]tries{}},
+		live:     liveCache{entries: map[uuid.UUID]liveEntry{}},
+	}
+	s.prepareTokens()
+	return s
+}
+
+// Tokens is what a sign-in or a refresh gives, in the form of RFC 6749, section
+// 5.1. ExpiresIn is in seconds.
+type Tokens struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int    `json:"expires_in"`
+	RefreshToken string `json:"refresh_token"`
+}
+
+// SignIn starts a session for the user with this e-mail address and password.
+// Unauthorized, after the same work, for an unknown address, a wrong password
+// and an inactive user; RateLimited after several failures with the same e-mail
+// address from the same remote address, so that nobody elsewhere is kept out.
+func (s *Staff) SignIn(ctx context.Context, email, password string, remote netip.Addr) (Tokens, error) {
+	email = foldEmail(email)
+	if wait := s.throttle.try(email, remote, s.Now()); wait > 0 {
+		return Tokens{}, fault.Newf(fault.RateLimited, "Too many failed sign-ins; try again in %d seconds.", int(wait.Seconds())+1)
+	}
+	var u User
+	err := s.DB.Read(ctx).Where("email = ?", email).Take(&u).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		u.PasswordHash = phc(s.cost, make([]byte, 16), make([]byte, 32)) // the hash of no password
+	} else if err != nil {
+		return Tokens{}, fmt.Errorf("sign in: %w", err)
+	}
+	ok, err := s.verify(ctx, u.PasswordHash, password)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("sign in: %w", err)
+	}
+	if !ok || !u.Active {
+		return Tokens{}, errSignIn
+	}
+	s.throttle.forget(email, remote)
+	family, err := uuid.NewRandomFromReader(s.Rand)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("sign in: %w", err)
+	}
+	return s.begin(ctx, family, func(tx *gorm.DB) (int64, error) {
+		// Nothing changes by this: it holds the row against a change of the password that was just checked.
+		res := tx.Exec("UPDATE users SET active = active WHERE id = ? AND active AND password_hash = ?", u.ID, u.PasswordHash)
+		if res.Error == nil && res.RowsAffected == 0 {
+			return 0, errSignIn
+		}
+		return u.ID, res.Error
+	})
+}
+
+// Refresh trades a refresh token for new tokens. Each refresh token works once:
+// one that comes again was stolen from one side or the other, and ends all
+// tokens of its sign-in. Unauthorized for one that is unknown, used, expired or
+// revoked, or whose user is no longer active.
+func (s *Staff) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
+	hash, ok := s.tokenHash(refreshToken)
+	if !ok {
+		return Tokens{}, errSession
+	}
+	var old Session
+	err := s.DB.Read(ctx).Where("token_hash = ?", hash).Take(&old).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) || err == nil && !old.ExpiresAt.After(s.Now()) {
+		return Tokens{}, errSession
+	}
+	if err != nil {
+		return Tokens{}, fmt.Errorf("refresh session: %w", err)
+	}
+	tokens, err := s.begin(ctx, old.Family, func(tx *gorm.DB) (int64, error) {
+		res := tx.Exec("UPDATE users SET active = active WHERE id = ? AND active", old.UserID)
+		if res.Error == nil && res.RowsAffected == 0 {
+			return 0, errSession
+		}
+		if res.Error != nil {
+			return 0, res.Error
+		}
+		res = tx.Exec("UPDATE sessions SET used_at = ? WHERE id = ? AND used_at IS NULL AND revoked_at IS NULL", s.Now(), old.ID)
+		if res.Error == nil && res.RowsAffected == 0 {
+			return 0, errReused
+		}
+		return old.UserID, res.Error
+	})
+	if errors.Is(err, errReused) {
+		if err := s.endFamily(ctx, old.Family); err != nil {
+			return Tokens{}, err
+		}
+		return Tokens{}, errSession
+	}
+	return tokens, err
+}
+
+// errReused says inside Refresh that a token was used or revoked before.
+var errReused = errors.New("refresh token used again")
+
+// SignOut ends the sign-in a refresh token belongs to. A token that is unknown or
+// has ended already is no error.
+func (s *Staff) SignOut(ctx context.Context, refreshToken string) error {
+	hash, ok := s.tokenHash(refreshToken)
+	if !ok {
+		return nil
+	}
+	var old Session
+	err := s.DB.Read(ctx).Where("token_hash = ?", hash).Take(&old).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sign out: %w", err)
+	}
+	return s.endFamily(ctx, old.Family)
+}
+
+// begin stores the next session of family for the user that admit lets in, and
+// makes its tokens. admit runs in the same transaction, perhaps more than once.
+func (s *Staff) begin(ctx context.Context, family uuid.UUID, admit func(tx *gorm.DB) (int64, error)) (Tokens, error) {
+	raw := make([]byte, 32)
+	if _, err := io.ReadFull(s.Rand, raw); err != nil {
+		return Tokens{}, fmt.Errorf("begin session: %w", err)
+	}
+	id, err := uuid.NewV7FromReader(s.Rand)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("begin session: %w", err)
+	}
+	refresh := base64.RawURLEncoding.EncodeToString(raw)
+	hash, _ := s.tokenHash(refresh)
+	now := s.Now()
+	var userID int64
+	err = s.DB.Write(ctx, func(tx *gorm.DB) (err error) {
+		if userID, err = admit(tx); err != nil {
+			return err
+		}
+		// Used tokens are kept while they could come again, and no longer.
+		if err := tx.Where("user_id = ? AND expires_at <= ?", userID, now).Delete(&Session{}).Error; err != nil {
+			return err
+		}
+		row := Session{ID: id, UserID: userID, Family: family, TokenHash: hash, CreatedAt: now, ExpiresAt: now.Add(sessionLifetime)}
+		return tx.Create(&row).Error
+	})
+	if err != nil {
+		return Tokens{}, fmt.Errorf("begin session: %w", err)
+	}
+	access, err := s.accessToken(userID, family, now)
+	if err != nil {
+		return Tokens{}, err
+	}
+	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int(accessLifetime.Seconds()), RefreshToken: refresh}, nil
+}
+
+func (s *Staff) endFamily(ctx context.Context, family uuid.UUID) error {
+	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		store.AfterCommit(tx.Statement.Context, s.live.purge)
+		return tx.Exec("UPDATE sessions SET revoked_at = ? WHERE family = ? AND revoked_at IS NULL", s.Now(), family).Error
+	})
+	if err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return nil
+}
+
+func (s *Staff) endSessions(tx *gorm.DB, userID int64) error {
+	store.AfterCommit(tx.Statement.Context, s.live.purge)
+	return tx.Exec("UPDATE sessions SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL", s.Now(), userID).Error
+}
+
+// tokenHash is what is stored of a refresh token; false if it cannot be one.
+func (s *Staff) tokenHash(refreshToken string) ([]byte, bool) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(refreshToken)
+	if err != nil || len(raw) != 32 {
+		return nil, false
+	}
+	return s.Vault.MAC("refresh token", raw), true
+}
+
+// How failed sign-ins slow further ones down.
+const (
+	freeTries     = 5
+	maxDelay      = 5 * time.Minute
+	throttledMost = 10_000
+)
+
+// throttle counts failed sign-ins of one e-mail address from one network
+// address. Both together are the key, so that failing elsewhere keeps nobody
+// out. A try counts as failed from its start until forget, so that many at once
+// gain nothing.
+type throttle struct {
+	mu    sync.Mutex
+	tries map[[32]byte]tries
+}
+
+type tries struct {
+	count int
+	next  time.Time // no further try before this
+}
+
+// try counts a try, or says how long to wait before the next.
+func (t *throttle) try(email string, remote netip.Addr, now time.Time) time.Duration {
+	key := throttleKey(email, remote)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	past := t.tries[key]
+	if wait := past.next.Sub(now); wait > 0 {
+		return wait
+	}
+	if now.Sub(past.next) > 2*maxDelay {
+		past = tries{}
+	}
+	for k := range t.tries { // room by dropping an arbitrary one
+		if len(t.tries) < throttledMost {
+			break
+		}
+		delete(t.tries, k)
+	}
+	past.count++
+	past.next = now
+	if past.count >= freeTries {
+		past.next = now.Add(min(time.Second<<min(past.count-freeTries, 20), maxDelay))
+	}
+	t.tries[key] = past
+	return 0
+}
+
+func (t *throttle) forget(email string, remote netip.Addr) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.tries, throttleKey(email, remote))
+}
+
+// throttleKey takes an IPv6 /64 for one address, since one household has as many.
+func throttleKey(email string, remote netip.Addr) [32]byte {
+	remote = remote.Unmap().WithZone("")
+	if remote.Is6() {
+		net, _ := remote.Prefix(64)
+		remote = net.Addr()
+	}
+	return sha256.Sum256([]byte(remote.String() + " " + email))
+}

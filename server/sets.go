@@ -1,0 +1,190 @@
+package server
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"leadloop/feedback"
+	"leadloop/keys"
+	"leadloop/leads"
+	"leadloop/odata"
+	"leadloop/odata/fault"
+	"leadloop/routing"
+	"leadloop/store"
+)
+
+// access is what callers may read of a set.
+type access struct {
+	// role is the least that staff need; Viewer unless set.
+	role store.Role
+	// viewer names properties that viewers do not see, as they are secrets.
+	viewer []string
+	// scopes are those that let a customer's connection read: one is enough, none
+	// means never. It reads the entities that satisfy expr, in which @customer and
+	// @connection are its own.
+	scopes []string
+	expr   string
+	// hide names properties that customers do not see, as they tell of others.
+	hide []string
+}
+
+// predicate says what the caller in ctx may read.
+func (a access) predicate(ctx context.Context) (odata.Predicate, error) {
+	actor := store.ActorOf(ctx)
+	if actor.Kind != store.Machine {
+		if err := store.Require(ctx, max(a.role, store.Viewer)); err != nil {
+			return odata.All, err
+		}
+		if actor.Kind == store.Staff && actor.Role == store.Viewer {
+			return odata.Predicate{Hide: a.viewer}, nil
+		}
+		return odata.All, nil
+	}
+	for _, scope := range a.scopes {
+		if actor.Has(scope) {
+			return odata.Predicate{
+				Expr: a.expr,
+				Args: map[string]any{"customer": actor.CustomerID, "connection": actor.ConnectionID},
+				Hide: a.hide,
+			}, nil
+		}
+	}
+	if len(a.scopes) == 0 {
+		return odata.All, fault.New(fault.Forbidden, "customers' connections cannot read this")
+	}
+	return odata.All, fault.Newf(fault.Forbidden, "this needs a connection with the scope %s", a.scopes[0])
+}
+
+var everyScope = []string{keys.FeedbackWrite, keys.LeadsRead, keys.RoutingsRead, keys.ReasonsRead}
+
+// addSets declares the entity sets: what is in them, who may read it, and what
+// carries out changes. The functions named check the caller's role themselves.
+func (a *App) addSets() {
+	a.addCustomerSets()
+	a.addLeadSets()
+	a.addRoutingSets()
+	a.addFeedbackSets()
+	odata.Add(a.OData, odata.Set[User]{
+		Name: "Users", New: NewUser, Access: access{role: store.Admin}.predicate,
+		Create: a.Staff.CreateUser, Update: a.Staff.UpdateUser,
+		Delete: func(ctx context.Context, u *User) error { return a.Staff.DeleteUser(ctx, u.ID) },
+	})
+}
+
+func (a *App) addCustomerSets() {
+	odata.Add(a.OData, odata.Set[routing.Customer]{
+		Name: "Customers", Access: access{scopes: everyScope, expr: "ID eq @customer"}.predicate,
+		Create: a.Routing.CreateCustomer, Update: a.Routing.UpdateCustomer,
+		Delete: func(ctx context.Context, c *routing.Customer) error { return a.Routing.DeleteCustomer(ctx, c.ID) },
+	})
+	odata.Add(a.OData, odata.Set[keys.Connection]{
+		Name: "Connections", Access: access{scopes: everyScope, expr: "ID eq @connection"}.predicate,
+		Create: a.Keys.CreateConnection, Update: a.Keys.UpdateConnection,
+		Delete: func(ctx context.Context, c *keys.Connection) error { return a.Keys.DeleteConnection(ctx, c.ID) },
+		Actions: []odata.Action{
+			odata.Bound("IssueKey", func(ctx context.Context, c *keys.Connection, _ odata.None) (keys.Issued, error) {
+				return a.Keys.Issue(ctx, c.ID)
+			}),
+		},
+	})
+	odata.Add(a.OData, odata.Set[keys.Key]{
+		Name: "Keys", Access: access{}.predicate,
+		Actions: []odata.Action{
+			odata.Bound("Revoke", func(ctx context.Context, k *keys.Key, _ odata.None) (odata.None, error) {
+				return odata.None{}, a.Keys.Revoke(ctx, k.ID)
+			}),
+		},
+	})
+}
+
+func (a *App) addLeadSets() {
+	odata.Add(a.OData, odata.Set[leads.Source]{
+		Name: "Sources", New: leads.NewSource, Access: access{viewer: []string{"Token"}}.predicate,
+		Create: a.Leads.CreateSource, Update: a.Leads.UpdateSource,
+		Delete: func(ctx context.Context, s *leads.Source) error { return a.Leads.DeleteSource(ctx, s.ID) },
+	})
+	odata.Add(a.OData, odata.Set[leads.Lead]{
+		Name: "Leads",
+		Access: access{
+			scopes: []string{keys.LeadsRead}, expr: "Routings/any(r:r/CustomerID eq @customer)",
+			hide: []string{"ReasonID", "FeedbackAt", "DuplicateOfID"},
+		}.predicate,
+		Create: a.Leads.CreateLead, Update: a.Leads.UpdateLead,
+	})
+}
+
+// ruleParams are the parameters of Rules(ID)/Test.
+type ruleParams struct {
+	Sample Sample
+}
+
+// Sample is a lead to test with: values by property name.
+type Sample map[string]any
+
+func (a *App) addRoutingSets() {
+	odata.Add(a.OData, odata.Set[routing.Connector]{
+		Name: "Connectors", Access: access{}.predicate,
+		Create: a.Routing.CreateConnector, Update: a.Routing.UpdateConnector,
+		Delete: func(ctx context.Context, c *routing.Connector) error { return a.Routing.DeleteConnector(ctx, c.ID) },
+	})
+	odata.Add(a.OData, odata.Set[routing.Rule]{
+		Name: "Rules", Access: access{}.predicate,
+		Create: a.Routing.CreateRule, Update: a.Routing.UpdateRule,
+		Delete: func(ctx context.Context, r *routing.Rule) error { return a.Routing.DeleteRule(ctx, r.ID) },
+		Actions: []odata.Action{
+			odata.Bound("Test", func(ctx context.Context, r *routing.Rule, p ruleParams) (routing.TestResult, error) {
+				return a.Routing.Test(ctx, r.ID, p.Sample)
+			}),
+			odata.Bound("Activate", a.ruleAction(a.Routing.Activate)),
+			odata.Bound("Pause", a.ruleAction(a.Routing.Pause)),
+		},
+	})
+	mine := []string{keys.RoutingsRead, keys.LeadsRead}
+	odata.Add(a.OData, odata.Set[routing.Routing]{
+		Name: "Routings", Access: access{scopes: mine, expr: "CustomerID eq @customer"}.predicate,
+		Actions: []odata.Action{
+			odata.Bound("Resend", func(ctx context.Context, r *routing.Routing, _ odata.None) (*routing.Routing, error) {
+				if err := a.Routing.Resend(ctx, r.ID); err != nil {
+					return nil, err
+				}
+				return a.Routing.Find(a.DB.Read(ctx), r.ID, 0)
+			}),
+		},
+	})
+	odata.Add(a.OData, odata.Set[routing.Attempt]{Name: "Attempts", Access: access{}.predicate})
+}
+
+// ruleAction makes an action that gives the rule as it is afterwards.
+func (a *App) ruleAction(f func(ctx context.Context, id int64) error) func(context.Context, *routing.Rule, odata.None) (*routing.Rule, error) {
+	return func(ctx context.Context, r *routing.Rule, _ odata.None) (*routing.Rule, error) {
+		if err := f(ctx, r.ID); err != nil {
+			return nil, err
+		}
+		var now routing.Rule
+		return &now, a.DB.Read(ctx).Take(&now, r.ID).Error
+	}
+}
+
+func (a *App) addFeedbackSets() {
+	odata.Add(a.OData, odata.Set[feedback.Reason]{
+		Name: "FeedbackReasons", Type: "FeedbackReason", New: feedback.NewReason,
+		Access: access{scopes: everyScope, expr: "Active eq true"}.predicate,
+		Create: a.Feedback.CreateReason, Update: a.Feedback.UpdateReason,
+		Delete: func(ctx context.Context, r *feedback.Reason) error { return a.Feedback.DeleteReason(ctx, r.ID) },
+	})
+	mine := []string{keys.FeedbackWrite, keys.RoutingsRead}
+	odata.Add(a.OData, odata.Set[feedback.Feedback]{
+		Name: "Feedback", Access: access{scopes: mine, expr: "Routing/CustomerID eq @customer"}.predicate,
+		Create: a.Feedback.Report,
+	})
+}
+
+// connectionID reads a ConnectionID; nil if it is none.
+func connectionID(text string) *uuid.UUID {
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return nil
+	}
+	return &id
+}
