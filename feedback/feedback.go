@@ -146,7 +146,7 @@ func (f *Feedback) at() time.Time {
 // insert stores f and makes it current, or turns f into the equal report that is
 // there already. It is three or four constant statements.
 func (s *Service) insert(tx *gorm.DB, f *Feedback, customerID int64) error {
-	r, err := s.Routing.Find(tx, f.RoutingID, customerID)
+	leadID, err := s.Routing.LeadOf(tx, f.RoutingID, customerID)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (s *Service) insert(tx *gorm.DB, f *Feedback, customerID int64) error {
 		return err
 	}
 	if n > 0 {
-		return s.Routing.SetFeedback(tx, r, f.ReasonID, f.at())
+		return s.Routing.SetFeedback(tx, f.RoutingID, leadID, f.ReasonID, f.at())
 	}
 	equal := tx.Where("routing_id = ? AND reason_id = ? AND occurred_at = ?", f.RoutingID, f.ReasonID, f.OccurredAt)
 	*f = Feedback{}

@@ -58,7 +58,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 		return nil, fmt.Errorf("schema: %w", err)
 	}
 	if pending > 0 && !migrate {
-		return nil, fmt.Errorf("the database lacks %d migrations; run: leadloop migrate", pending)
+		return nil, withHint(fmt.Errorf("the database is not up to date: %s to apply", migrations(pending)), "run leadloop migrate")
 	}
 	if pending > 0 {
 		log.Info("migrating the database", "pending", pending)
@@ -162,7 +162,14 @@ func (c *migrateCommand) Run(ctx context.Context, s streams) error {
 		err = db.Migrate(ctx)
 	}
 	if err == nil {
-		_, err = fmt.Fprintf(s.out, "%d migrations applied\n", pending)
+		_, err = fmt.Fprintf(s.out, "%s applied\n", migrations(pending))
 	}
 	return errors.Join(err, db.Close())
+}
+
+func migrations(n int) string {
+	if n == 1 {
+		return "1 migration"
+	}
+	return fmt.Sprintf("%d migrations", n)
 }

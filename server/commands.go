@@ -184,5 +184,11 @@ func keyState(k keys.Key) string {
 
 // Run runs the command.
 func (c *keyRevoke) Run(ctx context.Context, s streams) error {
-	return c.with(ctx, s, func(ctx context.Context, a *App) error { return a.Keys.Revoke(ctx, c.Key) })
+	return c.with(ctx, s, func(ctx context.Context, a *App) error {
+		if err := a.Keys.Revoke(ctx, c.Key); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(s.out, "revoked", c.Key)
+		return err
+	})
 }

@@ -22,7 +22,7 @@ import (
 
 type demoCommand struct {
 	logging
-	Addr  string        `help:"Address to listen on." default:"127.0.0.1:8080" env:"LEADLOOP_ADDR" placeholder:"HOST:PORT"`
+	Addr  string        `help:"Address to listen on; ${default} unless given." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	Turns int           `help:"Stop after so many turns of the loop; 0 goes on until interrupted." default:"0"`
 	Every time.Duration `help:"Time between leads." default:"3s"`
 }

@@ -37,10 +37,13 @@ func run(ctx context.Context, args []string, s streams) int {
 	exit := -1
 	parser, err := kong.New(&commands{},
 		kong.Name("leadloop"),
-		kong.Description("Routes leads to customers, transmits them, and takes feedback back over OData."),
+		kong.Description("Routes leads to customers, transmits them, and takes feedback back over OData.\n\n"+
+			"Every flag of a command can be given by an environment variable as well: LEADLOOP_DB for --db. "+
+			"To begin with, run leadloop demo."),
+		kong.DefaultEnvars("LEADLOOP"),
+		kong.Vars{"version": "leadloop " + version()},
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(code int) { exit = code }),
-		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(s),
@@ -56,7 +59,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exit // --help was answered
 	}
 	if err != nil {
-		return report(s.err, err, 2)
+		return report(s.err, withHint(err, "run "+usage(err)+" --help"), 2)
 	}
 	if err := parsed.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		return report(s.err, err, 1)
@@ -64,7 +67,26 @@ func run(ctx context.Context, args []string, s streams) int {
 	return 0
 }
 
-// report tells what went wrong, each detail on a line of its own.
+// usage is the command that arguments were wrong for, as far as it was known.
+func usage(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) && wrong.Context.Selected() != nil {
+		return wrong.Context.Selected().FullPath()
+	}
+	return "leadloop"
+}
+
+// hinted is an error with advice on what to do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+func withHint(err error, hint string) error { return hinted{err, hint} }
+
+// report tells what went wrong, and what may help, each on a line of its own.
 func report(w io.Writer, err error, status int) int {
 	fmt.Fprintf(w, "leadloop: error: %v\n", err)
 	var f *fault.Error
@@ -72,6 +94,10 @@ func report(w io.Writer, err error, status int) int {
 		for _, d := range f.Details {
 			fmt.Fprintf(w, "leadloop: hint: %s: %s\n", d.Target, d.Message)
 		}
+	}
+	var h hinted
+	if errors.As(err, &h) {
+		fmt.Fprintf(w, "leadloop: hint: %s\n", h.hint)
 	}
 	return status
 }

@@ -39,7 +39,7 @@ func (d database) master() ([]byte, error) {
 		return nil, fmt.Errorf("master key: %w", err)
 	}
 	if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("master key: %s can be read by others; run: chmod 600 %s", file, file)
+		return nil, withHint(fmt.Errorf("master key: %s can be read by others", file), "run chmod 600 "+file)
 	}
 	master, err := parseMaster(string(text))
 	if err != nil {
@@ -75,6 +75,9 @@ func parseMaster(text string) ([]byte, error) {
 func makeMaster(file string) ([]byte, error) {
 	text := base64.StdEncoding.EncodeToString(store.NewMaster()) + "\n"
 	temp, err := os.CreateTemp(filepath.Dir(file), ".leadloop-key-*") // 0600
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("master key: there is no folder %s", filepath.Dir(file))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("master key: %w", err)
 	}
@@ -108,7 +111,8 @@ func checkVault(ctx context.Context, db *store.DB, vault *store.Vault) error {
 			return err
 		}
 		if kept != want {
-			return errors.New("this database was made under another master key; start with the one it was made under (--secret-key or --secret-key-file)")
+			return withHint(errors.New("this database was made under another master key"),
+				"give the one it was made under, by --secret-key or --secret-key-file")
 		}
 		return nil
 	})

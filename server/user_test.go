@@ -15,7 +15,7 @@ import (
 	"leadloop/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m) }
+func TestMain(m *testing.M) { storetest.Main(m, removeProgram) }
 
 // clock is a Now that stands still until it is told otherwise.
 type clock struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,10 @@ const (
 	maxBatch  = 256
 	batchTime = 20 * time.Millisecond
 )
+
+// carefulFor is how many transactions run their functions under savepoints after
+// one of them failed. Until one does, savepoints would only cost time.
+const carefulFor = 64
 
 // selfWait is how long a Write waits before it asks whether it waits for itself.
 const selfWait = time.Second
@@ -43,6 +48,7 @@ type writer struct {
 	done    chan struct{} // closed when the goroutine has ended
 	current *job          // the function that is running
 	ran     []*job        // functions of the open transaction that have run
+	careful int           // transactions whose functions still run under savepoints; see repeat
 }
 
 // job is one function that waits for its turn.
@@ -171,17 +177,40 @@ func (w *writer) serve(first *job) {
 		return
 	}
 	deadline := time.Now().Add(batchTime)
-	wrote := false
+	w.careful = max(0, w.careful-1)
 	for j := first; j != nil; j = w.next(deadline) {
 		if lost := w.attempt(j); lost {
 			w.answer(j, j.err)
 			w.again()
 			return
 		}
-		wrote = wrote || j.err == nil
 		w.ran = append(w.ran, j)
+		if j.err != nil && w.careful == 0 {
+			if lost := w.repeat(); lost {
+				w.again()
+				return
+			}
+		}
 	}
-	w.finish(wrote)
+	w.finish()
+}
+
+// repeat takes back the whole transaction, in which a function failed without a
+// savepoint to go back to, and runs its functions again, each under a savepoint,
+// as those of the next transactions will be: where one fails, more do. It reports
+// whether the new transaction is lost.
+func (w *writer) repeat() (lost bool) {
+	w.careful = carefulFor
+	w.abandon()
+	if w.do(w.begin) != nil {
+		return true
+	}
+	for _, j := range w.ran {
+		if w.attempt(j) {
+			return true
+		}
+	}
+	return false
 }
 
 // next is the next waiting function of this transaction, nil when it is time to
@@ -211,10 +240,10 @@ func (w *writer) next(deadline time.Time) *job {
 
 // finish ends the transaction and answers its functions. An error is answered
 // only now too: it may rest on what others wrote in the same transaction.
-func (w *writer) finish(wrote bool) {
-	end := w.commit
-	if !wrote {
-		end = w.rollback
+func (w *writer) finish() {
+	end := w.rollback
+	if slices.ContainsFunc(w.ran, func(j *job) bool { return j.err == nil }) {
+		end = w.commit
 	}
 	var lost error
 	if err := w.do(end); err != nil {
@@ -268,12 +297,14 @@ func (w *writer) alone(j *job) error {
 	return nil
 }
 
-// attempt runs j under a savepoint and sets its err and hooks. It reports
-// whether the transaction around it is lost.
+// attempt runs j, under a savepoint where the writer is careful, and sets its err
+// and hooks. It reports whether the transaction around it is lost.
 func (w *writer) attempt(j *job) (lost bool) {
 	j.hooks = nil
-	if j.err = w.do(w.savepoint); j.err != nil {
-		return true
+	if w.careful > 0 {
+		if j.err = w.do(w.savepoint); j.err != nil {
+			return true
+		}
 	}
 	t := &transaction{db: w.db, pool: &pool{ConnPool: w.conn, shared: true}}
 	defer t.pool.close()
@@ -281,6 +312,16 @@ func (w *writer) attempt(j *job) (lost bool) {
 	j.err = call(j.fn, t.session(context.WithoutCancel(j.ctx)))
 	w.current = nil
 	t.pool.close()
+	if w.careful == 0 {
+		lost = w.ended() // by the engine itself
+		if lost && j.err == nil {
+			j.err = errors.New("store: the transaction was lost")
+		}
+		if j.err == nil {
+			j.hooks = t.hooks
+		}
+		return lost
+	}
 	if j.err == nil {
 		if err := w.do(w.release); err != nil {
 			j.err = fmt.Errorf("store: the transaction was lost: %w", err)
@@ -292,16 +333,21 @@ func (w *writer) attempt(j *job) (lost bool) {
 	return w.do(w.rollbackTo) != nil || w.do(w.release) != nil
 }
 
+// ended reports whether no transaction is open.
+func (w *writer) ended() (ended bool) {
+	_ = w.conn.Raw(func(c any) error { // fails only where conn is closed
+		ended = c.(*sqliteConn).AutoCommit()
+		return nil
+	})
+	return ended
+}
+
 // abandon rolls back whatever transaction is open.
 func (w *writer) abandon() {
-	err := w.conn.Raw(func(c any) error {
-		if c.(*sqliteConn).AutoCommit() {
-			return nil
-		}
-		_, err := w.rollback.Exec(nil)
-		return err
-	})
-	if err != nil {
+	if w.ended() {
+		return
+	}
+	if err := w.do(w.rollback); err != nil {
 		slog.Error("rollback failed", "error", err)
 	}
 }

@@ -118,7 +118,7 @@ CREATE TABLE leads (
     is_test         boolean NOT NULL DEFAULT false,
     duplicate_of_id uuid REFERENCES leads (id),
     state           text COLLATE "C" NOT NULL DEFAULT 'new' CHECK (state IN ('new', 'routed', 'unmatched', 'duplicate', 'test')),
-    reason_id       integer REFERENCES feedback_reasons (id),
+    reason_id       integer, -- also in feedback, which refers to the reason
     feedback_at     timestamptz,
     properties      jsonb NOT NULL DEFAULT '{}',
     version         bigint NOT NULL DEFAULT 1
@@ -127,7 +127,6 @@ CREATE INDEX leads_received_at ON leads (received_at, id);
 CREATE INDEX leads_source_id ON leads (source_id, received_at);
 CREATE UNIQUE INDEX leads_external_id ON leads (source_id, external_id) WHERE external_id IS NOT NULL;
 CREATE INDEX leads_duplicate_of_id ON leads (duplicate_of_id) WHERE duplicate_of_id IS NOT NULL;
-CREATE INDEX leads_reason_id ON leads (reason_id) WHERE reason_id IS NOT NULL;
 
 -- What a lead was made from, as it came.
 CREATE TABLE payloads (
@@ -218,7 +217,7 @@ CREATE TABLE routings (
     external_id     text COLLATE "C",
     external_link   text COLLATE "C",
     error           text COLLATE "C",
-    reason_id       integer REFERENCES feedback_reasons (id),
+    reason_id       integer, -- also in feedback, which refers to the reason
     feedback_at     timestamptz,
     version         bigint NOT NULL DEFAULT 1
 );
@@ -226,7 +225,6 @@ CREATE UNIQUE INDEX routings_lead_id ON routings (lead_id, customer_id);
 CREATE INDEX routings_customer_id ON routings (customer_id, lead_id);
 CREATE INDEX routings_rule_id ON routings (rule_id);
 CREATE INDEX routings_next_attempt_at ON routings (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
-CREATE INDEX routings_reason_id ON routings (reason_id) WHERE reason_id IS NOT NULL;
 
 -- Exchanges with customers' systems.
 CREATE TABLE attempts (

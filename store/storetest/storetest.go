@@ -73,9 +73,13 @@ func Vault() *store.Vault {
 	return v
 }
 
-// Main runs m's tests, stops the PostgreSQL server if one was started, and exits.
-func Main(m *testing.M) {
+// Main runs m's tests and then after, stops the PostgreSQL server if one was
+// started, and exits.
+func Main(m *testing.M, after ...func()) {
 	code := m.Run()
+	for _, f := range after {
+		f()
+	}
 	stop()
 	os.Exit(code)
 }
