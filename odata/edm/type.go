@@ -49,6 +49,16 @@ var primitiveNames = [...]string{
 func (p Primitive) String() string { return primitiveNames[p] }
 func (Primitive) isType()          {}
 
+// PrimitiveNamed returns the primitive type of that qualified name.
+func PrimitiveNamed(name string) (p Primitive, ok bool) {
+	for i, n := range primitiveNames {
+		if n == name && Primitive(i) != Null {
+			return Primitive(i), true
+		}
+	}
+	return 0, false
+}
+
 // IsInteger reports whether p is one of the integer types.
 func (p Primitive) IsInteger() bool { return p == Int16 || p == Int32 || p == Int64 }
 

@@ -3,7 +3,9 @@ package eval
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 
@@ -14,56 +16,190 @@ import (
 	"leadloop/odata/uri"
 )
 
-type closure = func(*Record) any
+// frame is one run of a Program: the Record, and the elements that range
+// variables of lambdas stand for at the moment.
+type frame struct {
+	record   *Record
+	elements [maxLambdas]any
+}
 
-// compile turns a bound expression into a closure.
-func compile(e plan.Expr) closure {
+type closure = func(*frame) any
+
+// maxLambdas is how deep lambdas nest: far above what the parser's depth allows.
+const maxLambdas = 64
+
+// compiler turns a bound expression into a closure.
+type compiler struct {
+	elements map[*plan.Var]int // where a range variable's element is in the frame
+}
+
+func (c *compiler) compile(e plan.Expr) closure {
 	switch e := e.(type) {
 	case *plan.Const:
 		v := e.Value
-		return func(*Record) any { return v }
+		return func(*frame) any { return v }
 	case *plan.Prop:
 		i := e.Prop.Index
-		return func(r *Record) any { return r.values[i] }
+		return func(f *frame) any { return f.record.values[i] }
 	case *plan.Dyn:
-		return dynamic(e)
+		return c.dynamic(e)
 	case *plan.Compare:
-		return comparison(e)
+		return c.comparison(e)
 	case *plan.Logic:
-		return logic(e)
+		return c.logic(e)
 	case *plan.Not:
-		x := compile(e.X)
-		return func(r *Record) any {
-			if v, ok := x(r).(bool); ok {
+		x := c.compile(e.X)
+		return func(f *frame) any {
+			if v, ok := x(f).(bool); ok {
 				return !v
 			}
 			return nil
 		}
 	case *plan.In:
-		return membership(e)
+		return c.membership(e)
+	case *plan.Case:
+		return c.caseOf(e)
 	case *plan.Call:
-		return call(e)
+		return c.call(e)
+	case *plan.Lambda:
+		return c.lambda(e)
+	case *plan.Count:
+		return c.count(e)
 	}
-	// An Env has no navigation properties, so the binder lets nothing else through.
-	panic("eval: unexpected expression")
+	panic(fmt.Sprintf("eval: unexpected %T", e))
 }
 
-func dynamic(e *plan.Dyn) closure {
-	name := e.Name
-	as := dynamicAs(e.T.(edm.Primitive))
-	return func(r *Record) any {
-		if v := r.dynamic[name]; v != nil {
+// dynamic finds a value inside JSON and takes it as the type wanted.
+func (c *compiler) dynamic(e *plan.Dyn) closure {
+	find := c.find(e)
+	p, primitive := e.T.(edm.Primitive)
+	if !primitive {
+		return find
+	}
+	as := dynamicAs(p)
+	return func(f *frame) any {
+		if v := find(f); v != nil {
 			return as(v)
 		}
 		return nil
 	}
 }
 
-// dynamicAs returns how a dynamic value is taken as one of type t.
+func (c *compiler) find(e *plan.Dyn) closure {
+	path := e.Path
+	switch {
+	case e.Column == nil:
+		i := c.elements[e.Var]
+		return func(f *frame) any { return walk(f.elements[i], path) }
+	case e.Column == e.Var.Struct.Dynamic:
+		return func(f *frame) any { return walk(f.record.dynamic[path[0]], path[1:]) }
+	}
+	i := e.Column.Index
+	return func(f *frame) any { return walk(f.record.values[i], path) }
+}
+
+// walk follows a path into maps and structs; nil where it leads nowhere.
+func walk(v any, path []string) any {
+	for _, name := range path {
+		x := reflect.ValueOf(v)
+		for x.Kind() == reflect.Pointer {
+			x = x.Elem()
+		}
+		switch x.Kind() {
+		case reflect.Map:
+			x = x.MapIndex(reflect.ValueOf(name))
+		case reflect.Struct:
+			x = x.FieldByName(name)
+		default:
+			return nil
+		}
+		if !x.IsValid() {
+			return nil
+		}
+		v = x.Interface()
+	}
+	if v == nil {
+		return nil
+	}
+	if x := reflect.ValueOf(v); x.Kind() == reflect.Pointer {
+		if x.IsNil() {
+			return nil
+		}
+		v = x.Elem().Interface()
+	}
+	return plain(v)
+}
+
+// loop runs body for each element of the collection that v runs over, until it
+// returns false.
+func (c *compiler) loop(v *plan.Var) func(f *frame, body func() bool) {
+	list := c.find(v.Values)
+	i := len(c.elements)
+	c.elements[v] = i
+	return func(f *frame, body func() bool) {
+		x := reflect.ValueOf(list(f))
+		if x.Kind() != reflect.Slice {
+			return
+		}
+		for n := range x.Len() {
+			f.elements[i] = x.Index(n).Interface()
+			if !body() {
+				return
+			}
+		}
+	}
+}
+
+// condition compiles the condition of a lambda or count; nil is true.
+func (c *compiler) condition(e plan.Expr) closure {
+	if e == nil {
+		return func(*frame) any { return true }
+	}
+	return c.compile(e)
+}
+
+func (c *compiler) lambda(e *plan.Lambda) closure {
+	loop, all := c.loop(e.Var), e.All
+	body := c.condition(e.Body)
+	// any ends at the first that satisfies, all at the first that does not.
+	return func(f *frame) any {
+		result := all
+		loop(f, func() bool {
+			result = body(f) == true
+			return result == all
+		})
+		return result
+	}
+}
+
+func (c *compiler) count(e *plan.Count) closure {
+	loop := c.loop(e.Var)
+	filter := c.condition(e.Filter)
+	return func(f *frame) any {
+		n := int64(0)
+		loop(f, func() bool {
+			if filter(f) == true {
+				n++
+			}
+			return true
+		})
+		return n
+	}
+}
+
+// dynamicAs returns how a value inside JSON is taken as one of type t.
 func dynamicAs(t edm.Primitive) func(any) any {
 	switch {
 	case t == edm.Untyped:
 		return func(v any) any { return v }
+	case t.IsInteger():
+		return func(v any) any {
+			n, _ := Number(v).(int64)
+			if n == 0 && Number(v) != int64(0) {
+				return nil
+			}
+			return n
+		}
 	case t.IsNumeric():
 		return Number
 	case t == edm.Boolean:
@@ -80,25 +216,28 @@ func dynamicAs(t edm.Primitive) func(any) any {
 		return func(v any) any { return Text(v) }
 	}
 	return func(v any) any {
-		if s, ok := v.(string); ok {
-			if x, ok := plan.Parse(t, s); ok {
+		switch v := v.(type) {
+		case string:
+			if x, ok := plan.Parse(t, v); ok {
 				return x
 			}
+		case time.Time, uuid.UUID:
+			return v
 		}
 		return nil
 	}
 }
 
 // logic is three-valued: null where neither side decides.
-func logic(e *plan.Logic) closure {
-	l, r := compile(e.L), compile(e.R)
+func (c *compiler) logic(e *plan.Logic) closure {
+	l, r := c.compile(e.L), c.compile(e.R)
 	decides := e.Op == uri.Or
-	return func(rec *Record) any {
-		a := l(rec)
+	return func(f *frame) any {
+		a := l(f)
 		if a == decides {
 			return decides
 		}
-		b := r(rec)
+		b := r(f)
 		switch {
 		case b == decides:
 			return decides
@@ -109,27 +248,27 @@ func logic(e *plan.Logic) closure {
 	}
 }
 
-func comparison(e *plan.Compare) closure {
-	l, r, op := compile(e.L), compile(e.R), e.Op
-	return func(rec *Record) any {
-		a, b := l(rec), r(rec)
+func (c *compiler) comparison(e *plan.Compare) closure {
+	l, r, op := c.compile(e.L), c.compile(e.R), e.Op
+	return func(f *frame) any {
+		a, b := l(f), r(f)
 		if a == nil || b == nil {
 			return op == uri.Eq && a == nil && b == nil || op == uri.Ne && (a != nil || b != nil)
 		}
-		c, ok := compare(a, b)
+		order, ok := compare(a, b)
 		switch op {
 		case uri.Eq:
-			return ok && c == 0
+			return ok && order == 0
 		case uri.Ne:
-			return !ok || c != 0
+			return !ok || order != 0
 		case uri.Gt:
-			return ok && c > 0
+			return ok && order > 0
 		case uri.Ge:
-			return ok && c >= 0
+			return ok && order >= 0
 		case uri.Lt:
-			return ok && c < 0
+			return ok && order < 0
 		default:
-			return ok && c <= 0
+			return ok && order <= 0
 		}
 	}
 }
@@ -137,7 +276,19 @@ func comparison(e *plan.Compare) closure {
 // compare orders two values of one type; ok is false where they have no order,
 // as with NaN.
 func compare(a, b any) (order int, ok bool) {
+	if _, ok := b.(edm.DecimalValue); ok {
+		a = exact(a)
+	}
 	switch x := a.(type) {
+	case edm.DecimalValue:
+		y, ok := exact(b).(edm.DecimalValue)
+		if !ok {
+			return 0, false
+		}
+		return x.Cmp(y), true
+	case time.Duration:
+		y, ok := b.(time.Duration)
+		return cmp.Compare(x, y), ok
 	case string:
 		y, ok := b.(string)
 		return strings.Compare(x, y), ok
@@ -171,6 +322,20 @@ func compare(a, b any) (order int, ok bool) {
 	return 0, false
 }
 
+// exact gives a number that is compared with a decimal as a decimal; infinities
+// and NaN, which are none, stay.
+func exact(v any) any {
+	switch v := v.(type) {
+	case int64:
+		return edm.DecimalOf(v)
+	case float64:
+		if !math.IsInf(v, 0) && !math.IsNaN(v) {
+			return Decimal(v)
+		}
+	}
+	return v
+}
+
 // compareIntFloat compares without rounding the integer to a float.
 func compareIntFloat(i int64, f float64) (order int, ok bool) {
 	switch {
@@ -188,19 +353,19 @@ func compareIntFloat(i int64, f float64) (order int, ok bool) {
 	return cmp.Compare(whole, f), true
 }
 
-func membership(e *plan.In) closure {
-	x := compile(e.X)
+func (c *compiler) membership(e *plan.In) closure {
+	x := c.compile(e.X)
 	null := false
 	var list []any
-	for _, c := range e.List {
-		if c.Value == nil {
+	for _, item := range e.List {
+		if item.Value == nil {
 			null = true
 		} else {
-			list = append(list, c.Value)
+			list = append(list, item.Value)
 		}
 	}
-	return func(r *Record) any {
-		v := x(r)
+	return func(f *frame) any {
+		v := x(f)
 		if v == nil {
 			return null
 		}
@@ -213,52 +378,39 @@ func membership(e *plan.In) closure {
 	}
 }
 
-// call calls a canonical function; a null argument makes it null.
-func call(e *plan.Call) closure {
-	f := functions[e.Func.Name]
-	args := make([]closure, len(e.Args))
-	for i, arg := range e.Args {
-		args[i] = compile(arg)
+func (c *compiler) caseOf(e *plan.Case) closure {
+	type arm struct{ when, then closure }
+	arms := make([]arm, len(e.Arms))
+	for i, a := range e.Arms {
+		arms[i] = arm{c.compile(a.When), c.compile(a.Then)}
 	}
-	switch len(args) {
-	case 0:
-		return func(r *Record) any { return r.now }
-	case 1:
-		x := args[0]
-		return func(r *Record) any {
-			if v := x(r); v != nil {
-				return f(v, nil)
+	return func(f *frame) any {
+		for _, a := range arms {
+			if a.when(f) == true {
+				return a.then(f)
 			}
-			return nil
 		}
-	case 2:
-		x, y := args[0], args[1]
-		return func(r *Record) any {
-			a, b := x(r), y(r)
-			if a == nil || b == nil {
-				return nil
-			}
-			return f(a, b)
-		}
+		return nil
 	}
-	panic("eval: unexpected number of arguments")
 }
 
-// functions are the canonical functions of package plan over values that are
-// not null; of one argument, the second is nil.
-var functions = map[string]func(a, b any) any{
-	"contains":   func(a, b any) any { return strings.Contains(a.(string), b.(string)) },
-	"startswith": func(a, b any) any { return strings.HasPrefix(a.(string), b.(string)) },
-	"endswith":   func(a, b any) any { return strings.HasSuffix(a.(string), b.(string)) },
-	"concat":     func(a, b any) any { return a.(string) + b.(string) },
-	"length":     func(a, _ any) any { return int64(len([]rune(a.(string)))) },
-	"tolower":    func(a, _ any) any { return Lower(a.(string)) },
-	"toupper":    func(a, _ any) any { return Upper(a.(string)) },
-	"trim":       func(a, _ any) any { return strings.Trim(a.(string), "\t\n\v\f\r ") },
-	"year":       func(a, _ any) any { return int64(a.(time.Time).Year()) },
-	"month":      func(a, _ any) any { return int64(a.(time.Time).Month()) },
-	"day":        func(a, _ any) any { return int64(a.(time.Time).Day()) },
-	"hour":       func(a, _ any) any { return int64(a.(time.Time).Hour()) },
-	"minute":     func(a, _ any) any { return int64(a.(time.Time).Minute()) },
-	"date":       func(a, _ any) any { return a.(time.Time).Format(time.DateOnly) },
+// call calls a canonical function; a null argument makes it null.
+func (c *compiler) call(e *plan.Call) closure {
+	if e.Func.ID == "now" {
+		return func(f *frame) any { return f.record.now }
+	}
+	run := functions[e.Func.ID]
+	args := make([]closure, len(e.Args))
+	for i, arg := range e.Args {
+		args[i] = c.compile(arg)
+	}
+	return func(f *frame) any {
+		values := make([]any, len(args))
+		for i, arg := range args {
+			if values[i] = arg(f); values[i] == nil {
+				return nil
+			}
+		}
+		return run(values)
+	}
 }

@@ -4,6 +4,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"reflect"
 	"time"
 
@@ -73,7 +74,7 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 // plain widens v to the Go type that stands for its Edm type.
 func plain(v any) any {
 	switch v := v.(type) {
-	case nil, bool, string, int64, float64, uuid.UUID:
+	case nil, bool, string, int64, float64, uuid.UUID, time.Time, json.Number, time.Duration:
 		return v
 	}
 	switch x := reflect.ValueOf(v); x.Kind() {
@@ -93,7 +94,7 @@ func plain(v any) any {
 type Program struct {
 	text  string
 	bound plan.Expr
-	value func(*Record) any
+	value closure
 }
 
 // Compile compiles text, called what in messages, over env. If want is not nil,
@@ -108,7 +109,7 @@ func Compile(env *Env, what, text string, want edm.Type) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Program{text: text, bound: bound, value: compile(bound)}, nil
+	return &Program{text: text, bound: bound, value: (&compiler{elements: map[*plan.Var]int{}}).compile(bound)}, nil
 }
 
 // String is the expression's text.
@@ -125,7 +126,7 @@ func (p *Program) Names() []string {
 		case *plan.Prop:
 			names = append(names, e.Prop.Name)
 		case *plan.Dyn:
-			names = append(names, e.Name)
+			names = append(names, e.Path...)
 		}
 	})
 	return names
@@ -133,7 +134,7 @@ func (p *Program) Names() []string {
 
 // Value runs the program: nil, bool, int64, float64, string, time.Time,
 // uuid.UUID, or what a dynamic property holds.
-func (p *Program) Value(r *Record) any { return p.value(r) }
+func (p *Program) Value(r *Record) any { return p.value(&frame{record: r}) }
 
 // Bool runs a program of type Boolean; null is false.
-func (p *Program) Bool(r *Record) bool { return p.value(r) == true }
+func (p *Program) Bool(r *Record) bool { return p.value(&frame{record: r}) == true }

@@ -110,6 +110,10 @@ func Text(v any) string {
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	case json.Number:
 		return v.String()
+	case edm.DecimalValue:
+		return v.String()
+	case time.Duration:
+		return durationText(v)
 	case time.Time:
 		return v.UTC().Format(time.RFC3339Nano)
 	case uuid.UUID:
@@ -120,4 +124,22 @@ func Text(v any) string {
 		return ""
 	}
 	return string(text)
+}
+
+// durationText writes a duration as the ABNF has it.
+func durationText(d time.Duration) string {
+	sign := ""
+	if d < 0 {
+		sign, d = "-", -d
+	}
+	days, d := d/(24*time.Hour), d%(24*time.Hour)
+	seconds, _ := edm.DecimalOf(d.Microseconds()).Div(edm.DecimalOf(1e6))
+	text := sign + "P"
+	if days > 0 {
+		text += strconv.FormatInt(int64(days), 10) + "D"
+	}
+	if d > 0 || days == 0 {
+		text += "T" + seconds.String() + "S"
+	}
+	return text
 }

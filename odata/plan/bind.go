@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +38,8 @@ type Binder struct {
 	aliases map[string]string // parameter aliases of the request
 	args    map[string]any    // parameters of a Predicate
 	what    string            // what is bound, for messages
-	root    *Var
+	root    *Var              // what unqualified names belong to
+	it      *Var              // what the request is about
 	lambdas []lambdaVar
 	open    []string // aliases being bound, against cycles
 }
@@ -55,7 +57,7 @@ func Root(s *edm.Struct) *Var { return &Var{Struct: s} }
 // must be of that type.
 func (b *Binder) Bind(e uri.Expr, root *Var, what string, aliases map[string]string, want edm.Type) (Expr, error) {
 	scope := *b
-	scope.what, scope.root, scope.aliases = what, root, aliases
+	scope.what, scope.root, scope.it, scope.aliases = what, root, root, aliases
 	x, err := scope.bind(e)
 	if err != nil {
 		return nil, err
@@ -76,7 +78,7 @@ func (b *Binder) predicate(p Predicate, v *Var) (Expr, error) {
 	if err != nil {
 		return nil, errors.New(err.Error())
 	}
-	scope := Binder{Model: b.Model, Now: b.Now, args: p.Args, what: "access predicate", root: v}
+	scope := Binder{Model: b.Model, Now: b.Now, args: p.Args, what: "access predicate", root: v, it: v}
 	x, err := scope.bind(e)
 	if err == nil {
 		x, err = scope.as(x, edm.Boolean)
@@ -149,109 +151,177 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 	return nil, b.errorf(e.Pos(), "a list can only stand after in")
 }
 
-// walk resolves a member path to a range variable and the property it ends in;
-// the property is "" where the path ends in an entity.
-func (b *Binder) walk(e uri.Expr) (v *Var, property string, err error) {
+// place is where a member path leads: an entity (or an element of a collection
+// of complex values), one of its properties, or a value inside JSON.
+type place struct {
+	v    *Var
+	name string // a property of v, not looked up yet; "" for v itself
+	dyn  *Dyn   // a value inside JSON
+}
+
+// walk resolves a member path.
+func (b *Binder) walk(e uri.Expr) (place, error) {
 	switch e := e.(type) {
 	case *uri.Name:
 		switch e.Name {
 		case "$it":
-			return b.root, "", nil
-		case "$this", "$root":
-			return nil, "", b.notServed(e.Pos(), e.Name)
+			return place{v: b.it}, nil
+		case "$this":
+			return place{v: b.root}, nil
+		case "$root":
+			return place{}, b.notServed(e.Pos(), "$root")
 		}
 		for _, l := range b.lambdas {
 			if l.name == e.Name {
-				return l.v, "", nil
+				return place{v: l.v}, nil
 			}
 		}
-		return b.step(b.root, e.Name)
+		return b.step(place{v: b.root}, e.Name, e.At)
 	case *uri.Member:
-		v, property, err = b.walk(e.X)
+		p, err := b.walk(e.X)
 		if err != nil {
-			return nil, "", err
+			return place{}, err
 		}
-		if property != "" {
-			nav := v.Struct.Nav(property)
-			if nav == nil {
-				return nil, "", b.notServed(e.Pos(), "a path into the property "+property)
-			}
-			if nav.Many {
-				return nil, "", b.errorf(e.Pos(), "%s is a collection: use any, all or $count", property)
-			}
-		}
-		return b.step(v, e.Name)
+		return b.step(p, e.Name, e.At)
 	}
-	return nil, "", b.errorf(e.Pos(), "%s has no members", e)
+	return place{}, b.errorf(e.Pos(), "%s has no members", e)
 }
 
-// step goes from v over name: into the entity a single-valued navigation
-// property leads to, or onto a property, which it leaves to the caller.
-func (b *Binder) step(v *Var, name string) (*Var, string, error) {
-	nav := v.Struct.Nav(name)
-	if nav == nil || nav.Many {
-		return v, name, nil
+// step goes from p over name: into the entity a single-valued navigation
+// property leads to, onto a property, or further into JSON.
+func (b *Binder) step(p place, name string, at uri.At) (place, error) {
+	if p.name != "" {
+		if nav := p.v.Struct.Nav(p.name); nav != nil {
+			return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count", p.name)
+		}
+		x, err := b.property(p.v, p.name, at)
+		if err != nil {
+			return place{}, err
+		}
+		switch x := x.(type) {
+		case *Dyn:
+			p.dyn = x
+		case *Prop:
+			if !x.Prop.JSON {
+				return place{}, b.errorf(int(at), "%s has no members", p.name)
+			}
+			p.dyn = &Dyn{typed{at, x.Prop.Type}, p.v, x.Prop, nil}
+		}
 	}
-	for _, j := range v.Joins {
+	if p.dyn != nil {
+		return b.into(p.dyn, name, at)
+	}
+	if p.v.Struct == nil {
+		return place{}, b.errorf(int(at), "a primitive value has no members")
+	}
+	nav := p.v.Struct.Nav(name)
+	if nav == nil || nav.Many {
+		return place{v: p.v, name: name}, nil
+	}
+	for _, j := range p.v.Joins {
 		// What an access predicate reached without checks is not for others.
 		if j.Nav == nav && j.unguarded == (b.Access == nil) {
-			return j, "", nil
+			return place{v: j}, nil
 		}
 	}
-	j, err := b.over(v, nav)
+	j, err := b.over(p.v, nav)
 	if err == nil {
-		v.Joins = append(v.Joins, j)
+		p.v.Joins = append(p.v.Joins, j)
 	}
-	return j, "", err
+	return place{v: j}, err
 }
 
-// value binds a member path that ends in a property's value.
+// into goes from the complex value d to one of its properties.
+func (b *Binder) into(d *Dyn, name string, at uri.At) (place, error) {
+	t := edm.Type(edm.Untyped)
+	switch s := d.T.(type) {
+	case *edm.Struct:
+		if p := s.Property(name); p != nil {
+			t = p.Type
+		} else if !s.Open {
+			return place{}, b.errorf(int(at), "%s has no property %q", s.Name, name)
+		}
+	case edm.Collection:
+		return place{}, b.errorf(int(at), "that is a collection: use any, all or $count")
+	default:
+		if d.T != edm.Untyped {
+			return place{}, b.errorf(int(at), "%s has no members", d.T)
+		}
+	}
+	path := append(d.Path[:len(d.Path):len(d.Path)], name)
+	return place{v: d.Var, dyn: &Dyn{typed{at, t}, d.Var, d.Column, path}}, nil
+}
+
+// value binds a member path as a value.
 func (b *Binder) value(e uri.Expr) (Expr, error) {
 	at := uri.At(e.Pos())
-	v, name, err := b.walk(e)
-	if err != nil {
+	p, err := b.walk(e)
+	switch {
+	case err != nil:
 		return nil, err
+	case p.dyn != nil:
+		return p.dyn, nil
+	case p.name != "":
+		return b.property(p.v, p.name, at)
+	case p.v.Values != nil:
+		return &Dyn{typed{at, p.v.Values.T.(edm.Collection).Of}, p.v, nil, nil}, nil
 	}
-	if name == "" {
-		// An entity stands for its key, so that nav eq null asks whether there is one.
-		return &Prop{at, v, v.Struct.Key[0]}, nil
-	}
+	// An entity stands for its key, so that nav eq null asks whether there is one.
+	return &Prop{at, p.v, p.v.Struct.Key[0]}, nil
+}
+
+// property binds a property of v.
+func (b *Binder) property(v *Var, name string, at uri.At) (Expr, error) {
 	if p := v.Property(name); p != nil {
+		if v.Values != nil {
+			return &Dyn{typed{at, p.Type}, v, nil, []string{name}}, nil
+		}
 		return &Prop{at, v, p}, nil
 	}
 	if v.Struct.Nav(name) != nil {
-		return nil, b.errorf(e.Pos(), "%s is a collection: use any, all or $count", name)
+		return nil, b.errorf(int(at), "%s is a collection: use any, all or $count", name)
 	}
 	if v.Struct.Open && !v.Struct.Declares(name) && !strings.HasPrefix(name, "$") {
-		return &Dyn{typed{at, edm.Untyped}, v, name}, nil
+		return &Dyn{typed{at, edm.Untyped}, v, v.Struct.Dynamic, []string{name}}, nil
 	}
-	return nil, b.errorf(e.Pos(), "%s has no property %q", v.Struct.Name, name)
+	return nil, b.errorf(int(at), "%s has no property %q", v.Struct.Name, name)
 }
 
 func (b *Binder) alias(e *uri.Alias) (Expr, error) {
 	if v, ok := b.args[e.Name]; ok {
 		return &Const{typed{e.At, goType(v)}, v}, nil
 	}
-	text, ok := b.aliases[e.Name]
-	if !ok {
-		// An alias without a value is null (URL Conventions 4.01, section 5.3).
-		return &Const{typed{e.At, edm.Null}, nil}, nil
-	}
-	for _, name := range b.open {
-		if name == e.Name {
-			return nil, b.errorf(e.Pos(), "the parameter alias @%s refers to itself", e.Name)
-		}
-	}
-	if len(b.open) > 8 {
-		return nil, b.errorf(e.Pos(), "parameter aliases refer to each other more than 8 deep")
-	}
-	x, err := uri.ParseExpr(text, "@"+e.Name, b.Limits.Expr)
+	x, scope, err := b.resolveAlias(e)
 	if err != nil {
 		return nil, err
 	}
+	if x == nil {
+		// An alias without a value is null (URL Conventions 4.01, section 5.3).
+		return &Const{typed{e.At, edm.Null}, nil}, nil
+	}
+	return scope.bind(x)
+}
+
+// resolveAlias parses the value of a parameter alias and returns it with the
+// Binder to bind it by; nil if the alias has no value.
+func (b *Binder) resolveAlias(e *uri.Alias) (uri.Expr, *Binder, error) {
+	text, ok := b.aliases[e.Name]
+	if !ok {
+		return nil, b, nil
+	}
+	if slices.Contains(b.open, e.Name) {
+		return nil, nil, b.errorf(e.Pos(), "the parameter alias @%s refers to itself", e.Name)
+	}
+	if len(b.open) > 8 {
+		return nil, nil, b.errorf(e.Pos(), "parameter aliases refer to each other more than 8 deep")
+	}
+	x, err := uri.ParseExpr(text, "@"+e.Name, b.Limits.Expr)
+	if err != nil {
+		return nil, nil, err
+	}
 	scope := *b
 	scope.what, scope.open = "@"+e.Name, append(b.open[:len(b.open):len(b.open)], e.Name)
-	return scope.bind(x)
+	return x, &scope, nil
 }
 
 func goType(v any) edm.Type {
@@ -268,42 +338,15 @@ func goType(v any) edm.Type {
 	return edm.String
 }
 
-func (b *Binder) call(e *uri.Call) (Expr, error) {
-	name := strings.ToLower(e.Func)
-	f := functions[name]
-	if f == nil {
-		if known[name] {
-			return nil, b.notServed(e.Pos(), "the function "+e.Func)
-		}
-		return nil, b.errorf(e.Pos(), "there is no function %q", e.Func)
-	}
-	if len(e.Args) != len(f.Params) {
-		return nil, b.errorf(e.Pos(), "%s takes %d arguments, not %d", f.Name, len(f.Params), len(e.Args))
-	}
-	if f.Name == "now" && !b.Now.IsZero() {
-		return &Const{typed{e.At, edm.DateTimeOffset}, b.Now}, nil
-	}
-	c := &Call{typed{e.At, f.Result}, f, make([]Expr, len(e.Args))}
-	for i, arg := range e.Args {
-		x, err := b.bind(arg)
-		if err == nil {
-			c.Args[i], err = b.as(x, f.Params[i])
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return c, nil
-}
-
 func (b *Binder) unary(e *uri.Unary) (Expr, error) {
-	if e.Op == uri.Neg {
-		return nil, b.notServed(e.Pos(), "the negation -")
-	}
 	x, err := b.bind(e.X)
-	if err == nil {
-		x, err = b.as(x, edm.Boolean)
+	if err != nil {
+		return nil, err
 	}
+	if e.Op == uri.Neg {
+		return b.apply("-", e.At, "the negation -", x)
+	}
+	x, err = b.as(x, edm.Boolean)
 	return &Not{boolean{e.At}, x}, err
 }
 
@@ -329,26 +372,37 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 		l, r, err = b.comparable(e, l, r)
 		return &Compare{boolean{e.At}, e.Op, l, r}, err
 	}
-	return nil, b.notServed(e.Pos(), "the operator "+e.Op.String())
+	if e.Op == uri.Has {
+		return nil, b.notServed(e.Pos(), "the operator has")
+	}
+	return b.apply(e.Op.String(), e.At, e.Op.String(), l, r)
 }
 
-// collection binds a member path that ends in a collection-valued navigation
-// property to a range variable over it.
+// collection binds a member path that ends in a collection to a range variable
+// over it.
 func (b *Binder) collection(e uri.Expr, use string) (*Var, error) {
-	v, name, err := b.walk(e)
+	p, err := b.walk(e)
 	if err != nil {
 		return nil, err
 	}
-	nav := v.Struct.Nav(name)
-	if nav == nil {
-		if p := v.Property(name); p != nil {
-			if _, many := p.Type.(edm.Collection); many {
-				return nil, b.notServed(e.Pos(), use+" over a collection of values")
-			}
-		}
+	if p.name != "" && p.v.Struct.Nav(p.name) != nil {
+		return b.over(p.v, p.v.Struct.Nav(p.name))
+	}
+	x, err := b.value(e)
+	if err != nil {
+		return nil, err
+	}
+	d, _ := x.(*Dyn)
+	if prop, ok := x.(*Prop); ok {
+		d = &Dyn{typed{prop.At, prop.Prop.Type}, prop.Var, prop.Prop, nil}
+	}
+	c, many := x.Type().(edm.Collection)
+	if !many {
 		return nil, b.errorf(e.Pos(), "%s needs a collection, and %s is none", use, e)
 	}
-	return b.over(v, nav)
+	v := &Var{Of: d.Var, Values: d}
+	v.Struct, _ = c.Of.(*edm.Struct)
+	return v, nil
 }
 
 func (b *Binder) lambda(e *uri.Lambda) (Expr, error) {

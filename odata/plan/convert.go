@@ -27,7 +27,7 @@ func convert(x Expr, want edm.Type) Expr {
 	switch x := x.(type) {
 	case *Dyn:
 		if have == edm.Untyped {
-			return &Dyn{typed{x.At, want}, x.Var, x.Name}
+			return &Dyn{typed{x.At, want}, x.Var, x.Column, x.Path}
 		}
 	case *Const:
 		// A string is cast to what the other side needs (Protocol 4.01, section
@@ -44,11 +44,26 @@ func convert(x Expr, want edm.Type) Expr {
 			return nil
 		}
 	}
+	// Numbers are promoted: integers to decimals to doubles.
 	from, ok := have.(edm.Primitive)
-	if ok && from.IsNumeric() && to.IsNumeric() {
+	if ok && from.IsNumeric() && to.IsNumeric() && (from <= to || from.IsInteger() && to.IsInteger()) {
 		return x
 	}
 	return nil
+}
+
+// alike returns x as a value that compares with one of type t, or nil. A dynamic
+// property that is compared with an integer may hold any number.
+func alike(x Expr, t edm.Type) Expr {
+	if x.Type() == edm.Untyped && numeric(t) {
+		t = edm.Decimal
+	}
+	return convert(x, t)
+}
+
+func numeric(t edm.Type) bool {
+	p, ok := t.(edm.Primitive)
+	return ok && p.IsNumeric()
 }
 
 // comparable converts the sides of a comparison to types that compare.
@@ -72,10 +87,10 @@ func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	case lt == edm.Null && rt == edm.Untyped:
 		return l, convert(r, edm.String), nil
 	}
-	if y := convert(l, rt); y != nil && rt != edm.Null {
+	if y := alike(l, rt); y != nil && rt != edm.Null {
 		return y, r, nil
 	}
-	if y := convert(r, lt); y != nil {
+	if y := alike(r, lt); y != nil {
 		return l, y, nil
 	}
 	if rt == edm.Null {
@@ -84,28 +99,28 @@ func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	return nil, nil, b.errorf(e.Pos(), "%s cannot be compared with %s", lt, rt)
 }
 
-// in binds "l in (list)".
+// in binds "l in (list)", where the list may be a parameter alias.
 func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
-	list, ok := e.R.(*uri.List)
-	if !ok {
-		return nil, b.notServed(e.R.Pos(), "in over anything but a list of values in parentheses")
+	items, scope, err := b.list(e.R)
+	if err != nil {
+		return nil, err
 	}
-	in := &In{boolean{e.At}, l, make([]*Const, 0, len(list.Items))}
-	for _, item := range list.Items {
-		x, err := b.bind(item)
+	in := &In{boolean{e.At}, l, make([]*Const, 0, len(items))}
+	for _, item := range items {
+		x, err := scope.bind(item)
 		if err != nil {
 			return nil, err
 		}
 		// A dynamic property takes the type of the first value of the list.
 		if in.X.Type() == edm.Untyped && x.Type() != edm.Null {
-			in.X = convert(in.X, x.Type())
+			in.X = alike(in.X, x.Type())
 		}
 		c, ok := x.(*Const)
 		if !ok {
 			return nil, b.notServed(item.Pos(), "in over anything but constants")
 		}
-		if in.X.Type() != edm.Untyped {
-			if x, err = b.as(c, in.X.Type()); err != nil {
+		if t := in.X.Type(); t != edm.Untyped && !(numeric(t) && numeric(c.T)) {
+			if x, err = scope.as(c, t); err != nil {
 				return nil, err
 			}
 		}
@@ -115,4 +130,19 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 		in.X = convert(in.X, edm.String)
 	}
 	return in, nil
+}
+
+// list gives the items on the right of an "in", and the Binder to bind them by.
+func (b *Binder) list(e uri.Expr) ([]uri.Expr, *Binder, error) {
+	switch e := e.(type) {
+	case *uri.List:
+		return e.Items, b, nil
+	case *uri.Alias:
+		x, scope, err := b.resolveAlias(e)
+		if err != nil || x == nil {
+			return nil, b, err
+		}
+		return scope.list(x)
+	}
+	return nil, nil, b.notServed(e.Pos(), "in over anything but a list of values")
 }

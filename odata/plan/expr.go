@@ -36,9 +36,10 @@ func (boolean) Type() edm.Type { return edm.Boolean }
 // stands for the entity at hand, others are reached from it over single-valued
 // navigation properties, or run over a collection in a lambda or an expand.
 type Var struct {
-	Struct *edm.Struct
-	Of     *Var            // where Nav starts; nil for a root
-	Nav    *edm.Navigation // nil for a root
+	Struct *edm.Struct     // nil where Values are primitive
+	Of     *Var            // where Nav or Values start; nil for a root
+	Nav    *edm.Navigation // nil for a root, and where Values is set
+	Values *Dyn            // runs over the elements of this collection of values, in Of
 	Access Expr            // rows the caller may see; nil: all
 	Joins  []*Var          // reached from here over single-valued navigation properties
 
@@ -57,9 +58,9 @@ func (v *Var) Property(name string) *edm.Property {
 }
 
 type (
-	// Const is a literal or a parameter's value: nil, bool, int64, float64,
-	// string, time.Time (DateTimeOffset), uuid.UUID; the other types hold their
-	// literal text.
+	// Const is a literal or a parameter's value: nil, bool, int64, float64
+	// (Double), edm.DecimalValue, string, time.Time (DateTimeOffset), uuid.UUID,
+	// time.Duration; Date and TimeOfDay hold their text, of fixed width.
 	Const struct {
 		typed
 		Value any
@@ -72,13 +73,16 @@ type (
 		Prop *edm.Property
 	}
 
-	// Dyn is a dynamic property of an open type, taken as a value of type T:
-	// a value that is not one is null. Text that reads as a number is one when
-	// T is a number. T is Untyped only where any value will do.
+	// Dyn is a value inside JSON, taken as one of type T; what is none is null.
+	// It is found by Path in a column of what Var stands for, or, where Column is
+	// nil, in the element Var runs over. A dynamic property of an open type is
+	// Untyped until its use says what it is taken for: text that reads as a number
+	// is one where a number is wanted.
 	Dyn struct {
 		typed
-		Var  *Var
-		Name string
+		Var    *Var
+		Column *edm.Property
+		Path   []string
 	}
 
 	// Compare is L Op R for Eq, Ne, Gt, Ge, Lt, Le. It is never null:
@@ -109,7 +113,14 @@ type (
 		List []*Const
 	}
 
-	// Call calls a canonical function. A null argument makes it null.
+	// Case is the value of the first arm whose condition is true, else null.
+	Case struct {
+		typed
+		Arms []Arm
+	}
+
+	// Call calls a canonical function or an arithmetic operator. A null argument
+	// makes it null.
 	Call struct {
 		typed
 		Func *Function
@@ -134,6 +145,9 @@ type (
 	}
 )
 
+// Arm is one condition and value of a Case.
+type Arm struct{ When, Then Expr }
+
 // Type is the property's type.
 func (p *Prop) Type() edm.Type { return p.Prop.Type }
 
@@ -147,6 +161,7 @@ func (*Compare) expr() {}
 func (*Logic) expr()   {}
 func (*Not) expr()     {}
 func (*In) expr()      {}
+func (*Case) expr()    {}
 func (*Call) expr()    {}
 func (*Lambda) expr()  {}
 func (*Count) expr()   {}
@@ -170,12 +185,15 @@ func Nullable(e Expr) bool {
 	case *Not:
 		return Nullable(e.X)
 	case *Call:
+		if len(e.Args) == 0 {
+			return false
+		}
 		for _, arg := range e.Args {
 			if Nullable(arg) {
 				return true
 			}
 		}
-		return false
+		return e.Type() != edm.Boolean && e.Type() != edm.String
 	}
 	return true
 }
@@ -213,6 +231,11 @@ func Walk(e Expr, f func(Expr)) {
 		Walk(e.X, f)
 	case *In:
 		Walk(e.X, f)
+	case *Case:
+		for _, arm := range e.Arms {
+			Walk(arm.When, f)
+			Walk(arm.Then, f)
+		}
 	case *Call:
 		for _, arg := range e.Args {
 			Walk(arg, f)

@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -66,8 +68,12 @@ func Parse(t edm.Primitive, text string) (value any, ok bool) {
 		return text == "true", text == "true" || text == "false"
 	case edm.Int16, edm.Int32, edm.Int64:
 		value, err = strconv.ParseInt(text, 10, 64)
-	case edm.Decimal, edm.Double:
-		value, err = strconv.ParseFloat(text, 64)
+	case edm.Decimal:
+		return edm.ParseDecimal(text)
+	case edm.Double:
+		return parseDouble(text)
+	case edm.Duration:
+		return parseDuration(text)
 	case edm.Guid:
 		if len(text) != 36 {
 			return nil, false
@@ -79,10 +85,7 @@ func Parse(t edm.Primitive, text string) (value any, ok bool) {
 		_, err = time.Parse(time.DateOnly, text)
 		value = text
 	case edm.TimeOfDay:
-		if _, err = time.Parse("15:04:05", text); err != nil {
-			_, err = time.Parse("15:04", text)
-		}
-		value = text
+		return parseTimeOfDay(text)
 	default:
 		return text, text != ""
 	}
@@ -99,4 +102,52 @@ func parseInstant(text string) (any, bool) {
 		}
 	}
 	return nil, false
+}
+
+// parseDouble reads a number; one too large for a double is none.
+func parseDouble(text string) (any, bool) {
+	switch text {
+	case "INF":
+		return math.Inf(1), true
+	case "-INF":
+		return math.Inf(-1), true
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil && (text == "NaN" || strings.IndexByte("+-.0123456789", text[0]) >= 0)
+}
+
+// TimeOfDayForm is how a TimeOfDay is kept: fixed width, so that text sorts as
+// time does.
+const TimeOfDayForm = "15:04:05.000000"
+
+func parseTimeOfDay(text string) (any, bool) {
+	for _, form := range []string{"15:04:05", "15:04"} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t.Format(TimeOfDayForm), true
+		}
+	}
+	return nil, false
+}
+
+// durationPattern is the duration of the ABNF: days, hours, minutes, seconds.
+var durationPattern = regexp.MustCompile(`^([+-])?P(?:(\d{1,6})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?$`)
+
+// parseDuration reads a duration, cut to microseconds.
+func parseDuration(text string) (any, bool) {
+	m := durationPattern.FindStringSubmatch(text)
+	if m == nil || strings.HasSuffix(text, "P") || strings.HasSuffix(text, "T") {
+		return nil, false
+	}
+	var micros int64
+	for i, unit := range []int64{86400e6, 3600e6, 60e6} {
+		n, _ := strconv.ParseInt("0"+m[i+2], 10, 64) // digits by the pattern
+		micros += n * unit
+	}
+	seconds, _ := edm.ParseDecimal("0" + m[5])
+	fraction, _ := seconds.Mul(edm.DecimalOf(1e6)).Int64()
+	micros += fraction
+	if m[1] == "-" {
+		micros = -micros
+	}
+	return time.Duration(micros) * time.Microsecond, micros < math.MaxInt64/1000 && micros > math.MinInt64/1000
 }

@@ -46,9 +46,9 @@ func (g *generator) exact(e plan.Expr) {
 		g.exact(e.X)
 		g.w(")")
 	case *plan.Compare, *plan.In, *plan.Lambda:
-		g.w("(")
+		g.w("((")
 		g.cond(e)
-		g.w(" IS TRUE)")
+		g.w(") IS TRUE)")
 	default:
 		g.value(e)
 	}
@@ -64,6 +64,10 @@ func (g *generator) compare(e *plan.Compare) {
 		return
 	}
 	op := operators[e.Op]
+	if g.calculated(l) || g.calculated(r) {
+		g.compareDecimals(e)
+		return
+	}
 	switch {
 	case e.Op == uri.Eq && plan.Nullable(l) && plan.Nullable(r):
 		op = "IS NOT DISTINCT FROM"
@@ -75,6 +79,31 @@ func (g *generator) compare(e *plan.Compare) {
 	g.w(" ", op, " ")
 	g.operand(r)
 	g.w(")")
+}
+
+// compareDecimals compares exactly what SQLite holds as text.
+func (g *generator) compareDecimals(e *plan.Compare) {
+	g.w("(odata_compare(")
+	g.argument(e.L)
+	g.w(", ")
+	g.argument(e.R)
+	g.w(") ")
+	switch e.Op {
+	case uri.Ne: // true also where one side alone is null
+		g.w("IS NOT 0 AND NOT (")
+		g.argument(e.L)
+		g.w(" IS NULL AND ")
+		g.argument(e.R)
+		g.w(" IS NULL))")
+	case uri.Eq:
+		g.w("IS 0 OR (")
+		g.argument(e.L)
+		g.w(" IS NULL AND ")
+		g.argument(e.R)
+		g.w(" IS NULL))")
+	default:
+		g.w(operators[e.Op], " 0)")
+	}
 }
 
 // compareNull writes the comparison of x with null.
@@ -108,7 +137,15 @@ func (g *generator) operand(x plan.Expr) {
 }
 
 // ordered writes an order term.
-func (g *generator) ordered(x plan.Expr) { g.operand(x) }
+func (g *generator) ordered(x plan.Expr) {
+	if g.calculated(x) {
+		g.w("CAST(")
+		g.value(x)
+		g.w(" AS REAL)")
+		return
+	}
+	g.operand(x)
+}
 
 func (g *generator) in(e *plan.In) {
 	null, written := false, 0
@@ -151,6 +188,13 @@ func (g *generator) lambda(e *plan.Lambda) {
 		g.w("(")
 		defer g.w(" IS NOT TRUE)")
 	}
+	if v.Values != nil {
+		g.w("EXISTS (SELECT 1")
+		g.elements(v)
+		g.lambdaBody(e, " WHERE ")
+		g.w(")")
+		return
+	}
 	correlated := refersOutside(e.Body, v) || refersOutside(v.Access, v)
 	if correlated {
 		g.w("EXISTS (SELECT 1")
@@ -172,16 +216,22 @@ func (g *generator) lambda(e *plan.Lambda) {
 		g.w(" AND ")
 		g.cond(v.Access)
 	}
-	if e.Body != nil {
-		g.w(" AND ")
-		if e.All {
-			g.exact(e.Body)
-			g.w(" IS NOT TRUE")
-		} else {
-			g.cond(e.Body)
-		}
-	}
+	g.lambdaBody(e, " AND ")
 	g.w(")")
+}
+
+// lambdaBody writes the condition on the elements; of all, that it fails.
+func (g *generator) lambdaBody(e *plan.Lambda, sep string) {
+	switch {
+	case e.Body == nil:
+	case e.All:
+		g.w(sep)
+		g.exact(e.Body)
+		g.w(" IS NOT TRUE")
+	default:
+		g.w(sep)
+		g.cond(e.Body)
+	}
 }
 
 // refersOutside reports whether e speaks of a range variable that is not v or

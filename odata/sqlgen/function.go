@@ -1,61 +1,173 @@
 package sqlgen
 
-import "leadloop/odata/plan"
+import (
+	"strings"
 
-// functions write the canonical functions of package plan. Text is compared by
-// code point and case mapping is Unicode's full one, on both databases.
-var functions map[string]func(g *generator, args []plan.Expr)
+	"leadloop/odata/edm"
+	"leadloop/odata/plan"
+)
 
-// The table refers to methods that refer to the table.
-func init() {
-	functions = map[string]func(g *generator, args []plan.Expr){
-		"contains": func(g *generator, a []plan.Expr) {
-			g.either("(instr($0, $1) > 0)", "(strpos($0, $1) > 0)", a)
-		},
-		"startswith": func(g *generator, a []plan.Expr) {
-			g.either("(substr($0, 1, length($1)) = $1)", "starts_with($0, $1)", a)
-		},
-		"endswith": func(g *generator, a []plan.Expr) {
-			g.either("(length($1) = 0 OR substr($0, -length($1)) = $1)", "(right($0, length($1)) = $1)", a)
-		},
-		"concat":  func(g *generator, a []plan.Expr) { g.either("($0 || $1)", "($0 || $1)", a) },
-		"length":  func(g *generator, a []plan.Expr) { g.either("length($0)", "length($0)", a) },
-		"tolower": func(g *generator, a []plan.Expr) { g.either("odata_lower($0)", `lower($0 COLLATE "und-x-icu")`, a) },
-		"toupper": func(g *generator, a []plan.Expr) { g.either("odata_upper($0)", `upper($0 COLLATE "und-x-icu")`, a) },
-		"trim": func(g *generator, a []plan.Expr) {
-			g.either("trim($0, char(9,10,11,12,13,32))", `btrim($0, E'\t\n\v\f\r ')`, a)
-		},
-		"year":   part("year", 1, 4),
-		"month":  part("month", 6, 2),
-		"day":    part("day", 9, 2),
-		"hour":   part("hour", 12, 2),
-		"minute": part("minute", 15, 2),
-		"date":   func(g *generator, a []plan.Expr) { g.either("substr($0, 1, 10)", "($0)::date", a) },
-	}
+// postgres are the overloads of package plan by ID: $0, $1 and $2 stand for the
+// arguments. Where the result would be out of range it is null, as in package
+// eval.
+var postgres = map[string]string{
+	"contains":         "(strpos($0, $1) > 0)",
+	"startswith":       "starts_with($0, $1)",
+	"endswith":         "(right($0, length($1)) = $1)",
+	"concat":           "($0 || $1)",
+	"length":           "length($0)::bigint",
+	"indexof":          "(strpos($0, $1) - 1)::bigint",
+	"substring":        "(SELECT substr(s, (CASE WHEN n < 0 THEN greatest(length(s) + n, 0) ELSE least(n, length(s)) END + 1)::int) FROM (SELECT $0 AS s, $1 AS n) q)",
+	"substring_length": "(SELECT substr(s, (CASE WHEN n < 0 THEN greatest(length(s) + n, 0) ELSE least(n, length(s)) END + 1)::int, greatest(least(m, length(s)), 0)::int) FROM (SELECT $0 AS s, $1 AS n, $2 AS m) q)",
+	"tolower":          `lower($0 COLLATE "und-x-icu")`,
+	"toupper":          `upper($0 COLLATE "und-x-icu")`,
+	"trim":             `btrim($0, E'\t\n\v\f\r ')`,
+
+	"year": "extract(year from $0)::bigint", "month": "extract(month from $0)::bigint", "day": "extract(day from $0)::bigint",
+	"hour": "extract(hour from $0)::bigint", "minute": "extract(minute from $0)::bigint", "second": "trunc(extract(second from $0))::bigint",
+	"year_date": "extract(year from $0)::bigint", "month_date": "extract(month from $0)::bigint", "day_date": "extract(day from $0)::bigint",
+	"hour_time": "extract(hour from $0)::bigint", "minute_time": "extract(minute from $0)::bigint", "second_time": "trunc(extract(second from $0))::bigint",
+	"fractionalseconds":      "(extract(second from $0) % 1)",
+	"fractionalseconds_time": "(extract(second from $0) % 1)",
+	"date":                   "($0)::date",
+	"time":                   "($0)::time",
+	"totaloffsetminutes":     "CASE WHEN $0 IS NOT NULL THEN 0::bigint END",
+	"totalseconds":           "($0 / 1000000.0)",
+	"mindatetime":            "'0001-01-01T00:00:00Z'::timestamptz",
+	"maxdatetime":            "'9999-12-31T23:59:59.999999Z'::timestamptz",
+
+	"round_decimal": "round(($0)::numeric)", "floor_decimal": "floor(($0)::numeric)", "ceiling_decimal": "ceil(($0)::numeric)",
+	"round_double": "round(($0)::numeric)::float8", "floor_double": "floor(($0)::float8)", "ceiling_double": "ceil(($0)::float8)",
+
+	"add_int": "(SELECT " + wholeNumber + " FROM (SELECT ($0)::numeric + $1 AS n) q)",
+	"sub_int": "(SELECT " + wholeNumber + " FROM (SELECT ($0)::numeric - $1 AS n) q)",
+	"mul_int": "(SELECT " + wholeNumber + " FROM (SELECT ($0)::numeric * $1 AS n) q)",
+	"div_int": "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric / nullif(($1)::numeric, 0)) AS n) q)",
+	"mod_int": "(($0)::numeric % nullif(($1)::numeric, 0))::bigint",
+	"neg_int": "(SELECT " + wholeNumber + " FROM (SELECT -($0)::numeric AS n) q)",
+
+	"add_decimal": "(($0)::numeric + ($1)::numeric)", "sub_decimal": "(($0)::numeric - ($1)::numeric)", "mul_decimal": "(($0)::numeric * ($1)::numeric)",
+	"div_decimal": "round(($0)::numeric * 1.00000000000000000000 / nullif(($1)::numeric, 0), 18)",
+	"mod_decimal": "(($0)::numeric % nullif(($1)::numeric, 0))", "neg_decimal": "(-($0)::numeric)",
+	"add_double": "(($0)::float8 + ($1)::float8)", "sub_double": "(($0)::float8 - ($1)::float8)", "mul_double": "(($0)::float8 * ($1)::float8)",
+	"div_double": "(($0)::float8 / nullif(($1)::float8, 0))", "mod_double": "(($0)::numeric % nullif(($1)::numeric, 0))::float8",
+	"neg_double": "(-($0)::float8)",
+
+	"add_instant": "($0 + $1 * interval '1 microsecond')", "sub_instant": "($0 - $1 * interval '1 microsecond')",
+	"between":  "(extract(epoch from ($0) - ($1)) * 1000000)::bigint",
+	"add_date": "($0 + $1 * interval '1 microsecond')::date", "sub_date": "($0 - $1 * interval '1 microsecond')::date",
+	"add_duration": "($0 + $1)", "sub_duration": "($0 - $1)", "neg_duration": "(-$0)",
+	"mul_duration": "round($0 * ($1)::numeric)::bigint", "mul_by_duration": "round(($0)::numeric * $1)::bigint",
+	"div_duration": "round($0 / nullif(($1)::numeric, 0))::bigint",
+
+	"int_text": "($0)::text", "decimal_text": "trim_scale(($0)::numeric)::text", "double_text": "($0)::text", "boolean_text": "($0)::text",
+	"date_text": "($0)::text", "time_text": "to_char($0, 'HH24:MI:SS.US')", "guid_text": "($0)::text", "duration_text": "($0)::text",
+	"instant_text": `to_char($0 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
+	"text_int":     "(SELECT CASE WHEN s ~ '^[+-]?[0-9]{1,18}$' THEN s::bigint END FROM (SELECT $0 AS s) q)",
+	"decimal_int":  "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric) AS n) q)",
+	"double_int":   "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric) AS n) q)",
+	"text_decimal": "(SELECT CASE WHEN s ~ " + numberPattern + " THEN s::numeric END FROM (SELECT $0 AS s) q)",
+	"text_double":  "(SELECT CASE WHEN s ~ " + numberPattern + " THEN s::float8 END FROM (SELECT $0 AS s) q)",
+	"text_boolean": "(CASE $0 WHEN 'true' THEN true WHEN 'false' THEN false END)",
+	"text_guid":    "(SELECT CASE WHEN s ~ " + guidPattern + " THEN s::uuid END FROM (SELECT $0 AS s) q)",
+	"text_instant": "(SELECT " + instantOfText + " FROM (SELECT $0 AS x) s WHERE x ~ " + instantPattern + ")",
+	"date_instant": "(($0)::timestamp AT TIME ZONE 'UTC')",
 }
 
-// part writes a part of an instant: by name on PostgreSQL, on SQLite by its
-// place in InstantForm.
-func part(name string, from, length int) func(g *generator, args []plan.Expr) {
-	digit := func(n int) string { return string(rune('0'+n/10)) + string(rune('0'+n%10)) }
-	lite := "CAST(substr($0, " + digit(from) + ", " + digit(length) + ") AS INTEGER)"
-	return func(g *generator, a []plan.Expr) { g.either(lite, "extract("+name+" from $0)::bigint", a) }
+// wholeNumber is n as a bigint where it fits.
+const wholeNumber = "CASE WHEN n BETWEEN -9223372036854775808 AND 9223372036854775807 THEN n::bigint END"
+
+// lite are the overloads that SQLite has itself, which is faster than calling
+// back; the others are functions that RegisterSQLite adds.
+var lite = map[string]string{
+	"contains":   "(instr($0, $1) > 0)",
+	"startswith": "(substr($0, 1, length($1)) = $1)",
+	"endswith":   "(length($1) = 0 OR substr($0, -length($1)) = $1)",
+	"concat":     "($0 || $1)",
+	"length":     "length($0)",
+	"indexof":    "(instr($0, $1) - 1)",
+	"trim":       "trim($0, char(9,10,11,12,13,32))",
+	"year":       "CAST(substr($0, 1, 4) AS INTEGER)",
+	"month":      "CAST(substr($0, 6, 2) AS INTEGER)",
+	"day":        "CAST(substr($0, 9, 2) AS INTEGER)",
+	"hour":       "CAST(substr($0, 12, 2) AS INTEGER)",
+	"minute":     "CAST(substr($0, 15, 2) AS INTEGER)",
+	"second":     "CAST(substr($0, 18, 2) AS INTEGER)",
+	"date":       "substr($0, 1, 10)",
+	"time":       "substr($0, 12, 15)",
 }
 
-// either writes the dialect's template, with $0 and $1 standing for arguments.
-func (g *generator) either(lite, postgres string, args []plan.Expr) {
-	template := lite
-	if g.dialect == Postgres {
-		template = postgres
+// call writes a call of a canonical function or operator.
+func (g *generator) call(e *plan.Call) {
+	if e.Func.ID == "matchespattern" && g.dialect == Postgres {
+		g.w("(")
+		g.value(e.Args[0])
+		g.w(" ~ ")
+		pattern, _ := e.Args[1].(*plan.Const).Value.(string)
+		g.bind(edm.String, postgresPattern(pattern))
+		g.w(")")
+		return
 	}
-	start := 0
-	for i := 0; i+1 < len(template); i++ {
-		if template[i] != '$' {
-			continue
+	if template, ok := g.template(e.Func.ID); ok {
+		g.fill(template, e.Args)
+		return
+	}
+	g.w("odata_", e.Func.ID, "(")
+	for i, arg := range e.Args {
+		if i > 0 {
+			g.w(", ")
 		}
-		g.w(template[start:i])
-		g.value(args[template[i+1]-'0'])
-		start = i + 2
+		g.argument(arg)
 	}
-	g.w(template[start:])
+	g.w(")")
+}
+
+func (g *generator) template(id string) (string, bool) {
+	if g.dialect == Postgres {
+		t, ok := postgres[id]
+		return t, ok
+	}
+	t, ok := lite[id]
+	return t, ok
+}
+
+// fill writes a template with its arguments put in.
+func (g *generator) fill(template string, args []plan.Expr) {
+	for {
+		text, rest, found := strings.Cut(template, "$")
+		g.w(text)
+		if !found || rest == "" || rest[0] < '0' || rest[0] > '2' {
+			if found { // the end of a pattern
+				g.w("$")
+				template = rest
+				continue
+			}
+			return
+		}
+		g.value(args[rest[0]-'0'])
+		template = rest[1:]
+	}
+}
+
+// argument writes an argument of a registered function. A decimal constant goes
+// as text, which keeps it exact.
+func (g *generator) argument(e plan.Expr) {
+	if c, ok := e.(*plan.Const); ok {
+		if d, ok := c.Value.(edm.DecimalValue); ok {
+			g.bind(edm.String, d.String())
+			return
+		}
+	}
+	g.value(e)
+}
+
+// calculated reports whether SQLite holds e as the text of a decimal.
+func (g *generator) calculated(e plan.Expr) bool {
+	switch e := e.(type) {
+	case *plan.Call:
+		return g.dialect == SQLite && e.T == edm.Decimal
+	case *plan.Case:
+		return g.dialect == SQLite && e.T == edm.Decimal
+	}
+	return false
 }

@@ -197,7 +197,7 @@ func (g *generator) related(r *plan.Read) {
 // text writes x as text that plan.Parse reads back to the same value.
 func (g *generator) text(x plan.Expr) {
 	t := x.Type()
-	value := func() { g.value(x) }
+	value := func() { g.ordered(x) }
 	switch {
 	case t == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(value)

@@ -40,7 +40,6 @@ type generator struct {
 	sql     strings.Builder
 	args    []any
 	names   map[*plan.Var]string
-	etags   bool
 }
 
 func newGenerator(d Dialect) *generator {
@@ -82,7 +81,7 @@ func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") 
 var casts = map[edm.Primitive]string{
 	edm.Boolean: "::boolean", edm.String: "::text", edm.Int16: "::bigint", edm.Int32: "::bigint", edm.Int64: "::bigint",
 	edm.Decimal: "::numeric", edm.Double: "::float8", edm.Date: "::date", edm.TimeOfDay: "::time",
-	edm.DateTimeOffset: "::timestamptz", edm.Guid: "::uuid",
+	edm.DateTimeOffset: "::timestamptz", edm.Guid: "::uuid", edm.Duration: "::bigint",
 }
 
 // InstantForm is how instants are kept on SQLite and shown on both databases:
@@ -96,6 +95,10 @@ func (g *generator) bind(t edm.Primitive, v any) {
 		v = x.UTC().Format(InstantForm)
 	case uuid.UUID:
 		v = x.String()
+	case time.Duration:
+		v = x.Microseconds()
+	case edm.DecimalValue:
+		v = g.decimal(x)
 	}
 	g.args = append(g.args, v)
 	if g.dialect == Postgres {
@@ -103,6 +106,17 @@ func (g *generator) bind(t edm.Primitive, v any) {
 		return
 	}
 	g.w("?")
+}
+
+// decimal is a decimal as a value to compare with columns of numbers.
+func (g *generator) decimal(d edm.DecimalValue) any {
+	if g.dialect == Postgres {
+		return d.String()
+	}
+	if n, ok := d.Int64(); ok && d.IsInt() {
+		return n
+	}
+	return d.Float64()
 }
 
 // bindLimit writes a LIMIT or OFFSET count.

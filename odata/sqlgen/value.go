@@ -19,7 +19,9 @@ func (g *generator) value(e plan.Expr) {
 	case *plan.Dyn:
 		g.dynamic(e)
 	case *plan.Call:
-		functions[e.Func.Name](g, e.Args)
+		g.call(e)
+	case *plan.Case:
+		g.caseOf(e)
 	case *plan.Count:
 		g.countRelated(e)
 	case *plan.Compare, *plan.Logic, *plan.Not, *plan.In, *plan.Lambda:
@@ -29,8 +31,36 @@ func (g *generator) value(e plan.Expr) {
 	}
 }
 
+func (g *generator) caseOf(e *plan.Case) {
+	g.w("CASE")
+	for _, arm := range e.Arms {
+		g.w(" WHEN ")
+		g.cond(arm.When)
+		g.w(" THEN ")
+		if g.calculated(e) {
+			g.argument(arm.Then)
+		} else {
+			g.value(arm.Then)
+		}
+		if t, ok := e.T.(edm.Primitive); ok && g.dialect == Postgres && arm.Then.Type() == edm.Null {
+			g.w(casts[t])
+		}
+	}
+	g.w(" END")
+}
+
 func (g *generator) countRelated(e *plan.Count) {
 	v := e.Var
+	if v.Values != nil {
+		g.w("(SELECT count(*)")
+		g.elements(v)
+		if e.Filter != nil {
+			g.w(" WHERE ")
+			g.cond(e.Filter)
+		}
+		g.w(")")
+		return
+	}
 	g.w("(SELECT count(*)")
 	g.from(v)
 	g.w(" WHERE ")
@@ -46,23 +76,74 @@ func (g *generator) countRelated(e *plan.Count) {
 	g.w(")")
 }
 
-// dynamic writes a dynamic property as a value of its type, null where the
-// value stored is none.
+// elements writes the FROM of what v runs over: the elements of a JSON array,
+// each in a column called value.
+func (g *generator) elements(v *plan.Var) {
+	g.w(" FROM ")
+	if g.dialect == Postgres {
+		g.w("jsonb_array_elements(CASE jsonb_typeof(")
+		g.json(v.Values, "->")
+		g.w(") WHEN 'array' THEN ")
+		g.json(v.Values, "->")
+		g.w(" END) ", g.name(v), "(value)")
+		return
+	}
+	g.w("json_each(")
+	g.json(v.Values, "->")
+	g.w(") ", g.name(v))
+}
+
+// json writes the place of a value inside JSON. The last step is written by last:
+// "->" gives JSON, "->>" the database's own value or text.
+func (g *generator) json(e *plan.Dyn, last string) {
+	if e.Column == nil {
+		g.w(g.name(e.Var), ".value")
+		if len(e.Path) == 0 && last == "->>" && g.dialect == Postgres {
+			g.w(" #>> '{}'")
+		}
+	} else {
+		g.column(e.Var, e.Column)
+		if g.dialect == Postgres {
+			g.w("::jsonb")
+			if len(e.Path) == 0 && last == "->>" {
+				g.w(" #>> '{}'")
+			}
+		}
+	}
+	for i, name := range e.Path {
+		how := "->"
+		if i == len(e.Path)-1 {
+			how = last
+		}
+		g.w(" ", how, " ")
+		g.bind(edm.String, name)
+	}
+}
+
+// dynamic writes a value inside JSON as one of its type, null where it is none.
 func (g *generator) dynamic(e *plan.Dyn) {
-	p := e.T.(edm.Primitive)
+	p, ok := e.T.(edm.Primitive)
+	if !ok {
+		p = edm.Untyped
+	}
 	if g.dialect == Postgres {
 		g.dynamicPostgres(e, p)
 		return
 	}
-	raw := func(how string) {
-		g.column(e.Var, e.Var.Struct.Dynamic)
-		g.w(" ", how, " ")
-		g.bind(edm.String, e.Name)
+	raw := func(how string) { g.json(e, how) }
+	g.w("CASE ")
+	if e.Column == nil && len(e.Path) == 0 {
+		g.w(g.name(e.Var), ".type ")
+	} else {
+		g.w("json_type(")
+		raw("->")
+		g.w(") ")
 	}
-	g.w("CASE json_type(")
-	raw("->")
-	g.w(") ")
 	switch {
+	case p.IsInteger():
+		g.w("WHEN 'integer' THEN ")
+		raw("->>")
+		g.w(" END")
 	case p.IsNumeric():
 		g.w("WHEN 'integer' THEN ")
 		raw("->>")
@@ -83,6 +164,10 @@ func (g *generator) dynamic(e *plan.Dyn) {
 		g.w("WHEN 'text' THEN lower(")
 		raw("->>")
 		g.w(") END")
+	case e.Column == nil && len(e.Path) == 0:
+		g.w("WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'null' THEN NULL ELSE ")
+		raw("->>")
+		g.w(" END")
 	default:
 		g.w("WHEN 'text' THEN ")
 		raw("->>")
@@ -101,11 +186,7 @@ const (
 )
 
 func (g *generator) dynamicPostgres(e *plan.Dyn, p edm.Primitive) {
-	raw := func(how string) {
-		g.column(e.Var, e.Var.Struct.Dynamic)
-		g.w(" ", how, " ")
-		g.bind(edm.String, e.Name)
-	}
+	raw := func(how string) { g.json(e, how) }
 	cast := func(pattern, to string) {
 		g.w("CASE WHEN ")
 		raw("->>")
@@ -117,10 +198,15 @@ func (g *generator) dynamicPostgres(e *plan.Dyn, p edm.Primitive) {
 	case p.IsNumeric():
 		g.w("CASE jsonb_typeof(")
 		raw("->")
-		g.w(") WHEN 'number' THEN (")
-		raw("->>")
-		g.w(")::numeric WHEN 'string' THEN ")
-		cast(numberPattern, "numeric")
+		g.w(") WHEN 'number' THEN ")
+		if p.IsInteger() {
+			cast("'^-?[0-9]{1,18}$'", "bigint")
+		} else {
+			g.w("(")
+			raw("->>")
+			g.w(")::numeric WHEN 'string' THEN ")
+			cast(numberPattern, "numeric")
+		}
 		g.w(" END")
 	case p == edm.Boolean:
 		g.w("CASE ")
@@ -130,6 +216,8 @@ func (g *generator) dynamicPostgres(e *plan.Dyn, p edm.Primitive) {
 		g.instantOf(raw)
 	case p == edm.Guid:
 		cast(guidPattern, "uuid")
+	case p == edm.Date || p == edm.TimeOfDay:
+		g.w("NULL", casts[p]) // a property of JSON text is none of these
 	default:
 		g.w("(")
 		raw("->>")
@@ -137,13 +225,14 @@ func (g *generator) dynamicPostgres(e *plan.Dyn, p edm.Primitive) {
 	}
 }
 
-// instantOf writes text as an instant on PostgreSQL, where casting a date such
-// as February 30 would fail the statement: days are added to the month's first,
-// and must not leave the month.
+// instantOfText is the text x, which satisfies instantPattern, as an instant on
+// PostgreSQL, where casting a date such as February 30 would fail the statement:
+// days are added to the month's first, and must not leave the month.
+const instantOfText = "CASE WHEN extract(month FROM ((substr(x, 1, 7) || '-01')::date + (substr(x, 9, 2)::int - 1))) = substr(x, 6, 2)::int" +
+	" THEN (substr(x, 1, 7) || '-01' || substr(x, 11))::timestamptz + (substr(x, 9, 2)::int - 1) * interval '1 day' END"
+
 func (g *generator) instantOf(raw func(how string)) {
-	g.w("(SELECT CASE WHEN extract(month FROM ((substr(x, 1, 7) || '-01')::date + (substr(x, 9, 2)::int - 1))) = substr(x, 6, 2)::int")
-	g.w(" THEN (substr(x, 1, 7) || '-01' || substr(x, 11))::timestamptz + (substr(x, 9, 2)::int - 1) * interval '1 day' END")
-	g.w(" FROM (SELECT ")
+	g.w("(SELECT ", instantOfText, " FROM (SELECT ")
 	raw("->>")
 	g.w(" AS x) s WHERE x ~ ", instantPattern, ")")
 }

@@ -1,6 +1,7 @@
 package uri
 
 import (
+	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,7 +14,7 @@ const (
 	tokenName
 	tokenLiteral
 	tokenSpace
-	tokenPunct // one of ( ) , / : @ = ; $ * -
+	tokenPunct // one of ( ) , / : @ = ; $ * - [ ]
 	tokenBad
 )
 
@@ -37,9 +38,9 @@ func scan(text string, at int) token {
 	}
 	c := text[at]
 	switch {
-	case c == ' ' || c == '\t':
+	case isSpace(c):
 		end := at
-		for end < len(text) && (text[end] == ' ' || text[end] == '\t') {
+		for end < len(text) && isSpace(text[end]) {
 			end++
 		}
 		return token{kind: tokenSpace, start: at, end: end}
@@ -49,7 +50,9 @@ func scan(text string, at int) token {
 		return scanNumber(text, at)
 	case c == '-' && at+1 < len(text) && (isDigit(text[at+1]) || strings.HasPrefix(text[at:], "-INF")):
 		return scanNumber(text, at)
-	case strings.IndexByte("(),/:@=;$*-", c) >= 0:
+	case c == '"':
+		return scanJSONString(text, at)
+	case strings.IndexByte("(),/:@=;$*-[]", c) >= 0:
 		return token{kind: tokenPunct, start: at, end: at + 1, text: text[at : at+1]}
 	}
 	return scanName(text, at)
@@ -75,6 +78,23 @@ func scanQuoted(text string, start, quote int, kind LiteralKind) token {
 		value = strings.ReplaceAll(value, "''", "'")
 	}
 	return token{kind: tokenLiteral, literal: kind, start: start, end: end, text: value}
+}
+
+// scanJSONString reads a string in double quotes, as JSON has it.
+func scanJSONString(text string, at int) token {
+	for end := at + 1; end < len(text); end++ {
+		switch text[end] {
+		case '\\':
+			end++
+		case '"':
+			var value string
+			if json.Unmarshal([]byte(text[at:end+1]), &value) != nil {
+				return token{kind: tokenBad, start: at, end: end + 1, err: "malformed JSON string"}
+			}
+			return token{kind: tokenLiteral, literal: StringLiteral, start: at, end: end + 1, text: value}
+		}
+	}
+	return token{kind: tokenBad, start: at, end: len(text), err: "the quote opened here is not closed"}
 }
 
 // scanName reads an identifier, with dots where it is qualified, or one of the
@@ -179,13 +199,21 @@ func scanNumber(text string, at int) token {
 	return literal(kind, end)
 }
 
-// wordEnd is the end of a run of what instants and times are made of.
+// wordEnd is the end of a run of what instants and times are made of. A plus
+// belongs to it where it begins an offset.
 func wordEnd(text string, at int) int {
 	for at < len(text) && strings.IndexByte(" \t(),/;'&=", text[at]) < 0 {
+		if text[at] == '+' && (len(text) < at+4 || !isDigit(text[at+1]) || !isDigit(text[at+2]) || text[at+3] != ':') {
+			break
+		}
 		at++
 	}
 	return at
 }
+
+// isSpace reports whether c separates tokens. A plus does too: it is no operator
+// of the language, and many clients write spaces so.
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '+' }
 
 // scanDate returns the end of a date (year-month-day) at at, or 0. A year may
 // have a sign and more than four digits.

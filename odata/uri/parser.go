@@ -209,6 +209,8 @@ func (p *parser) operand() (Expr, error) {
 		return a, nil
 	case p.tok.is("$"), p.tok.kind == tokenName:
 		return p.path(at)
+	case p.tok.is("["):
+		return p.array()
 	}
 	return nil, p.unexpected("an expression")
 }
@@ -245,6 +247,29 @@ func (p *parser) list() (Expr, error) {
 			return nil, err
 		}
 		l.Items = append(l.Items, item)
+	}
+	p.next()
+	return l, nil
+}
+
+// array reads a JSON array of strings, numbers, true, false and null, as the value
+// of a parameter alias may be.
+func (p *parser) array() (Expr, error) {
+	l := &List{At: p.at()}
+	for p.next(); !p.tok.is("]"); {
+		if len(l.Items) > 0 {
+			if err := p.expect(","); err != nil {
+				return nil, err
+			}
+		}
+		if len(l.Items) >= p.limits.List {
+			return nil, p.errorf("a list of more than %d elements (limit List)", p.limits.List)
+		}
+		if p.tok.kind != tokenLiteral {
+			return nil, p.unexpected("a value")
+		}
+		l.Items = append(l.Items, &Literal{At: p.at(), Kind: p.tok.literal, Text: p.tok.text})
+		p.next()
 	}
 	p.next()
 	return l, nil
@@ -363,6 +388,14 @@ func (p *parser) call(at At, name string) (Expr, error) {
 			return nil, err
 		}
 		c.Args = append(c.Args, arg)
+		// The arms of a case are pairs (URL Conventions 4.01, section 5.1.1.11).
+		if p.tok.is(":") && strings.EqualFold(name, "case") {
+			p.next()
+			if arg, err = p.expr(0); err != nil {
+				return nil, err
+			}
+			c.Args = append(c.Args, arg)
+		}
 	}
 	p.next()
 	return c, nil

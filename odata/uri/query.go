@@ -67,8 +67,8 @@ func notServed(option string) error {
 }
 
 // ParseQuery reads the query part of a URL, still percent-encoded. A plus sign
-// is a plus sign (URL Conventions 4.01, section 2). Options that are not OData's
-// are passed over.
+// in quotes is a plus sign (URL Conventions 4.01, section 2), unless the value was
+// clearly encoded as a form. Options that are not OData's are passed over.
 func ParseQuery(raw string, limits Limits) (*Query, error) {
 	q := &Query{Given: map[string]bool{}}
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -77,7 +77,11 @@ func ParseQuery(raw string, limits Limits) (*Query, error) {
 		}
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err1 := url.PathUnescape(rawName)
-		value, err2 := url.PathUnescape(rawValue)
+		unescape := url.PathUnescape
+		if formEncoded(rawValue) {
+			unescape = url.QueryUnescape
+		}
+		value, err2 := unescape(rawValue)
 		if err1 != nil || err2 != nil {
 			return nil, fault.Newf(fault.Invalid, "malformed percent-encoding in %q", pair).At(name)
 		}
@@ -111,6 +115,13 @@ func ParseQuery(raw string, limits Limits) (*Query, error) {
 		}
 	}
 	return q, nil
+}
+
+// formEncoded reports whether a value was encoded as forms are, with spaces as
+// pluses: pluses stand in it, its quotes are encoded, and no space is. Between
+// tokens a plus is a space anyway; this is about text in quotes.
+func formEncoded(raw string) bool {
+	return strings.Contains(raw, "+") && strings.Contains(raw, "%27") && !strings.ContainsAny(raw, "' ") && !strings.Contains(raw, "%20")
 }
 
 // option reads the value of a system query option into q.
