@@ -318,7 +318,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"/Makers?$top=1&$top=2", 400, "$top is given twice"},
 		{"/Makers?$frobnicate=1", 400, "$frobnicate is not a query option"},
 		{"/Makers?$skiptoken=zzz", 400, "$skiptoken"},
-		{"/Makers?$search=x", 501, "$search is not served"},
+		{"/Makers?$search=x", 501, "$search over Maker is not served, as it has no index"},
 		{"/Makers?$filter=ID has 1", 501, "operator has is not served"},
 		{"/Makers?$filter=geo.length(Name) eq 2", 501, "function geo.length is not served"},
 		{"/Makers?$filter=Name add 1 eq 2", 400, "$filter, position 1: add does not apply to Edm.String, Edm.Int64"},

@@ -64,6 +64,9 @@ func New(o Options) *Service {
 	if o.Limits.PageSize == 0 {
 		o.Limits.PageSize = d.PageSize
 	}
+	if o.Limits.ExpandPageSize == 0 {
+		o.Limits.ExpandPageSize = d.ExpandPageSize
+	}
 	if o.Limits.ExpandDepth == 0 {
 		o.Limits.ExpandDepth = d.ExpandDepth
 	}
@@ -234,6 +237,7 @@ func (q *request) binder() *plan.Binder {
 		Model:  q.s.model,
 		Limits: q.s.Limits.Limits,
 		Now:    q.s.Now().UTC().Truncate(time.Microsecond),
+		Base:   q.root(),
 		Access: func(es *edm.EntitySet) (Predicate, error) { return q.s.sets[es.Name].access(ctx) },
 	}
 }

@@ -2,6 +2,7 @@ package odata
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 
 	"leadloop/odata/edm"
@@ -25,6 +26,10 @@ type Set[T any] struct {
 	// any other way: by key, in $expand, inside lambdas, for a change. It returns
 	// a Forbidden fault where the caller has no business with the set.
 	Access func(ctx context.Context) (Predicate, error)
+	// Search names the properties that $search looks in. The database must have the
+	// index that sqlgen.SearchIndex makes over them. Callers to whom one of them is
+	// hidden cannot search.
+	Search []string
 	// New returns an entity with the defaults of a new one; nil takes T's zero.
 	New func() *T
 	// Create stores a new entity. It gets the decoded body and fills in what the
@@ -58,6 +63,13 @@ func Add[T any](s *Service, d Set[T]) {
 		es, err := s.builder.EntitySet(d.Name, d.Type, new(T))
 		if err != nil {
 			return err
+		}
+		for _, name := range d.Search {
+			p := es.Type.Property(name)
+			if p == nil {
+				return fmt.Errorf("entity set %s: Search names %q, which is no property", d.Name, name)
+			}
+			es.Type.Search = append(es.Type.Search, p)
 		}
 		x := &set{EntitySet: es, access: d.Access, actions: map[string]*action{}}
 		x.fresh = func() any { return new(T) }

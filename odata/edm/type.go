@@ -81,7 +81,8 @@ type Struct struct {
 	Navigation      []*Navigation
 	ETag            *Property // nil: entities have no ETag
 	Open            bool
-	Dynamic         *Property // where an open entity type keeps its dynamic properties
+	Dynamic         *Property   // where an open entity type keeps its dynamic properties
+	Search          []*Property // what an index holds for $search; nil: there is none
 	GoType          reflect.Type
 
 	byName map[string]*Property

@@ -34,6 +34,7 @@ type Binder struct {
 	Access Access     // nil: every row is visible
 	Limits Limits
 	Now    time.Time // what now() gives; zero: the back end's own time
+	Base   string    // absolute URL of the service root, with a slash at its end, for links
 
 	aliases map[string]string // parameter aliases of the request
 	args    map[string]any    // parameters of a Predicate
@@ -42,6 +43,8 @@ type Binder struct {
 	it      *Var              // what the request is about
 	lambdas []lambdaVar
 	open    []string // aliases being bound, against cycles
+
+	expanding bool // the options of an expanded collection
 }
 
 type lambdaVar struct {
@@ -57,7 +60,10 @@ func Root(s *edm.Struct) *Var { return &Var{Struct: s} }
 // must be of that type.
 func (b *Binder) Bind(e uri.Expr, root *Var, what string, aliases map[string]string, want edm.Type) (Expr, error) {
 	scope := *b
-	scope.what, scope.root, scope.it, scope.aliases = what, root, root, aliases
+	scope.what, scope.root, scope.aliases = what, root, aliases
+	if scope.it == nil {
+		scope.it = root
+	}
 	x, err := scope.bind(e)
 	if err != nil {
 		return nil, err
@@ -165,6 +171,9 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 	case *uri.Name:
 		switch e.Name {
 		case "$it":
+			if b.it != b.root && b.expanding {
+				return place{}, b.notServed(e.Pos(), "$it inside $expand")
+			}
 			return place{v: b.it}, nil
 		case "$this":
 			return place{v: b.root}, nil
@@ -206,6 +215,8 @@ func (b *Binder) step(p place, name string, at uri.At) (place, error) {
 				return place{}, b.errorf(int(at), "%s has no members", p.name)
 			}
 			p.dyn = &Dyn{typed{at, x.Prop.Type}, p.v, x.Prop, nil}
+		default:
+			return place{}, b.errorf(int(at), "%s has no members", p.name)
 		}
 	}
 	if p.dyn != nil {
@@ -272,6 +283,11 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 
 // property binds a property of v.
 func (b *Binder) property(v *Var, name string, at uri.At) (Expr, error) {
+	for _, c := range v.computed {
+		if c.Name == name {
+			return c.X, nil
+		}
+	}
 	if p := v.Property(name); p != nil {
 		if v.Values != nil {
 			return &Dyn{typed{at, p.Type}, v, nil, []string{name}}, nil
@@ -434,14 +450,23 @@ func (b *Binder) countOf(e *uri.Count) (Expr, error) {
 		return nil, err
 	}
 	c := &Count{e.At, v, nil}
-	if e.Filter == nil {
-		return c, nil
+	if e.Filter != nil {
+		scope := *b
+		scope.root = v
+		x, err := scope.bind(e.Filter)
+		if err == nil {
+			c.Filter, err = scope.as(x, edm.Boolean)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	scope := *b
-	scope.root = v
-	x, err := scope.bind(e.Filter)
-	if err == nil {
-		c.Filter, err = scope.as(x, edm.Boolean)
+	if e.Search != nil {
+		found, err := b.Search(v, e.Search, b.what)
+		if err != nil {
+			return nil, err
+		}
+		c.Filter = And(c.Filter, found)
 	}
-	return c, err
+	return c, nil
 }

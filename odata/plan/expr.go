@@ -43,6 +43,7 @@ type Var struct {
 	Access Expr            // rows the caller may see; nil: all
 	Joins  []*Var          // reached from here over single-valued navigation properties
 
+	computed  []Computed
 	hidden    []string // properties the caller must not see
 	unguarded bool     // reached without access checks, by an access predicate
 }
@@ -136,6 +137,13 @@ type (
 		Body Expr
 	}
 
+	// Found says whether the entity that Var stands for matches a search.
+	Found struct {
+		boolean
+		Var   *Var
+		Query uri.Search
+	}
+
 	// Count is the number of related entities the caller may see that satisfy
 	// Filter.
 	Count struct {
@@ -165,6 +173,7 @@ func (*Case) expr()    {}
 func (*Call) expr()    {}
 func (*Lambda) expr()  {}
 func (*Count) expr()   {}
+func (*Found) expr()   {}
 
 // Nullable reports whether e may be null.
 func Nullable(e Expr) bool {
@@ -178,7 +187,7 @@ func Nullable(e Expr) bool {
 			}
 		}
 		return e.Prop.Nullable
-	case *Compare, *In, *Lambda, *Count:
+	case *Compare, *In, *Lambda, *Count, *Found:
 		return false
 	case *Logic:
 		return Nullable(e.L) || Nullable(e.R)

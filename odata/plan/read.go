@@ -8,14 +8,15 @@ import (
 
 // Limits bound what one request may ask for. A zero field takes the default.
 type Limits struct {
-	Expr        uri.Limits
-	PageSize    int // entities of one answer; further ones are behind a next link
-	ExpandDepth int // levels of $expand
-	Expands     int // expanded navigation properties in all
+	Expr           uri.Limits
+	PageSize       int // entities of one answer; further ones are behind a next link
+	ExpandPageSize int // entities of one expanded collection, likewise
+	ExpandDepth    int // levels of $expand
+	Expands        int // expanded navigation properties in all
 }
 
 // DefaultLimits suit a public service.
-var DefaultLimits = Limits{Expr: uri.DefaultLimits, PageSize: 1000, ExpandDepth: 6, Expands: 30}
+var DefaultLimits = Limits{Expr: uri.DefaultLimits, PageSize: 1000, ExpandPageSize: 100, ExpandDepth: 6, Expands: 30}
 
 // Read is one read: the entities Var stands for, those that satisfy Where and
 // that the caller may see, in Order.
@@ -33,6 +34,9 @@ type Read struct {
 	More   bool // entities past Limit make a further page: one more row is fetched
 	Count  bool // the number of entities, whatever page
 	Show   Projection
+	Next   *Next // of an expanded collection: where its next page is
+
+	mark string // of the query, in skip tokens
 }
 
 // Link narrows a Read to what Nav leads to from the one entity Parent reads.
@@ -53,14 +57,11 @@ type Projection struct {
 	Props    []*edm.Property
 	Dynamic  bool     // every dynamic property
 	Dynamics []string // or these
+	Computed []Computed
+	Inner    map[*edm.Property]*Inner // where not the whole value is shown
 	ETag     bool
+	Ref      *Address // nothing but a reference to the entity
 	Expand   []Expand
-}
-
-// Expand is an expanded navigation property.
-type Expand struct {
-	Name string
-	Read *Read
 }
 
 // Collection plans the read of the entities v stands for under the options q.
@@ -69,8 +70,10 @@ func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
 	if err := b.guard(v); err != nil {
 		return nil, err
 	}
+	scope := *b
+	scope.it = v
 	left := b.Limits.Expands
-	r, err := b.related(v, q, 0, &left)
+	r, err := scope.related(v, q, 0, &left)
 	if err != nil {
 		return nil, err
 	}
@@ -93,12 +96,22 @@ func (r *Read) page(size int) {
 // related plans a collection at a depth of $expand; left counts the
 // expanded navigation properties still allowed.
 func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, error) {
-	r := &Read{Var: v, Limit: -1, Count: q.Count}
-	var err error
+	r := &Read{Var: v, Count: q.Count, mark: mark(v, q)}
+	err := b.compute(v, q)
+	if err != nil {
+		return nil, err
+	}
 	if q.Filter != nil {
 		if r.Where, err = b.Bind(q.Filter, v, "$filter", q.Aliases, edm.Boolean); err != nil {
 			return nil, err
 		}
+	}
+	if q.Search != nil {
+		found, err := b.Search(v, q.Search, "$search")
+		if err != nil {
+			return nil, err
+		}
+		r.Where = And(r.Where, found)
 	}
 	if r.Order, err = b.order(v, q); err != nil {
 		return nil, err
@@ -109,8 +122,8 @@ func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, err
 	r.Top = q.Top
 	if depth == 0 {
 		r.page(b.Limits.PageSize)
-	} else if r.Top != nil {
-		r.Limit = *r.Top
+	} else {
+		r.page(b.Limits.ExpandPageSize)
 	}
 	r.Show, err = b.projection(v, q, depth, left)
 	return r, err
@@ -119,17 +132,25 @@ func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, err
 // Entity plans the read of the one entity of v's set that where singles out.
 func (b *Binder) Entity(v *Var, where Expr, q *uri.Query) (*Read, error) {
 	for option := range q.Given {
-		if option != "$select" && option != "$expand" && option != "$format" {
+		if !ofOne[option] {
 			return nil, fault.Newf(fault.Invalid, "%s does not apply to a single entity", option).At(option)
 		}
 	}
 	if err := b.guard(v); err != nil {
 		return nil, err
 	}
+	scope := *b
+	scope.it = v
+	if err := scope.compute(v, q); err != nil {
+		return nil, err
+	}
 	left := b.Limits.Expands
-	show, err := b.projection(v, q, 0, &left)
+	show, err := scope.projection(v, q, 0, &left)
 	return &Read{Var: v, Where: where, Limit: 1, Show: show}, err
 }
+
+// ofOne are the options that apply to a single entity.
+var ofOne = map[string]bool{"$select": true, "$expand": true, "$compute": true, "$format": true, "$schemaversion": true}
 
 // order binds $orderby and appends the key, so that the order is total.
 func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
@@ -140,7 +161,7 @@ func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, primitive := x.Type().(edm.Primitive); !primitive {
+		if t, primitive := x.Type().(edm.Primitive); !primitive || t == edm.Binary {
 			return nil, uri.Errorf("$orderby", uri.At(x.Pos()), "%s has no order", x.Type())
 		}
 		if p, ok := x.(*Prop); ok && p.Var == v {
@@ -159,88 +180,4 @@ func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
 		}
 	}
 	return terms, nil
-}
-
-// projection resolves $select and $expand.
-func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Projection, error) {
-	s := v.Struct
-	show := Projection{ETag: s.ETag != nil}
-	all := len(q.Select) == 0
-	chosen := map[*edm.Property]bool{}
-	for _, item := range q.Select {
-		p := v.Property(item.Name)
-		switch {
-		case item.Name == "*":
-			all = true
-		case p != nil:
-			chosen[p] = true
-		case s.Nav(item.Name) != nil: // shown by $expand only
-		case s.Open && !s.Declares(item.Name):
-			show.Dynamics = append(show.Dynamics, item.Name)
-		default:
-			return show, uri.Errorf("$select", item.At, "%s has no property %q", s.Name, item.Name)
-		}
-	}
-	for _, p := range s.Properties {
-		if chosen[p] || all && v.Property(p.Name) != nil {
-			show.Props = append(show.Props, p)
-		}
-	}
-	show.All = all
-	if all {
-		show.Dynamic, show.Dynamics = s.Open, nil
-	}
-	return show, b.expand(v, &show, q, depth, left)
-}
-
-func (b *Binder) expand(v *Var, show *Projection, q *uri.Query, depth int, left *int) error {
-	if len(q.Expand) > 0 && depth >= b.Limits.ExpandDepth {
-		return fault.Newf(fault.Invalid, "$expand nests deeper than %d (limit ExpandDepth)", b.Limits.ExpandDepth).At("$expand")
-	}
-	seen := map[*edm.Navigation]bool{}
-	for _, item := range q.Expand {
-		navs := v.Struct.Navigation
-		if item.Name != "*" {
-			nav := v.Struct.Nav(item.Name)
-			if nav == nil {
-				return uri.Errorf("$expand", item.At, "%s has no navigation property %q", v.Struct.Name, item.Name)
-			}
-			if seen[nav] {
-				return uri.Errorf("$expand", item.At, "%s is expanded twice", item.Name)
-			}
-			navs = []*edm.Navigation{nav}
-		}
-		for _, nav := range navs {
-			if seen[nav] {
-				continue
-			}
-			seen[nav] = true
-			if *left--; *left < 0 {
-				return fault.Newf(fault.Invalid, "$expand has more than %d navigation properties (limit Expands)", b.Limits.Expands).At("$expand")
-			}
-			r, err := b.expanded(v, nav, &item, q.Aliases, depth, left)
-			if err != nil {
-				return err
-			}
-			show.Expand = append(show.Expand, Expand{nav.Name, r})
-		}
-	}
-	return nil
-}
-
-func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, aliases map[string]string, depth int, left *int) (*Read, error) {
-	options := item.Options
-	options.Aliases = aliases
-	if !nav.Many {
-		for option := range options.Given {
-			if option != "$select" && option != "$expand" {
-				return nil, uri.Errorf("$expand", item.At, "%s does not apply to %s, a single entity", option, nav.Name)
-			}
-		}
-	}
-	target, err := b.over(v, nav)
-	if err != nil {
-		return nil, err
-	}
-	return b.related(target, &options, depth+1, left)
 }

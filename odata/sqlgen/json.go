@@ -1,6 +1,8 @@
 package sqlgen
 
 import (
+	"slices"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
 )
@@ -11,31 +13,64 @@ import (
 // member written is always a scalar, so that the object's text ends in one
 // brace and no more.
 func (g *generator) object(v *plan.Var, show *plan.Projection) {
+	members := g.members(v, show)
+	if slices.ContainsFunc(members, func(m member) bool { return m.raw }) {
+		g.objectOfParts(v, show, members)
+		return
+	}
 	if show.Dynamic {
 		g.w("rtrim(")
 	}
-	if g.dialect == Postgres {
-		g.objectPostgres(v, show)
-	} else {
-		g.objectSQLite(v, show)
-	}
+	g.objectOf(v, members)
 	if show.Dynamic {
-		d := v.Struct.Dynamic
-		g.w(", '}') || CASE WHEN ")
-		g.dynamicText(v, d)
-		g.w(" IN ('{}', 'null') OR ")
-		g.column(v, d)
-		g.w(" IS NULL THEN '}' ELSE ',' || substr(")
-		g.dynamicText(v, d)
-		g.w(", 2) END")
+		g.w(", '}') || ")
+		g.dynamicRest(v, show)
 	}
 }
 
-func (g *generator) dynamicText(v *plan.Var, d *edm.Property) {
-	g.column(v, d)
+// objectOf writes an object of members none of which is raw.
+func (g *generator) objectOf(v *plan.Var, members []member) {
 	if g.dialect == Postgres {
-		g.w("::text")
+		g.objectPostgres(v, members)
+	} else {
+		g.objectSQLite(members)
 	}
+}
+
+// dynamicRest writes the dynamic properties as the rest of an object after other
+// members.
+func (g *generator) dynamicRest(v *plan.Var, show *plan.Projection) {
+	g.w("CASE WHEN ")
+	g.dynamicText(v, show)
+	g.w(" IN ('{}', 'null') OR ")
+	g.column(v, v.Struct.Dynamic)
+	g.w(" IS NULL THEN '}' ELSE ',' || substr(")
+	g.dynamicText(v, show)
+	g.w(", 2) END")
+}
+
+// dynamicText writes the dynamic properties as the text of an object, without
+// those whose names the query gave to what it computes.
+func (g *generator) dynamicText(v *plan.Var, show *plan.Projection) {
+	if g.dialect == Postgres {
+		g.w("(")
+		g.column(v, v.Struct.Dynamic)
+		for _, c := range show.Computed {
+			g.w(" - ", quoteText(c.Name))
+		}
+		g.w(")::text")
+		return
+	}
+	if len(show.Computed) == 0 {
+		g.column(v, v.Struct.Dynamic)
+		return
+	}
+	g.w("json_remove(")
+	g.column(v, v.Struct.Dynamic)
+	for _, c := range show.Computed {
+		g.w(", ", quoteText(`$."`+c.Name+`"`))
+	}
+	g.w(")")
 }
 
 // member is one member of an object.
@@ -43,10 +78,14 @@ type member struct {
 	name  string
 	write func()
 	last  bool // may stand last: it does not end in a brace
+	raw   bool // write gives the text of the member, name and all, or of several
 }
 
 // members are the members of v's object, those that may end in a brace first.
 func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
+	if show.Ref != nil {
+		return []member{{name: "@odata.id", write: func() { g.entityURL(v, show.Ref) }, last: true}}
+	}
 	list := make([]member, 0, len(show.Props)+len(show.Dynamics)+len(show.Expand)+1)
 	var scalars []member
 	if show.ETag {
@@ -54,6 +93,12 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 	}
 	for _, p := range show.Props {
 		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
+		if in := show.Inner[p]; in != nil {
+			m.write = func() { g.inner(in) }
+			if in.Each != nil && in.Each.Count {
+				list = append(list, member{name: p.Name + "@odata.count", write: func() { g.innerCount(in) }, last: true})
+			}
+		}
 		if show.Dynamic && m.last {
 			scalars = append(scalars, m)
 		} else {
@@ -63,27 +108,18 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 	for _, name := range show.Dynamics {
 		list = append(list, member{name: name, write: func() { g.dynamicJSON(v, name) }})
 	}
+	for _, c := range show.Computed {
+		list = append(list, member{name: c.Name, write: func() { g.computed(c.X) }, last: scalar(c.X)})
+	}
 	for _, x := range show.Expand {
-		list = append(list, g.expanded(x)...)
+		list = append(list, g.expanded(v, x)...)
 	}
 	return append(list, scalars...)
 }
 
-func (g *generator) expanded(x plan.Expand) []member {
-	list := []member{}
-	if x.Read.Count {
-		list = append(list, member{name: x.Name + "@odata.count", write: func() {
-			g.w("(")
-			g.count(x.Read)
-			g.w(")")
-		}})
-	}
-	return append(list, member{name: x.Name, write: func() { g.related(x.Read) }})
-}
-
-func (g *generator) objectSQLite(v *plan.Var, show *plan.Projection) {
+func (g *generator) objectSQLite(members []member) {
 	g.w("json_object(")
-	for i, m := range g.members(v, show) {
+	for i, m := range members {
 		if i > 0 {
 			g.w(", ")
 		}
@@ -100,8 +136,7 @@ func (g *generator) memberName(name string) { g.w(quoteText(name)) }
 
 // objectPostgres goes by a sub-select, as json_build_object takes at most 100
 // arguments.
-func (g *generator) objectPostgres(v *plan.Var, show *plan.Projection) {
-	members := g.members(v, show)
+func (g *generator) objectPostgres(v *plan.Var, members []member) {
 	if len(members) == 0 {
 		g.w("'{}'")
 		return
@@ -161,39 +196,6 @@ func (g *generator) dynamicJSON(v *plan.Var, name string) {
 	g.bind(edm.String, name)
 }
 
-// related writes the expanded entities of r: an object or null, or an array.
-func (g *generator) related(r *plan.Read) {
-	many := r.Var.Nav.Many
-	switch {
-	case !many && g.dialect == SQLite:
-		g.w("json((SELECT ")
-	case !many:
-		g.w("(SELECT (")
-	case g.dialect == SQLite:
-		g.w("json((SELECT json_group_array(json(j)) FROM (SELECT ")
-	default:
-		g.w("(SELECT coalesce(json_agg(j::json), '[]') FROM (SELECT ")
-	}
-	g.object(r.Var, &r.Show)
-	switch {
-	case many:
-		g.w(" AS j")
-	case g.dialect == Postgres:
-		g.w(")::json")
-	}
-	g.page(r)
-	switch {
-	case !many && g.dialect == SQLite:
-		g.w("))")
-	case !many:
-		g.w(")")
-	case g.dialect == SQLite:
-		g.w(")))")
-	default:
-		g.w(") x)")
-	}
-}
-
 // text writes x as text that plan.Parse reads back to the same value.
 func (g *generator) text(x plan.Expr) {
 	t := x.Type()
@@ -207,6 +209,10 @@ func (g *generator) text(x plan.Expr) {
 		g.w(" THEN 'true' WHEN NOT ")
 		value()
 		g.w(" THEN 'false' END")
+	case t == edm.Double && g.dialect == Postgres:
+		g.w("replace((")
+		value()
+		g.w(")::text, 'Infinity', 'INF')")
 	case g.dialect == Postgres:
 		g.w("(")
 		value()
@@ -214,9 +220,9 @@ func (g *generator) text(x plan.Expr) {
 	case t == edm.Double || t == edm.Decimal:
 		g.w("CASE WHEN ")
 		value()
-		g.w(" IS NOT NULL THEN printf('%!.17g', ")
+		g.w(" IS NOT NULL THEN replace(printf('%!.17g', ")
 		value()
-		g.w(") END")
+		g.w("), 'Inf', 'INF') END")
 	default:
 		g.w("CAST(")
 		value()

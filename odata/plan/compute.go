@@ -1,0 +1,45 @@
+package plan
+
+import (
+	"leadloop/odata/edm"
+	"leadloop/odata/uri"
+)
+
+// Computed is a property that $compute adds to an entity.
+type Computed struct {
+	Name string
+	X    Expr
+}
+
+// compute binds $compute (URL Conventions 4.01, section 5.1.2): from here on its
+// names stand for what they compute wherever an expression speaks of v. An item
+// may use those before it.
+func (b *Binder) compute(v *Var, q *uri.Query) error {
+	for _, item := range q.Compute {
+		if v.Struct.Declares(item.Name) {
+			return uri.Errorf("$compute", item.At, "%s has a property %q already", v.Struct.Name, item.Name)
+		}
+		if v.Computes(item.Name) {
+			return uri.Errorf("$compute", item.At, "%s is computed twice", item.Name)
+		}
+		x, err := b.Bind(item.X, v, "$compute", q.Aliases, nil)
+		if err != nil {
+			return err
+		}
+		if x.Type() == edm.Binary {
+			return b.notServed(item.X.Pos(), "computing Edm.Binary")
+		}
+		v.computed = append(v.computed, Computed{item.Name, x})
+	}
+	return nil
+}
+
+// Computes reports whether a property of that name is computed for v.
+func (v *Var) Computes(name string) bool {
+	for _, c := range v.computed {
+		if c.Name == name {
+			return true
+		}
+	}
+	return false
+}
