@@ -177,9 +177,12 @@ func (q *request) collection(t *target) (*plan.Read, error) {
 	return r, q.linkTo(t, r)
 }
 
+// ofCount are the options that apply to /$count.
+var ofCount = map[string]bool{"$filter": true, "$search": true, "$compute": true, "$format": true, "$schemaversion": true}
+
 func (q *request) getCount(ctx context.Context, t *target) error {
 	for option := range q.query.Given {
-		if option != "$filter" && option != "$format" {
+		if !ofCount[option] {
 			return fault.Newf(fault.Invalid, "%s does not apply to /$count", option).At(option)
 		}
 	}

@@ -74,7 +74,7 @@ func (a *App) addSets() {
 
 func (a *App) addCustomerSets() {
 	odata.Add(a.OData, odata.Set[routing.Customer]{
-		Name: "Customers", Access: access{scopes: everyScope, expr: "ID eq @customer"}.predicate,
+		Name: "Customers", Access: access{scopes: everyScope, expr: "ID eq @customer"}.predicate, Search: []string{"Name"},
 		Create: a.Routing.CreateCustomer, Update: a.Routing.UpdateCustomer,
 		Delete: func(ctx context.Context, c *routing.Customer) error { return a.Routing.DeleteCustomer(ctx, c.ID) },
 	})
@@ -110,6 +110,7 @@ func (a *App) addLeadSets() {
 			scopes: []string{keys.LeadsRead}, expr: "Routings/any(r:r/CustomerID eq @customer)",
 			hide: []string{"ReasonID", "FeedbackAt", "DuplicateOfID"},
 		}.predicate,
+		Search: []string{"FirstName", "LastName", "Email", "City", "ExternalID", "Phone", "PhoneRaw"},
 		Create: a.Leads.CreateLead, Update: a.Leads.UpdateLead,
 	})
 }
