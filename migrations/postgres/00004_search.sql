@@ -11,18 +11,14 @@ CREATE TABLE leads_search (
 CREATE INDEX leads_search_words ON leads_search USING gin (words);
 -- +goose StatementEnd
 -- +goose StatementBegin
-CREATE FUNCTION leads_search_words(r leads) RETURNS tsvector LANGUAGE sql STABLE AS $$
-    SELECT coalesce(string_agg(left(w, 500) || ':' || least(n, 16383), ' '), '')::tsvector
-    FROM regexp_split_to_table(regexp_replace(translate(lower((concat_ws(' ', left(r.first_name, 1000), left(r.last_name, 1000), left(r.email, 1000), left(r.city, 1000), left(r.external_id, 1000), left(r.phone, 1000), left(r.phone_raw, 1000), (SELECT string_agg(DISTINCT substr(d, n), ' ')
-            FROM (VALUES (left(regexp_replace(r.phone, '[^0-9]', '', 'g'), 40)), (left(regexp_replace(r.phone_raw, '[^0-9]', '', 'g'), 40))) p(d), generate_series(1, greatest(length(d) - 3, 1)) n))) COLLATE "und-x-icu"), 'ς', 'σ'), '[^[:alnum:]]+', ' ', 'g'), ' ')
-        WITH ORDINALITY q(w, n)
-    WHERE w <> ''
-$$;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE FUNCTION leads_search_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO leads_search (key, words) VALUES (new.id, leads_search_words(new))
+    INSERT INTO leads_search (key, words) VALUES (new.id, (
+        SELECT coalesce(string_agg(left(w, 500) || ':' || least(n, 16383), ' '), '')::tsvector
+        FROM regexp_split_to_table(regexp_replace(translate(lower(concat_ws(' ', left(new.first_name, 1000), left(new.last_name, 1000), left(new.email, 1000), left(new.city, 1000), left(new.external_id, 1000), left(new.phone, 1000), left(new.phone_raw, 1000), (SELECT string_agg(DISTINCT substr(d, n), ' ')
+            FROM (VALUES (left(regexp_replace(new.phone, '[^0-9]', '', 'g'), 40)), (left(regexp_replace(new.phone_raw, '[^0-9]', '', 'g'), 40))) p(d), generate_series(1, greatest(length(d) - 3, 1)) n)) COLLATE "und-x-icu"), 'ς', 'σ'), '[^[:alnum:]]+', ' ', 'g'), ' ')
+            WITH ORDINALITY q(w, n)
+        WHERE w <> ''))
     ON CONFLICT (key) DO UPDATE SET words = excluded.words;
     RETURN NULL;
 END
@@ -35,7 +31,12 @@ CREATE TRIGGER leads_search_insert AFTER INSERT ON leads FOR EACH ROW EXECUTE FU
 CREATE TRIGGER leads_search_update AFTER UPDATE OF id, first_name, last_name, email, city, external_id, phone, phone_raw ON leads FOR EACH ROW WHEN (old.id IS DISTINCT FROM new.id OR old.first_name IS DISTINCT FROM new.first_name OR old.last_name IS DISTINCT FROM new.last_name OR old.email IS DISTINCT FROM new.email OR old.city IS DISTINCT FROM new.city OR old.external_id IS DISTINCT FROM new.external_id OR old.phone IS DISTINCT FROM new.phone OR old.phone_raw IS DISTINCT FROM new.phone_raw) EXECUTE FUNCTION leads_search_keep();
 -- +goose StatementEnd
 -- +goose StatementBegin
-INSERT INTO leads_search (key, words) SELECT t.id, leads_search_words(t) FROM leads t;
+INSERT INTO leads_search (key, words) SELECT t.id, (
+        SELECT coalesce(string_agg(left(w, 500) || ':' || least(n, 16383), ' '), '')::tsvector
+        FROM regexp_split_to_table(regexp_replace(translate(lower(concat_ws(' ', left(t.first_name, 1000), left(t.last_name, 1000), left(t.email, 1000), left(t.city, 1000), left(t.external_id, 1000), left(t.phone, 1000), left(t.phone_raw, 1000), (SELECT string_agg(DISTINCT substr(d, n), ' ')
+            FROM (VALUES (left(regexp_replace(t.phone, '[^0-9]', '', 'g'), 40)), (left(regexp_replace(t.phone_raw, '[^0-9]', '', 'g'), 40))) p(d), generate_series(1, greatest(length(d) - 3, 1)) n)) COLLATE "und-x-icu"), 'ς', 'σ'), '[^[:alnum:]]+', ' ', 'g'), ' ')
+            WITH ORDINALITY q(w, n)
+        WHERE w <> '') FROM leads t;
 -- +goose StatementEnd
 -- +goose StatementBegin
 CREATE TABLE customers_search (
@@ -47,17 +48,13 @@ CREATE TABLE customers_search (
 CREATE INDEX customers_search_words ON customers_search USING gin (words);
 -- +goose StatementEnd
 -- +goose StatementBegin
-CREATE FUNCTION customers_search_words(r customers) RETURNS tsvector LANGUAGE sql STABLE AS $$
-    SELECT coalesce(string_agg(left(w, 500) || ':' || least(n, 16383), ' '), '')::tsvector
-    FROM regexp_split_to_table(regexp_replace(translate(lower((concat_ws(' ', left(r.name, 1000))) COLLATE "und-x-icu"), 'ς', 'σ'), '[^[:alnum:]]+', ' ', 'g'), ' ')
-        WITH ORDINALITY q(w, n)
-    WHERE w <> ''
-$$;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE FUNCTION customers_search_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO customers_search (key, words) VALUES (new.id, customers_search_words(new))
+    INSERT INTO customers_search (key, words) VALUES (new.id, (
+        SELECT coalesce(string_agg(left(w, 500) || ':' || least(n, 16383), ' '), '')::tsvector
+        FROM regexp_split_to_table(regexp_replace(translate(lower(concat_ws(' ', left(new.name, 1000)) COLLATE "und-x-icu"), 'ς', 'σ'), '[^[:alnum:]]+', ' ', 'g'), ' ')
+            WITH ORDINALITY q(w, n)
+        WHERE w <> ''))
     ON CONFLICT (key) DO UPDATE SET words = excluded.words;
     RETURN NULL;
 END
@@ -70,7 +67,11 @@ CREATE TRIGGER customers_search_insert AFTER INSERT ON customers FOR EACH ROW EX
 CREATE TRIGGER customers_search_update AFTER UPDATE OF id, name ON customers FOR EACH ROW WHEN (old.id IS DISTINCT FROM new.id OR old.name IS DISTINCT FROM new.name) EXECUTE FUNCTION customers_search_keep();
 -- +goose StatementEnd
 -- +goose StatementBegin
-INSERT INTO customers_search (key, words) SELECT t.id, customers_search_words(t) FROM customers t;
+INSERT INTO customers_search (key, words) SELECT t.id, (
+        SELECT coalesce(string_agg(left(w, 500) || ':' || least(n, 16383), ' '), '')::tsvector
+        FROM regexp_split_to_table(regexp_replace(translate(lower(concat_ws(' ', left(t.name, 1000)) COLLATE "und-x-icu"), 'ς', 'σ'), '[^[:alnum:]]+', ' ', 'g'), ' ')
+            WITH ORDINALITY q(w, n)
+        WHERE w <> '') FROM customers t;
 -- +goose StatementEnd
 
 -- +goose Down
@@ -88,9 +89,6 @@ DROP TABLE leads_search;
 DROP FUNCTION leads_search_keep;
 -- +goose StatementEnd
 -- +goose StatementBegin
-DROP FUNCTION leads_search_words;
--- +goose StatementEnd
--- +goose StatementBegin
 DROP TRIGGER customers_search_insert ON customers;
 -- +goose StatementEnd
 -- +goose StatementBegin
@@ -101,7 +99,4 @@ DROP TABLE customers_search;
 -- +goose StatementEnd
 -- +goose StatementBegin
 DROP FUNCTION customers_search_keep;
--- +goose StatementEnd
--- +goose StatementBegin
-DROP FUNCTION customers_search_words;
 -- +goose StatementEnd

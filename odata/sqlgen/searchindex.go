@@ -36,7 +36,7 @@ func (x SearchIndex) Drop(d Dialect) []string {
 	if d == Postgres {
 		return x.fill([]string{
 			"DROP TRIGGER {index}_insert ON {table};", "DROP TRIGGER {index}_update ON {table};", "DROP TABLE {index};",
-			"DROP FUNCTION {index}_keep;", "DROP FUNCTION {index}_words;",
+			"DROP FUNCTION {index}_keep;",
 		})
 	}
 	return x.fill([]string{
@@ -75,22 +75,16 @@ var postgresIndex = []string{
     words tsvector NOT NULL
 );`,
 	`CREATE INDEX {index}_words ON {index} USING gin (words);`,
-	`CREATE FUNCTION {index}_words(r {table}) RETURNS tsvector LANGUAGE sql STABLE AS $$
-    SELECT coalesce(string_agg(left(w, 500) || ':' || least(n, 16383), ' '), '')::tsvector
-    FROM regexp_split_to_table(regexp_replace(translate(lower(({words of r}) COLLATE "und-x-icu"), 'ς', 'σ'), '[^[:alnum:]]+', ' ', 'g'), ' ')
-        WITH ORDINALITY q(w, n)
-    WHERE w <> ''
-$$;`,
 	`CREATE FUNCTION {index}_keep() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO {index} (key, words) VALUES (new.{key}, {index}_words(new))
+    INSERT INTO {index} (key, words) VALUES (new.{key}, {words of new})
     ON CONFLICT (key) DO UPDATE SET words = excluded.words;
     RETURN NULL;
 END
 $$;`,
 	`CREATE TRIGGER {index}_insert AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION {index}_keep();`,
 	`CREATE TRIGGER {index}_update AFTER UPDATE OF {columns} ON {table} FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION {index}_keep();`,
-	`INSERT INTO {index} (key, words) SELECT t.{key}, {index}_words(t) FROM {table} t;`,
+	`INSERT INTO {index} (key, words) SELECT t.{key}, {words of t} FROM {table} t;`,
 }
 
 // fill puts the names of the index into statements.
@@ -118,7 +112,7 @@ func (x SearchIndex) fill(statements []string) []string {
 	r := strings.NewReplacer(
 		"{index}", searchTable(x.Table), "{table}", x.Table, "{key}", x.Key, "{type}", keyType,
 		"{columns}", strings.Join(append([]string{x.Key}, columns...), ", "), "{changed}", strings.Join(changed, " OR "),
-		"{words of new}", words("new"), "{words of t}", words("t"), "{words of r}", words("r"),
+		"{words of new}", words("new"), "{words of t}", words("t"),
 	)
 	filled := make([]string, len(statements))
 	for i, s := range statements {
@@ -148,6 +142,8 @@ func (x SearchIndex) liteWords(row string) string {
 	return strings.Join(parts, "\n        || ' ' || ")
 }
 
+// postgresWords is the same as a tsvector. Its words are cut here and not by
+// PostgreSQL's parser, which would see addresses and negative numbers in them.
 func (x SearchIndex) postgresWords(row string) string {
 	var parts, digits []string
 	for _, c := range append(append([]string{}, x.Columns...), x.Digits...) {
@@ -159,5 +155,9 @@ func (x SearchIndex) postgresWords(row string) string {
 	if digits != nil {
 		parts = append(parts, "(SELECT string_agg(DISTINCT substr(d, n), ' ')\n            FROM (VALUES "+strings.Join(digits, ", ")+") p(d), generate_series(1, greatest(length(d) - 3, 1)) n)")
 	}
-	return "concat_ws(' ', " + strings.Join(parts, ", ") + ")"
+	return `(
+        SELECT coalesce(string_agg(left(w, 500) || ':' || least(n, 16383), ' '), '')::tsvector
+        FROM regexp_split_to_table(regexp_replace(translate(lower(concat_ws(' ', ` + strings.Join(parts, ", ") + `) COLLATE "und-x-icu"), 'ς', 'σ'), '[^[:alnum:]]+', ' ', 'g'), ' ')
+            WITH ORDINALITY q(w, n)
+        WHERE w <> '')`
 }
