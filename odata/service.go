@@ -1,6 +1,7 @@
 package odata
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -25,6 +26,9 @@ type Options struct {
 	// Read returns a session to read with. Its SQLite connections must have the
 	// functions of sqlgen.RegisterSQLite.
 	Read func(ctx context.Context) *gorm.DB
+	// SchemaVersion is the version of the model that $schemaversion may ask for; "" if
+	// it has none.
+	SchemaVersion string
 	// Limits bound what a request may ask for; zero fields take the defaults.
 	Limits Limits
 	// Now is the clock; nil takes time.Now.
@@ -165,10 +169,17 @@ func (q *request) serve() error {
 		return fault.Newf(fault.NotFound, "no resource has the address %q", q.URL.Path)
 	}
 	if path == "/$metadata" || path == "/$metadata/" {
+		options := q.URL.Query()
+		if err := q.ofSchema(cmp.Or(options.Get("$schemaversion"), options.Get("schemaversion"))); err != nil {
+			return err
+		}
 		return q.metadata()
 	}
 	var err error
 	if q.query, err = uri.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {
+		return err
+	}
+	if err := q.ofSchema(q.query.SchemaVersion); err != nil {
 		return err
 	}
 	if q.format, err = negotiate(q.query.Format, q.Header.Get("Accept")); err != nil {
@@ -185,7 +196,19 @@ func (q *request) serve() error {
 	if err != nil {
 		return err
 	}
+	if q.query.Given["$id"] && segments[len(segments)-1].Name != "$ref" {
+		return fault.New(fault.Invalid, "$id applies to $entity and to references").At("$id")
+	}
 	return q.dispatch(t)
+}
+
+// ofSchema returns NotFound unless the model is of the version asked for, "*" being
+// the current one (Protocol 4.01, section 11.2.12).
+func (q *request) ofSchema(version string) error {
+	if version == "" || version == "*" || version == q.s.SchemaVersion {
+		return nil
+	}
+	return fault.Newf(fault.NotFound, "there is no version %q of the model", version).At("$schemaversion")
 }
 
 // dispatch calls what the method asks for of the resource.

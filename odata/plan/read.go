@@ -164,6 +164,9 @@ func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
 		if t, primitive := x.Type().(edm.Primitive); !primitive || t == edm.Binary {
 			return nil, uri.Errorf("$orderby", uri.At(x.Pos()), "%s has no order", x.Type())
 		}
+		if _, constant := x.(*Const); constant {
+			continue // orders nothing
+		}
 		if p, ok := x.(*Prop); ok && p.Var == v {
 			ordered[p.Prop] = true
 		}
