@@ -184,3 +184,6 @@ func noteFailure(ctx context.Context, err error) {
 		*place = err
 	}
 }
+
+// inGroup reports whether the request of ctx is in an atomic group.
+func inGroup(ctx context.Context) bool { return ctx.Value(failureKey{}) != nil }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,6 +26,12 @@ import (
 	"leadloop/store/storetest"
 )
 
+// Bell is what only the batches' shop has.
+type Bell struct {
+	ID   int64 `odata:"computed"`
+	Name string
+}
+
 // newBatchShop is a shop whose service can write several changes in one
 // transaction.
 func newBatchShop(t testing.TB, dialect string, limits odata.Limits) *shop {
@@ -38,7 +45,19 @@ func newBatchShop(t testing.TB, dialect string, limits odata.Limits) *shop {
 		Now: func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) },
 	})
 	s.add()
-	if err := s.Build(); err != nil {
+	odata.Add(s.Service, odata.Set[Bell]{
+		Name: "Bells", Access: own("true"),
+		Actions: []odata.Action{
+			odata.Bound("Ring", func(context.Context, *Bell, odata.None) (odata.None, error) { return odata.None{}, nil }).Alone(),
+		},
+	})
+	err := s.write(t.Context(), func(tx *gorm.DB) error {
+		if err := tx.AutoMigrate(&Bell{}); err != nil {
+			return err
+		}
+		return tx.Create(&Bell{Name: "Big"}).Error
+	})
+	if err := errors.Join(err, s.Build()); err != nil {
 		t.Fatal(err)
 	}
 	s.fill(t)
@@ -610,6 +629,19 @@ func TestBatchOrder(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// An action that waits for others is kept out of transactions.
+func TestBatchActionsAlone(t *testing.T) {
+	s := newBatchShop(t, "sqlite", odata.Limits{})
+	a := s.batch(t, mixed("POST Bells(1)/Ring", []string{"1|POST Makers\n\n{\"Name\":\"X\"}", "2|POST Bells(1)/Ring"}))
+	want := "204\n2 501 not_implemented: the action Ring is not served inside an atomic group (change set): send it alone"
+	if diff := cmp.Diff(want, briefs(a.parts(t))); diff != "" {
+		t.Error(diff)
+	}
+	if got := makers(t, s); got != "Aleph Beta Gamma" {
+		t.Error(got)
+	}
 }
 
 // Without Options.Write there is no transaction for a group of several.
