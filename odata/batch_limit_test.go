@@ -89,6 +89,7 @@ func TestBatchLimits(t *testing.T) {
 		t.Error(got)
 	}
 }
+
 // An action that waits for others is kept out of transactions.
 func TestBatchActionsAlone(t *testing.T) {
 	s := newBatchShop(t, "sqlite", odata.Limits{})
