@@ -166,6 +166,9 @@ func matches(header, etag string) bool {
 // invoke runs an action (Protocol 4.01, section 11.5.4).
 func (q *request) invoke(t *target) error {
 	a := t.action
+	if a.alone && inGroup(q.Context()) {
+		return fault.Newf(fault.NotImplemented, "the action %s is not served inside an atomic group (change set): send it alone", a.name)
+	}
 	o, err := q.body(true)
 	if err != nil {
 		return err

@@ -25,5 +25,6 @@
 // The way of a request through the packages below: uri (text to syntax), plan
 // (syntax and model to a typed plan), sqlgen (plan to SQL), and back as rows.
 // Package eval runs the same expressions in Go, package payload reads and
-// writes bodies, package edm holds the model, package fault the errors.
+// writes bodies, package batch those of $batch, package edm holds the model,
+// package fault the errors.
 package odata

@@ -22,6 +22,7 @@ var statuses = map[fault.Code]int{
 	fault.Gone:               http.StatusGone,
 	fault.PreconditionFailed: http.StatusPreconditionFailed,
 	fault.PreconditionNeeded: http.StatusPreconditionRequired,
+	fault.FailedDependency:   http.StatusFailedDependency,
 	fault.TooLarge:           http.StatusRequestEntityTooLarge,
 	fault.Unsupported:        http.StatusUnsupportedMediaType,
 	fault.RateLimited:        http.StatusTooManyRequests,

@@ -25,6 +25,11 @@ type Options struct {
 	// Read returns a session to read with. Its SQLite connections must have the
 	// functions of sqlgen.RegisterSQLite.
 	Read func(ctx context.Context) *gorm.DB
+	// Write runs f in one transaction, which commits if f returns nil and has no
+	// effect if it does not: contexts derived from the one given to f read (with
+	// Read) and write (in the sets' functions) in it. It may run f more than once.
+	// Without it, atomic groups in a batch answer 501.
+	Write func(ctx context.Context, f func(ctx context.Context) error) error
 	// Limits bound what a request may ask for; zero fields take the defaults.
 	Limits Limits
 	// Now is the clock; nil takes time.Now.
@@ -37,11 +42,18 @@ type Options struct {
 type Limits struct {
 	plan.Limits
 	Body      int64         // bytes of a request body
-	Statement time.Duration // of one read
+	Statement time.Duration // of one read, and of an atomic group in a batch
+	BatchBody int64         // bytes of a batch's body, and of an atomic group's answers
+	// BatchParts is how many requests a batch may hold, ChangeSet how many of them
+	// one change set or atomicity group.
+	BatchParts, ChangeSet int
 }
 
 // DefaultLimits suit a public service.
-var DefaultLimits = Limits{Limits: plan.DefaultLimits, Body: 1 << 20, Statement: 10 * time.Second}
+var DefaultLimits = Limits{
+	Limits: plan.DefaultLimits, Body: 1 << 20, Statement: 10 * time.Second,
+	BatchBody: 8 << 20, BatchParts: 1000, ChangeSet: 500,
+}
 
 // Service is an OData service: an http.Handler for all paths under its prefix.
 type Service struct {
@@ -75,6 +87,15 @@ func New(o Options) *Service {
 	}
 	if o.Limits.Statement == 0 {
 		o.Limits.Statement = d.Statement
+	}
+	if o.Limits.BatchBody == 0 {
+		o.Limits.BatchBody = d.BatchBody
+	}
+	if o.Limits.BatchParts == 0 {
+		o.Limits.BatchParts = d.BatchParts
+	}
+	if o.Limits.ChangeSet == 0 {
+		o.Limits.ChangeSet = d.ChangeSet
 	}
 	return &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
 }
@@ -152,6 +173,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("OData-Version", q.version)
 	if err := q.serve(); err != nil {
+		noteFailure(r.Context(), err)
 		WriteError(w, r, err, s.Log)
 	}
 }
@@ -163,6 +185,9 @@ func (q *request) serve() error {
 	}
 	if path == "/$metadata" || path == "/$metadata/" {
 		return q.metadata()
+	}
+	if path == "/$batch" || path == "/$batch/" {
+		return q.batch()
 	}
 	var err error
 	if q.query, err = uri.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {

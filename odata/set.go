@@ -91,6 +91,7 @@ type action struct {
 	params reflect.Type
 	result reflect.Type
 	run    func(ctx context.Context, entity, params any) (any, error)
+	alone  bool // never in an atomic group
 
 	paramsType *edm.Struct
 	resultType edm.Type // nil: no content
@@ -113,4 +114,11 @@ func Bound[T, P, R any](name string, run func(ctx context.Context, entity *T, pa
 			return run(ctx, entity.(*T), *params.(*P))
 		},
 	}}
+}
+
+// Alone returns an action that cannot be part of an atomic group in a batch (it
+// answers 501 there): one that waits for others, which no transaction should.
+func (a Action) Alone() Action {
+	a.alone = true
+	return a
 }

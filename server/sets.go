@@ -135,7 +135,7 @@ func (a *App) addRoutingSets() {
 		Actions: []odata.Action{
 			odata.Bound("Test", func(ctx context.Context, r *routing.Rule, p ruleParams) (routing.TestResult, error) {
 				return a.Routing.Test(ctx, r.ID, p.Sample)
-			}),
+			}).Alone(),
 			odata.Bound("Activate", a.ruleAction(a.Routing.Activate)),
 			odata.Bound("Pause", a.ruleAction(a.Routing.Pause)),
 		},
