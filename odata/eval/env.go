@@ -4,6 +4,7 @@
 package eval
 
 import (
+	"math"
 	"reflect"
 	"time"
 
@@ -60,6 +61,10 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 		switch {
 		case i >= e.declared:
 			r.values[i] = plain(vars[p.Name])
+		case p.Minor:
+			if n, ok := plain(p.Value(v)).(int64); ok {
+				r.values[i] = float64(n) / math.Pow10(p.Scale)
+			}
 		case !p.WriteOnly:
 			r.values[i] = plain(p.Value(v))
 		}

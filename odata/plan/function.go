@@ -1,6 +1,11 @@
 package plan
 
-import "leadloop/odata/edm"
+import (
+	"maps"
+	"slices"
+
+	"leadloop/odata/edm"
+)
 
 // Function is a canonical function (URL Conventions 4.01, section 5.1.1.5 and
 // following). Every back end has an entry for each.
@@ -35,6 +40,9 @@ var functions = func() map[string]*Function {
 	}
 	return m
 }()
+
+// Functions lists the names of the canonical functions served, in order.
+func Functions() []string { return slices.Sorted(maps.Keys(functions)) }
 
 // known are the canonical functions of OData 4.01 that are not served.
 var known = map[string]bool{

@@ -64,9 +64,9 @@ func Parse(t edm.Primitive, text string) (value any, ok bool) {
 		return text, true
 	case edm.Boolean:
 		return text == "true", text == "true" || text == "false"
-	case edm.Int16, edm.Int32, edm.Int64:
+	case edm.SByte, edm.Byte, edm.Int16, edm.Int32, edm.Int64:
 		value, err = strconv.ParseInt(text, 10, 64)
-	case edm.Decimal, edm.Double:
+	case edm.Decimal, edm.Single, edm.Double:
 		value, err = strconv.ParseFloat(text, 64)
 	case edm.Guid:
 		if len(text) != 36 {
