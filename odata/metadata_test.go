@@ -282,5 +282,24 @@ func TestMetadataFollowsTheTables(t *testing.T) {
 	}
 }
 
-// Part2 is a model that nothing is said of.
-type Part2 struct{ ID int64 }
+// TestNamesDiffer: two names of one type differ in more than the case of their
+// letters.
+func TestNamesDiffer(t *testing.T) {
+	s := odata.New(odata.Options{Namespace: "N", Prefix: "/n"})
+	odata.Add(s, odata.Set[Twins]{Name: "Twins", Access: func(context.Context) (odata.Predicate, error) { return odata.All, nil }})
+	if err := s.Build(); err == nil || !strings.Contains(err.Error(), "Twins.NAME is declared twice") {
+		t.Error(err)
+	}
+}
+
+type (
+	// Part2 is a model that nothing is said of.
+	Part2 struct{ ID int64 }
+
+	// Twins is a model with two names that are one to some.
+	Twins struct {
+		ID   int64
+		Name string
+		NAME string `gorm:"column:other"`
+	}
+)

@@ -334,10 +334,10 @@ func (b *Builder) Build() (*Model, error) {
 	for _, s := range b.model.Entities {
 		s.navs = make(map[string]*Navigation, len(s.Navigation))
 		for _, n := range s.Navigation {
-			if s.byName[n.Name] != nil || s.navs[n.Name] != nil {
-				return nil, fmt.Errorf("%s.%s is declared twice", s.Name, n.Name)
-			}
 			s.navs[n.Name] = n
+		}
+		if name := s.twice(); name != "" {
+			return nil, fmt.Errorf("%s.%s is declared twice (the case of letters does not count)", s.Name, name)
 		}
 	}
 	return b.model, nil

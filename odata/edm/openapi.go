@@ -261,9 +261,6 @@ func (p *Property) narrow(o *object, t Type) {
 			o.put(b.name, json.Number(b.bound.Value))
 		}
 	}
-	if p.Scale > 0 {
-		o.put("multipleOf", json.Number("0."+strings.Repeat("0", p.Scale-1)+"1"))
-	}
 	if len(r.Allowed) > 0 {
 		var values []any
 		for _, v := range r.Allowed {

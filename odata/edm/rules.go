@@ -3,6 +3,7 @@ package edm
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,8 @@ type Rules struct {
 	MaxItems  int      // of a collection; 0: not limited
 	Pattern   string   // that text matches
 	Format    string   // of text, as JSON Schema names it: "email", "uri", …
+
+	orZero bool // they hold for other values than the zero value
 }
 
 // Bound is an end of a range.
@@ -55,6 +58,8 @@ func (p *Property) describe(st reflect.StructTag, size string) {
 	for rule := range strings.SplitSeq(st.Get("validate"), ",") {
 		name, value, _ := strings.Cut(rule, "=")
 		switch {
+		case name == "omitempty" && !many && !p.Nullable:
+			p.Rules.orZero = true
 		case name == "dive":
 			many = false // what follows is about the elements
 		case name == "required" && many:
@@ -70,6 +75,25 @@ func (p *Property) describe(st reflect.StructTag, size string) {
 		case primitive.IsNumeric():
 			p.Rules.bound(name, value)
 		}
+	}
+	p.Rules.allowZero(text)
+}
+
+// allowZero widens the rules where they are not for the zero value.
+func (r *Rules) allowZero(text bool) {
+	if !r.orZero {
+		return
+	}
+	r.Min, r.Max, r.MinLength, r.Format = nil, nil, 0, ""
+	if r.Pattern != "" {
+		r.Pattern = "^$|" + r.Pattern
+	}
+	zero := "0"
+	if text {
+		zero = ""
+	}
+	if len(r.Allowed) > 0 && !slices.Contains(r.Allowed, zero) {
+		r.Allowed = append(r.Allowed, zero)
 	}
 }
 

@@ -109,6 +109,28 @@ func (s *Struct) Declares(name string) bool {
 	return false
 }
 
+// twice is a name that two properties share but for the case of its letters,
+// which some clients do not tell apart (Protocol 4.01, section 13.2.1 item 11);
+// "" if there is none.
+func (s *Struct) twice() string {
+	var names []string
+	for _, p := range s.Properties {
+		names = append(names, p.Name)
+	}
+	for _, n := range s.Navigation {
+		names = append(names, n.Name)
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		lower := strings.ToLower(name)
+		if seen[lower] {
+			return name
+		}
+		seen[lower] = true
+	}
+	return ""
+}
+
 // Property is a structural property.
 type Property struct {
 	Name      string

@@ -40,7 +40,6 @@ type generator struct {
 	sql     strings.Builder
 	args    []any
 	names   map[*plan.Var]string
-	etags   bool
 }
 
 func newGenerator(d Dialect) *generator {
