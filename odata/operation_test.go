@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"leadloop/odata"
+	"leadloop/odata/edm"
+	"leadloop/odata/eval"
 	"leadloop/store/storetest"
 )
 
@@ -187,6 +189,34 @@ func TestOperationsInTheirPlace(t *testing.T) {
 		add(s)
 		if err := s.Build(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// TestScalarsInGo: the same in the Go closure.
+func TestScalarsInGo(t *testing.T) {
+	env, err := eval.NewEnv(Crate{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	crate := env.Record(&Crate{Grade: "Good", Stage: 5, Traits: 5, Price: 1999, Level: -3, Shelf: 2, Weight: 1.5}, nil)
+	for text, want := range map[string]bool{
+		"Grade eq 'Good' and Stage eq 'Shipped'": true,
+		"Grade in ('Fair','Poor')":               false,
+		"Stage in ('Lost','Shipped')":            true,
+		"Best eq null and Traits eq '5'":         true,
+		"Traits eq 'Fragile,Heavy'":              true,
+		"Price eq 19.99 and Discount eq null":    true,
+		"Price gt 19.99 or Level eq 3":           false,
+		"Level lt Shelf and Weight eq 1.5":       true,
+	} {
+		p, err := eval.Compile(env, "$filter", text, edm.Boolean)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := p.Bool(crate); got != want {
+			t.Errorf("%s: %v", text, got)
 		}
 	}
 }

@@ -82,7 +82,7 @@ func plain(v any) any {
 		return v
 	}
 	switch x := reflect.ValueOf(v); x.Kind() {
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return x.Int()
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 		return int64(x.Uint())
