@@ -163,46 +163,6 @@ func matches(header, etag string) bool {
 	return false
 }
 
-// invoke runs an action (Protocol 4.01, section 11.5.4).
-func (q *request) invoke(t *target) error {
-	a := t.action
-	if a.alone && inGroup(q.Context()) {
-		return fault.Newf(fault.NotImplemented, "the action %s is not served inside an atomic group (change set): send it alone", a.name)
-	}
-	o, err := q.body(true)
-	if err != nil {
-		return err
-	}
-	params := reflect.New(a.params)
-	if a.paramsType != nil {
-		err = q.decoder(payload.Create).Entity(o, a.paramsType, params.Elem())
-	} else if len(o.Members) > 0 {
-		err = fault.Newf(fault.Invalid, "%s takes no parameters", a.name).At(o.Members[0].Name)
-	}
-	if err != nil {
-		return err
-	}
-	entity, err := q.load(t)
-	if err != nil {
-		return err
-	}
-	result, err := a.run(q.Context(), entity, params.Interface())
-	if err != nil {
-		return err
-	}
-	if a.resultType == nil {
-		q.w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	s := a.resultType.(*edm.Struct)
-	contextURL := q.root() + "$metadata#" + s.String()
-	if s.IsEntity() {
-		contextURL = q.contextURL(q.s.model.SetOf(s).Name, "", true)
-	}
-	q.sendStruct(http.StatusOK, contextURL, s, reflect.Indirect(reflect.ValueOf(result)))
-	return nil
-}
-
 // sendStruct sends a Go struct of type s.
 func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v reflect.Value) {
 	var e payload.Encoder

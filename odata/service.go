@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"reflect"
 	"strings"
 	"time"
 
@@ -36,6 +35,11 @@ type Options struct {
 	Now func() time.Time
 	// Log gets errors that are not the caller's; nil takes slog.Default.
 	Log *slog.Logger
+	// Title and Version head the OpenAPI document.
+	Title, Version string
+	// Security are the ways to sign in, each of which is enough, for the OpenAPI
+	// document: a name and a security scheme object (OpenAPI 3.1, section 4.8.27).
+	Security map[string]any
 }
 
 // Limits bound what one request may cost.
@@ -58,10 +62,12 @@ var DefaultLimits = Limits{
 // Service is an OData service: an http.Handler for all paths under its prefix.
 type Service struct {
 	Options
-	builder *edm.Builder
-	sets    map[string]*set
-	model   *edm.Model
-	errs    []error
+	builder   *edm.Builder
+	sets      map[string]*set
+	imports   []*operation // the unbound operations
+	model     *edm.Model
+	documents map[document]*description
+	errs      []error
 }
 
 // New returns a Service without entity sets.
@@ -111,45 +117,24 @@ func (s *Service) Build() error {
 	}
 	for _, es := range model.Sets {
 		x := s.sets[es.Name]
-		for _, a := range x.actions {
-			if err := s.declare(x, a); err != nil {
-				return err
-			}
-		}
 		if x.access == nil {
 			return errors.New("odata: the set " + es.Name + " has no Access")
 		}
+		for _, o := range x.operations {
+			if err := s.declare(x, o); err != nil {
+				return err
+			}
+		}
+		es.Annotations = append(s.announceSet(x), es.Annotations...)
 	}
+	for _, o := range s.imports {
+		if err := s.declare(nil, o); err != nil {
+			return err
+		}
+	}
+	model.Annotations = s.announce()
 	s.model = model
-	return nil
-}
-
-// declare adds a bound action to the model.
-func (s *Service) declare(x *set, a *action) error {
-	op := &edm.Operation{Name: a.name, Binding: x.Type}
-	none := reflect.TypeFor[None]()
-	if a.params != none {
-		var err error
-		if a.paramsType, err = s.builder.Parameters(reflect.Zero(a.params).Interface()); err != nil {
-			return err
-		}
-		for _, p := range a.paramsType.Properties {
-			op.Parameters = append(op.Parameters, edm.Parameter{Name: p.Name, Type: p.Type, Nullable: true})
-		}
-	}
-	if a.result != none {
-		result := a.result
-		for result.Kind() == reflect.Pointer {
-			result = result.Elem()
-		}
-		t, err := s.builder.ComplexType(reflect.Zero(result).Interface())
-		if err != nil {
-			return err
-		}
-		a.resultType, op.Returns = t, t
-	}
-	s.builder.Operation(op)
-	return nil
+	return s.describe()
 }
 
 // Model is the service's model; nil before Build.
@@ -183,8 +168,11 @@ func (q *request) serve() error {
 	if !ok || path != "" && path[0] != '/' {
 		return fault.Newf(fault.NotFound, "no resource has the address %q", q.URL.Path)
 	}
-	if path == "/$metadata" || path == "/$metadata/" {
+	switch path {
+	case "/$metadata", "/$metadata/":
 		return q.metadata()
+	case "/openapi.json":
+		return q.openAPI()
 	}
 	if path == "/$batch" || path == "/$batch/" {
 		return q.batch()
@@ -213,10 +201,7 @@ func (q *request) serve() error {
 // dispatch calls what the method asks for of the resource.
 func (q *request) dispatch(t *target) error {
 	switch {
-	case t.action != nil:
-		if q.Method != http.MethodPost {
-			return q.notAllowed(http.MethodPost)
-		}
+	case t.operation != nil:
 		return q.invoke(t)
 	case q.Method == http.MethodGet || q.Method == http.MethodHead:
 		return q.get(t)

@@ -2,7 +2,6 @@ package odata
 
 import (
 	"context"
-	"reflect"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
@@ -34,19 +33,26 @@ type Set[T any] struct {
 	Update func(ctx context.Context, entity *T) error
 	// Delete removes an entity.
 	Delete func(ctx context.Context, entity *T) error
-	// Actions are the actions bound to one entity of the set.
-	Actions []Action
+	// Actions and Functions are bound to one entity of the set or to the set;
+	// functions have no side effects.
+	Actions   []Operation
+	Functions []Operation
+	// Description tells in the metadata what is in the set.
+	Description string
+	// Annotations say more about the set, by terms of public vocabularies.
+	Annotations []edm.Annotation
 }
 
 // set is a Set without its type parameter.
 type set struct {
 	*edm.EntitySet
-	access  func(ctx context.Context) (Predicate, error)
-	fresh   func() any // a pointer to a struct
-	create  func(ctx context.Context, entity any) error
-	update  func(ctx context.Context, entity any) error
-	remove  func(ctx context.Context, entity any) error
-	actions map[string]*action
+	access      func(ctx context.Context) (Predicate, error)
+	fresh       func() any // a pointer to a struct
+	create      func(ctx context.Context, entity any) error
+	update      func(ctx context.Context, entity any) error
+	remove      func(ctx context.Context, entity any) error
+	operations  []*operation
+	description string
 }
 
 // Add adds an entity set to the service. It panics when called after Build.
@@ -59,16 +65,21 @@ func Add[T any](s *Service, d Set[T]) {
 		if err != nil {
 			return err
 		}
-		x := &set{EntitySet: es, access: d.Access, actions: map[string]*action{}}
+		x := &set{EntitySet: es, access: d.Access, description: d.Description}
 		x.fresh = func() any { return new(T) }
 		if d.New != nil {
 			x.fresh = func() any { return d.New() }
 		}
 		x.create, x.update, x.remove = erase(d.Create), erase(d.Update), erase(d.Delete)
+		es.Insertable, es.Updatable, es.Deletable = x.create != nil, x.update != nil, x.remove != nil
+		es.Annotations = d.Annotations
 		s.sets[es.Name] = x
-		for i := range d.Actions {
-			a := d.Actions[i].action
-			x.actions[a.name] = &a
+		for _, o := range d.Actions {
+			x.operations = append(x.operations, &o.operation)
+		}
+		for _, o := range d.Functions {
+			o.function = true
+			x.operations = append(x.operations, &o.operation)
 		}
 		return nil
 	}())
@@ -80,45 +91,4 @@ func erase[T any](f func(context.Context, *T) error) func(context.Context, any) 
 		return nil
 	}
 	return func(ctx context.Context, entity any) error { return f(ctx, entity.(*T)) }
-}
-
-// Action is an action bound to an entity, made by Bound.
-type Action struct{ action }
-
-type action struct {
-	name   string
-	entity reflect.Type // what it is bound to
-	params reflect.Type
-	result reflect.Type
-	run    func(ctx context.Context, entity, params any) (any, error)
-	alone  bool // never in an atomic group
-
-	paramsType *edm.Struct
-	resultType edm.Type // nil: no content
-}
-
-// None is the parameter type of an action without parameters, and the result
-// type of one without a result.
-type None struct{}
-
-// Bound declares an action on entities of type T: run gets the entity and the
-// parameters, which are the fields of the struct P, and returns a struct R (an
-// entity or a complex value). The entity is one that the caller may read.
-func Bound[T, P, R any](name string, run func(ctx context.Context, entity *T, params P) (R, error)) Action {
-	return Action{action{
-		name:   name,
-		entity: reflect.TypeFor[T](),
-		params: reflect.TypeFor[P](),
-		result: reflect.TypeFor[R](),
-		run: func(ctx context.Context, entity, params any) (any, error) {
-			return run(ctx, entity.(*T), *params.(*P))
-		},
-	}}
-}
-
-// Alone returns an action that cannot be part of an atomic group in a batch (it
-// answers 501 there): one that waits for others, which no transaction should.
-func (a Action) Alone() Action {
-	a.alone = true
-	return a
 }

@@ -12,13 +12,14 @@ import (
 
 // target is the resource that a path leads to.
 type target struct {
-	set    *set
-	single bool
-	key    []uri.Argument  // of a single entity addressed by key
-	nav    *edm.Navigation // how link leads here
-	link   *target         // the entity the resource is related to
-	count  bool
-	action *action
+	set       *set // nil for an unbound operation
+	single    bool
+	key       []uri.Argument  // of a single entity addressed by key
+	nav       *edm.Navigation // how link leads here
+	link      *target         // the entity the resource is related to
+	count     bool
+	operation *operation  // bound to what the rest says
+	arguments uri.Segment // of the operation
 }
 
 // resolve finds the resource of a path (URL Conventions 4.01, section 4).
@@ -26,6 +27,9 @@ func (q *request) resolve(segments []uri.Segment) (*target, error) {
 	first := segments[0]
 	x := q.s.sets[first.Name]
 	if x == nil {
+		if t := q.imported(first); t != nil {
+			return t, below(t, segments[1:])
+		}
 		if strings.HasPrefix(first.Name, "$") {
 			return nil, fault.Newf(fault.NotImplemented, "%s is not served", first.Name)
 		}
@@ -36,9 +40,9 @@ func (q *request) resolve(segments []uri.Segment) (*target, error) {
 		t.single, t.key = true, first.Args
 	}
 	var err error
-	for _, segment := range segments[1:] {
-		if t.count || t.action != nil {
-			return nil, fault.Newf(fault.NotFound, "nothing is below %s", segment.Name)
+	for i, segment := range segments[1:] {
+		if err := below(t, segments[1+i:]); err != nil {
+			return nil, err
 		}
 		if t, err = q.step(t, segment); err != nil {
 			return nil, err
@@ -57,6 +61,10 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 		return nil, fault.Newf(fault.NotImplemented, "%s is not served here", segment.Name)
 	}
 	s := t.set.Type
+	if o := q.bound(t, segment.Name); o != nil {
+		t.operation, t.arguments = o, segment
+		return t, nil
+	}
 	if !t.single {
 		return nil, fault.Newf(fault.NotFound, "%q: name one entity of %s by its key in parentheses first", segment.Name, t.set.Name)
 	}
@@ -70,15 +78,23 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 		}
 		return next, nil
 	}
-	name := strings.TrimPrefix(segment.Name, q.s.Namespace+".")
-	if a := t.set.actions[name]; a != nil && t.link == nil {
-		t.action = a
-		return t, nil
-	}
 	if s.Property(segment.Name) != nil {
 		return nil, fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", segment.Name)
 	}
 	return nil, fault.Newf(fault.NotFound, "%s has no navigation property or action %q", s.Name, segment.Name)
+}
+
+// below refuses segments after what ends a path.
+func below(t *target, rest []uri.Segment) error {
+	switch {
+	case len(rest) == 0:
+		return nil
+	case t.operation != nil:
+		return fault.Newf(fault.NotImplemented, "a path after %s (%s) is not served", t.operation.name, rest[0].Name)
+	case t.count:
+		return fault.Newf(fault.NotFound, "nothing is below %s", rest[0].Name)
+	}
+	return nil
 }
 
 // keyExpr is the condition that an entity's key is the one in parentheses. What

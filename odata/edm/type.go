@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Type is a type of the model: a Primitive, a Collection or a *Struct.
+// Type is a type of the model: a Primitive, an *Enum, a Collection or a *Struct.
 type Type interface {
 	// String is the qualified name, as in $metadata: "Edm.Int64",
 	// "Leadloop.Lead", "Collection(Edm.String)".
@@ -28,10 +28,13 @@ const (
 	Null
 	Boolean
 	String
+	SByte
+	Byte
 	Int16
 	Int32
 	Int64
 	Decimal
+	Single
 	Double
 	Date
 	TimeOfDay
@@ -42,8 +45,8 @@ const (
 )
 
 var primitiveNames = [...]string{
-	"Edm.Untyped", "null", "Edm.Boolean", "Edm.String", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Decimal",
-	"Edm.Double", "Edm.Date", "Edm.TimeOfDay", "Edm.DateTimeOffset", "Edm.Duration", "Edm.Guid", "Edm.Binary",
+	"Edm.Untyped", "null", "Edm.Boolean", "Edm.String", "Edm.SByte", "Edm.Byte", "Edm.Int16", "Edm.Int32", "Edm.Int64",
+	"Edm.Decimal", "Edm.Single", "Edm.Double", "Edm.Date", "Edm.TimeOfDay", "Edm.DateTimeOffset", "Edm.Duration", "Edm.Guid", "Edm.Binary",
 }
 
 func (p Primitive) String() string { return primitiveNames[p] }
@@ -60,10 +63,10 @@ func PrimitiveNamed(name string) (p Primitive, ok bool) {
 }
 
 // IsInteger reports whether p is one of the integer types.
-func (p Primitive) IsInteger() bool { return p == Int16 || p == Int32 || p == Int64 }
+func (p Primitive) IsInteger() bool { return p >= SByte && p <= Int64 }
 
 // IsNumeric reports whether p is a number.
-func (p Primitive) IsNumeric() bool { return p >= Int16 && p <= Double }
+func (p Primitive) IsNumeric() bool { return p >= SByte && p <= Double }
 
 // Collection is a collection of one type.
 type Collection struct{ Of Type }
@@ -116,12 +119,37 @@ func (s *Struct) Declares(name string) bool {
 	return false
 }
 
+// twice is a name that two properties share but for the case of its letters,
+// which some clients do not tell apart (Protocol 4.01, section 13.2.1 item 11);
+// "" if there is none.
+func (s *Struct) twice() string {
+	var names []string
+	for _, p := range s.Properties {
+		names = append(names, p.Name)
+	}
+	for _, n := range s.Navigation {
+		names = append(names, n.Name)
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		lower := strings.ToLower(name)
+		if seen[lower] {
+			return name
+		}
+		seen[lower] = true
+	}
+	return ""
+}
+
 // Property is a structural property.
 type Property struct {
 	Name      string
 	Type      Type
 	Nullable  bool
-	MaxLength int // 0: not limited
+	MaxLength int  // of text and of the elements of a collection of text; 0: not limited
+	Precision int  // of a Decimal; 0: not said
+	Scale     int  // of a Decimal
+	Minor     bool // a Decimal that the column and the Go field hold as an integer, in units of its last place
 	Column    string
 	JSON      bool // the column holds the value as JSON text
 	Key       bool
@@ -129,6 +157,9 @@ type Property struct {
 	Immutable bool // taken at creation only
 	WriteOnly bool // never shown
 	Index     int  // place among the struct's Properties
+
+	Description string // of the tag doc:"…"
+	Rules       Rules  // of the tag validate:"…"
 
 	field []int // path to the Go field
 }
@@ -170,33 +201,20 @@ func (p *Property) Field(v reflect.Value) reflect.Value { return v.FieldByIndex(
 type EntitySet struct {
 	Name string
 	Type *Struct
-}
-
-// Operation is an action or a function. Bound operations take an entity, or a
-// collection, of the Binding type first.
-type Operation struct {
-	Name              string
-	Function          bool
-	Binding           *Struct // nil: unbound
-	BindingCollection bool
-	Parameters        []Parameter
-	Returns           Type // nil: nothing
-}
-
-// Parameter is a non-binding parameter of an Operation.
-type Parameter struct {
-	Name     string
-	Type     Type
-	Nullable bool
+	// What the set takes besides reading.
+	Insertable, Updatable, Deletable bool
+	Annotations                      []Annotation
 }
 
 // Model is a whole entity data model.
 type Model struct {
-	Namespace  string
-	Entities   []*Struct
-	Complex    []*Struct
-	Sets       []*EntitySet
-	Operations []*Operation
+	Namespace   string
+	Enums       []*Enum
+	Entities    []*Struct
+	Complex     []*Struct
+	Sets        []*EntitySet
+	Operations  []*Operation
+	Annotations []Annotation // of the entity container
 
 	sets map[string]*EntitySet
 }

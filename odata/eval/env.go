@@ -5,6 +5,7 @@ package eval
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"time"
 
@@ -61,6 +62,10 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 		switch {
 		case i >= e.declared:
 			r.values[i] = plain(vars[p.Name])
+		case p.Minor:
+			if n, ok := plain(p.Value(v)).(int64); ok {
+				r.values[i] = float64(n) / math.Pow10(p.Scale)
+			}
 		case !p.WriteOnly:
 			r.values[i] = plain(p.Value(v))
 		}
@@ -78,7 +83,7 @@ func plain(v any) any {
 		return v
 	}
 	switch x := reflect.ValueOf(v); x.Kind() {
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return x.Int()
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 		return int64(x.Uint())

@@ -108,6 +108,9 @@ func (d Decoder) set(value any, p *edm.Property, field reflect.Value, target str
 	if text, ok := value.(string); ok && p.MaxLength > 0 && p.Type == edm.String && len([]rune(text)) > p.MaxLength {
 		return fault.Newf(fault.Invalid, "%s is longer than %d characters", p.Name, p.MaxLength).At(target)
 	}
+	if p.Minor {
+		return setMinor(value, p, field, target)
+	}
 	if field.Kind() == reflect.Pointer {
 		fresh := reflect.New(field.Type().Elem())
 		if err := d.assign(value, p.Type, fresh.Elem(), target); err != nil {
@@ -140,6 +143,10 @@ func (d Decoder) assign(value any, t edm.Type, field reflect.Value, target strin
 			return d.openMap(o, field, target)
 		}
 		return d.object(o, t, field, target+"/")
+	case *edm.Enum:
+		if !setMember(value, t, field) {
+			return fault.Newf(fault.Invalid, "%s has no member %v", t, value).At(target)
+		}
 	case edm.Primitive:
 		if !d.primitive(value, t, field) {
 			return wrong()
@@ -199,7 +206,7 @@ func (d Decoder) primitive(value any, t edm.Primitive, field reflect.Value) bool
 			field.SetString(s)
 		}
 		return ok
-	case edm.Int16, edm.Int32, edm.Int64:
+	case edm.SByte, edm.Byte, edm.Int16, edm.Int32, edm.Int64:
 		n, ok := d.integer(value)
 		if !ok || field.CanInt() && field.OverflowInt(n) || field.CanUint() && (n < 0 || field.OverflowUint(uint64(n))) {
 			return false
@@ -210,7 +217,7 @@ func (d Decoder) primitive(value any, t edm.Primitive, field reflect.Value) bool
 			field.SetInt(n)
 		}
 		return true
-	case edm.Double, edm.Decimal:
+	case edm.Single, edm.Double, edm.Decimal:
 		f, ok := number(value)
 		if ok {
 			field.SetFloat(f)

@@ -44,6 +44,10 @@ func (e *Encoder) Members(s *edm.Struct, v reflect.Value) bool {
 			continue
 		}
 		name(p.Name)
+		if p.Minor {
+			e.minor(p, v)
+			continue
+		}
 		e.value(p.Type, p.Field(v))
 	}
 	if s.Dynamic != nil {
@@ -86,6 +90,9 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 			e.value(t.Of, v.Index(i))
 		}
 		e.Raw("]")
+		return
+	case *edm.Enum:
+		e.JSON(t.Format(storage(v)))
 		return
 	case *edm.Struct:
 		if v.Kind() == reflect.Struct {

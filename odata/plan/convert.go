@@ -20,6 +20,9 @@ func convert(x Expr, want edm.Type) Expr {
 	if have == want || have == edm.Null {
 		return x
 	}
+	if e, ok := want.(*edm.Enum); ok {
+		return member(x, e)
+	}
 	to, primitive := want.(edm.Primitive)
 	if !primitive {
 		return nil
@@ -66,11 +69,27 @@ func numeric(t edm.Type) bool {
 	return ok && p.IsNumeric()
 }
 
+// member returns the text x as a member of the enumeration type e, or nil.
+func member(x Expr, e *edm.Enum) Expr {
+	c, ok := x.(*Const)
+	if !ok || c.T != edm.String {
+		return nil
+	}
+	v, ok := e.Parse(c.Value.(string))
+	if !ok {
+		return nil
+	}
+	return &Const{typed{c.At, e}, v}
+}
+
 // comparable converts the sides of a comparison to types that compare.
 func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	ordered := e.Op != uri.Eq && e.Op != uri.Ne
 	for _, x := range []Expr{l, r} {
 		p, primitive := x.Type().(edm.Primitive)
+		if _, enum := x.Type().(*edm.Enum); enum && !ordered {
+			continue
+		}
 		if !primitive || ordered && (p == edm.Boolean || p == edm.Binary) {
 			return nil, nil, b.errorf(e.Pos(), "%s does not apply to %s", e.Op, x.Type())
 		}

@@ -1,6 +1,10 @@
 package plan
 
 import (
+	"maps"
+	"slices"
+	"strings"
+
 	"leadloop/odata/edm"
 )
 
@@ -160,3 +164,17 @@ func conversionCost(from, to edm.Type) int {
 	}
 	return 1
 }
+
+// FunctionNames lists the names of the canonical functions served, in order.
+func FunctionNames() []string {
+	names := map[string]bool{"case": true, "cast": true, "isof": true}
+	for name := range overloads {
+		if _, operator := operatorNames[name]; !operator && !strings.Contains(name, " ") {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// operatorNames are the overloads that are called by operators.
+var operatorNames = map[string]bool{"add": true, "sub": true, "mul": true, "div": true, "divby": true, "mod": true, "-": true}

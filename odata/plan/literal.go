@@ -66,11 +66,11 @@ func Parse(t edm.Primitive, text string) (value any, ok bool) {
 		return text, true
 	case edm.Boolean:
 		return text == "true", text == "true" || text == "false"
-	case edm.Int16, edm.Int32, edm.Int64:
+	case edm.SByte, edm.Byte, edm.Int16, edm.Int32, edm.Int64:
 		value, err = strconv.ParseInt(text, 10, 64)
 	case edm.Decimal:
 		return edm.ParseDecimal(text)
-	case edm.Double:
+	case edm.Single, edm.Double:
 		return parseDouble(text)
 	case edm.Duration:
 		return parseDuration(text)

@@ -129,6 +129,10 @@ func (g *generator) etag(v *plan.Var) {
 func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	column := func() { g.column(v, p) }
 	switch {
+	case p.Minor:
+		g.majorJSON(v, p)
+	case isEnum(p):
+		g.memberNames(v, p)
 	case p.JSON && g.dialect == SQLite:
 		g.w("json(")
 		column()

@@ -13,8 +13,16 @@ func (g *generator) value(e plan.Expr) {
 			g.w("NULL")
 			return
 		}
+		if enum, ok := e.T.(*edm.Enum); ok {
+			g.bind(enum.Storage(), e.Value)
+			return
+		}
 		g.bind(e.T.(edm.Primitive), e.Value)
 	case *plan.Prop:
+		if e.Prop.Minor {
+			g.majorUnits(e.Var, e.Prop)
+			return
+		}
 		g.column(e.Var, e.Prop)
 	case *plan.Dyn:
 		g.dynamic(e)

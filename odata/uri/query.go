@@ -53,6 +53,9 @@ var served = map[string]bool{
 	"$schemaversion": false, "$search": false,
 }
 
+// Served reports whether the system query option, with its $, is served.
+func Served(option string) bool { return served[option] }
+
 // systemOption returns the canonical name of a system query option: with its $
 // and in lower case, as both may be left out and any case is taken (Protocol
 // 4.01, section 13.2.1 items 6 and 7). Known is false for custom options.
