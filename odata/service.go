@@ -25,6 +25,13 @@ type Options struct {
 	// Read returns a session to read with. Its SQLite connections must have the
 	// functions of sqlgen.RegisterSQLite.
 	Read func(ctx context.Context) *gorm.DB
+	// Write runs f in a transaction: what is read and written with the context that
+	// f gets is in it, and a Write inside a Write joins it. F may run more than once.
+	// Without Write there are no changes of several entities in one request.
+	Write func(ctx context.Context, f func(ctx context.Context) error) error
+	// Repeats remembers the answers of repeatable requests. Nil, or no Write: they
+	// are refused.
+	Repeats Repeats
 	// Limits bound what a request may ask for; zero fields take the defaults.
 	Limits Limits
 	// Now is the clock; nil takes time.Now.
@@ -38,10 +45,12 @@ type Limits struct {
 	plan.Limits
 	Body      int64         // bytes of a request body
 	Statement time.Duration // of one read
+	Changes   int           // entities that one request may change
+	Repeats   time.Duration // how long the answer of a repeatable request is remembered
 }
 
 // DefaultLimits suit a public service.
-var DefaultLimits = Limits{Limits: plan.DefaultLimits, Body: 1 << 20, Statement: 10 * time.Second}
+var DefaultLimits = Limits{Limits: plan.DefaultLimits, Body: 1 << 20, Statement: 10 * time.Second, Changes: 1000, Repeats: 24 * time.Hour}
 
 // Service is an OData service: an http.Handler for all paths under its prefix.
 type Service struct {
@@ -76,6 +85,12 @@ func New(o Options) *Service {
 	if o.Limits.Statement == 0 {
 		o.Limits.Statement = d.Statement
 	}
+	if o.Limits.Changes == 0 {
+		o.Limits.Changes = d.Changes
+	}
+	if o.Limits.Repeats == 0 {
+		o.Limits.Repeats = d.Repeats
+	}
 	return &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
 }
 
@@ -97,6 +112,9 @@ func (s *Service) Build() error {
 		}
 		if x.access == nil {
 			return errors.New("odata: the set " + es.Name + " has no Access")
+		}
+		if err := x.checkUpsert(); err != nil {
+			return err
 		}
 	}
 	s.model = model
@@ -142,6 +160,8 @@ type request struct {
 	query   *uri.Query
 	version string // of OData, that the answer speaks
 	format  format
+	payload []byte // the body of a change
+	held    bool   // inside Options.Write: the answer waits for its end
 }
 
 // ServeHTTP serves one request.
@@ -187,39 +207,20 @@ func (q *request) serve() error {
 
 // dispatch calls what the method asks for of the resource.
 func (q *request) dispatch(t *target) error {
+	read := q.Method == http.MethodGet || q.Method == http.MethodHead
 	switch {
+	case !read:
+		return q.change(t)
 	case t.action != nil:
-		if q.Method != http.MethodPost {
-			return q.notAllowed(http.MethodPost)
-		}
-		return q.invoke(t)
-	case q.Method == http.MethodGet || q.Method == http.MethodHead:
-		return q.get(t)
-	case t.count || t.link != nil:
-		return q.notAllowed(http.MethodGet)
+		return q.notAllowed(http.MethodPost)
+	case t.ref:
+		return fault.New(fault.NotImplemented, "reading $ref is not served")
+	case t.isProperty():
+		return fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", t.propertyName())
+	case q.query.ID != "":
+		return fault.New(fault.NotImplemented, "the query option $id is not served here").At("$id")
 	}
-	type handler = func(*target) error
-	handlers := map[string]handler{}
-	if t.single {
-		if t.set.update != nil {
-			handlers[http.MethodPatch] = q.patch
-		}
-		if t.set.remove != nil {
-			handlers[http.MethodDelete] = q.remove
-		}
-	} else if t.set.create != nil {
-		handlers[http.MethodPost] = q.post
-	}
-	if h := handlers[q.Method]; h != nil {
-		return h(t)
-	}
-	allowed := []string{http.MethodGet}
-	for _, m := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
-		if handlers[m] != nil {
-			allowed = append(allowed, m)
-		}
-	}
-	return q.notAllowed(allowed...)
+	return q.get(t)
 }
 
 func (q *request) notAllowed(methods ...string) error {

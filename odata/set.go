@@ -2,6 +2,7 @@ package odata
 
 import (
 	"context"
+	"errors"
 	"reflect"
 
 	"leadloop/odata/edm"
@@ -34,6 +35,15 @@ type Set[T any] struct {
 	Update func(ctx context.Context, entity *T) error
 	// Delete removes an entity.
 	Delete func(ctx context.Context, entity *T) error
+	// Upsert lets PUT and PATCH create the entity whose key the URL gives, where
+	// there is none. The key must be the clients' to give.
+	Upsert bool
+	// RequireIfMatch refuses changes of entities without an If-Match header.
+	RequireIfMatch bool
+	// Outside says that Create and Update do slow work, such as hashing a password,
+	// and so are kept out of Options.Write where one entity alone is changed. They
+	// must then guard against concurrent changes themselves.
+	Outside bool
 	// Actions are the actions bound to one entity of the set.
 	Actions []Action
 }
@@ -47,6 +57,18 @@ type set struct {
 	update  func(ctx context.Context, entity any) error
 	remove  func(ctx context.Context, entity any) error
 	actions map[string]*action
+
+	upsert, requireIfMatch, outside bool
+}
+
+// checkUpsert returns an error where a set takes upserts and cannot.
+func (x *set) checkUpsert() error {
+	for _, p := range x.Type.Key {
+		if x.upsert && (p.Computed || x.create == nil || x.update == nil) {
+			return errors.New("odata: the set " + x.Name + " has Upsert and needs Create, Update and a key that is not computed")
+		}
+	}
+	return nil
 }
 
 // Add adds an entity set to the service. It panics when called after Build.
@@ -64,6 +86,7 @@ func Add[T any](s *Service, d Set[T]) {
 		if d.New != nil {
 			x.fresh = func() any { return d.New() }
 		}
+		x.upsert, x.requireIfMatch, x.outside = d.Upsert, d.RequireIfMatch, d.Outside
 		x.create, x.update, x.remove = erase(d.Create), erase(d.Update), erase(d.Delete)
 		s.sets[es.Name] = x
 		for i := range d.Actions {
@@ -90,10 +113,18 @@ type action struct {
 	entity reflect.Type // what it is bound to
 	params reflect.Type
 	result reflect.Type
+	outside bool
 	run    func(ctx context.Context, entity, params any) (any, error)
 
 	paramsType *edm.Struct
 	resultType edm.Type // nil: no content
+}
+
+// Outside declares that the action does slow work, such as a call over the
+// network, and so must not run inside a transaction. It is not repeatable then.
+func (a Action) Outside() Action {
+	a.outside = true
+	return a
 }
 
 // None is the parameter type of an action without parameters, and the result

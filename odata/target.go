@@ -19,6 +19,26 @@ type target struct {
 	link   *target         // the entity the resource is related to
 	count  bool
 	action *action
+
+	ref     bool            // the reference to the entity, or the references to the entities
+	props   []*edm.Property // the path to a property of the entity
+	dynamic string          // or the dynamic property
+	raw     bool            // its raw value
+}
+
+// isProperty reports whether t is a property of an entity.
+func (t *target) isProperty() bool { return len(t.props) > 0 || t.dynamic != "" }
+
+// propertyName is the path of the property t.
+func (t *target) propertyName() string {
+	names := make([]string, 0, len(t.props)+1)
+	for _, p := range t.props {
+		names = append(names, p.Name)
+	}
+	if t.dynamic != "" {
+		names = append(names, t.dynamic)
+	}
+	return strings.Join(names, "/")
 }
 
 // resolve finds the resource of a path (URL Conventions 4.01, section 4).
@@ -37,7 +57,7 @@ func (q *request) resolve(segments []uri.Segment) (*target, error) {
 	}
 	var err error
 	for _, segment := range segments[1:] {
-		if t.count || t.action != nil {
+		if t.count || t.action != nil || t.ref || t.raw {
 			return nil, fault.Newf(fault.NotFound, "nothing is below %s", segment.Name)
 		}
 		if t, err = q.step(t, segment); err != nil {
@@ -52,6 +72,13 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 	if segment.Name == "$count" && !t.single {
 		t.count = true
 		return t, nil
+	}
+	if segment.Name == "$ref" && t.link != nil && !t.isProperty() {
+		t.ref = true
+		return t, nil
+	}
+	if t.isProperty() {
+		return q.stepProperty(t, segment)
 	}
 	if strings.HasPrefix(segment.Name, "$") {
 		return nil, fault.Newf(fault.NotImplemented, "%s is not served here", segment.Name)
@@ -75,8 +102,8 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 		t.action = a
 		return t, nil
 	}
-	if s.Property(segment.Name) != nil {
-		return nil, fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", segment.Name)
+	if found, err := q.property(t, segment); found || err != nil {
+		return t, err
 	}
 	return nil, fault.Newf(fault.NotFound, "%s has no navigation property or action %q", s.Name, segment.Name)
 }

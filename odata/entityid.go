@@ -1,0 +1,90 @@
+package odata
+
+import (
+	"fmt"
+	"net/url"
+	"reflect"
+	"strings"
+
+	"leadloop/odata/edm"
+	"leadloop/odata/fault"
+	"leadloop/odata/payload"
+	"leadloop/odata/uri"
+)
+
+// keyArguments are the key of the entity v, as a URL would give it.
+func keyArguments(s *edm.Struct, v reflect.Value) []uri.Argument {
+	args := make([]uri.Argument, len(s.Key))
+	for i, p := range s.Key {
+		l := &uri.Literal{Kind: uri.IntegerLiteral}
+		switch p.Type {
+		case edm.String:
+			l.Kind = uri.StringLiteral
+		case edm.Guid:
+			l.Kind = uri.GuidLiteral
+		}
+		var e payload.Encoder
+		e.Value(p.Type, p.Field(v))
+		l.Text = strings.Trim(string(e.Bytes()), `"`)
+		if text, ok := p.Value(v).(fmt.Stringer); ok && p.Type == edm.Guid {
+			l.Text = text.String()
+		} else if text, ok := p.Value(v).(string); ok {
+			l.Text = text
+		}
+		args[i] = uri.Argument{Name: p.Name, Value: l}
+	}
+	return args
+}
+
+// keyed sets the key properties of a new entity to what the address t gives,
+// and returns their names.
+func (q *request) keyed(t *target, entity any) (names []string, err error) {
+	v := reflect.ValueOf(entity).Elem()
+	for _, arg := range t.key {
+		p := t.set.Type.Key[0]
+		if arg.Name != "" {
+			p = t.set.Type.Property(arg.Name)
+		}
+		value := arg.Value
+		if a, ok := value.(*uri.Alias); ok {
+			if value, err = uri.ParseExpr(q.query.Aliases[a.Name], "@"+a.Name, q.s.Limits.Expr); err != nil {
+				return nil, err
+			}
+		}
+		l, ok := value.(*uri.Literal)
+		if !ok || !payload.Text(p.Type.(edm.Primitive), l.Text, p.Field(v)) {
+			return nil, notFound(t)
+		}
+		names = append(names, p.Name)
+	}
+	return names, nil
+}
+
+// entityByID finds what an entity-id leads to, absolute or relative to the
+// service root (Protocol 4.01, section 4.1). It must be one of want's entities.
+func (q *request) entityByID(id string, want *edm.Struct) (*target, error) {
+	bad := fault.Newf(fault.Invalid, "%q is not the id of an entity of type %s", id, want.Name)
+	path, absolute := id, false
+	if i := strings.Index(id, "://"); i > 0 && !strings.ContainsAny(id[:i], "('/") {
+		host, rest, _ := strings.Cut(id[i+3:], "/")
+		root, err := url.Parse(q.root())
+		if err != nil || !strings.EqualFold(host, root.Host) {
+			return nil, bad
+		}
+		path = "/" + rest
+	}
+	if strings.HasPrefix(path, "/") {
+		if path, absolute = strings.CutPrefix(path, q.s.Prefix+"/"); !absolute {
+			return nil, bad
+		}
+	}
+	segments, err := uri.ParsePath(path, q.s.Limits.Expr)
+	if err != nil || len(segments) == 0 {
+		return nil, bad
+	}
+	t, err := q.resolve(segments)
+	if err != nil || !t.single || t.ref || t.action != nil || t.isProperty() || t.set.Type != want {
+		return nil, bad
+	}
+	return t, nil
+}
