@@ -210,6 +210,9 @@ func (q *request) insert(t *target, o *payload.Object) error {
 	if q.Header.Get("If-Match") != "" {
 		return fault.New(fault.PreconditionFailed, "there is no entity with this key").At("If-Match")
 	}
+	if _, err := q.keyExpr(t, plan.Root(t.set.Type)); err != nil {
+		return err // no entity can have such a key
+	}
 	c := q.newChanges()
 	entity := t.set.fresh()
 	keyed, err := q.keyed(t, entity)

@@ -1,6 +1,7 @@
 package odata
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -429,8 +430,8 @@ func same(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) && (a == nil) =
 
 // at puts the place of a nested entity before the target of a fault in it.
 func at(err error, place string) error {
-	f, ok := err.(*fault.Error)
-	if !ok {
+	var f *fault.Error
+	if !errors.As(err, &f) {
 		return err
 	}
 	within := func(target string) string {

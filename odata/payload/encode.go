@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"math"
 	"reflect"
@@ -108,6 +109,8 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 		e.JSON(x.UTC().Format(instantForm))
 	case float64:
 		e.double(x)
+	case []byte:
+		e.JSON(base64.URLEncoding.EncodeToString(x))
 	default:
 		e.JSON(x)
 	}
