@@ -69,6 +69,9 @@ func (q *request) change(t *target) error {
 	if q.query.ID != "" && !t.ref {
 		return fault.New(fault.Invalid, "$id does not apply to this resource").At("$id")
 	}
+	if v := strings.TrimSpace(q.Header.Get("OData-Version")); v != "" && v != "4.0" && v != "4.01" {
+		return fault.Newf(fault.Invalid, "the body is of OData 4.0 or 4.01, not %q", v).At("OData-Version")
+	}
 	if err := q.readBody(); err != nil {
 		return err
 	}
@@ -312,6 +315,9 @@ func (q *request) scan(t *target, r *plan.Read) (list []any, err error) {
 		list = append(list, entity)
 	}
 	if err = errors.Join(err, rows.Err()); err != nil {
+		if ctx.Err() == context.DeadlineExceeded {
+			return nil, context.DeadlineExceeded // drivers say it each in their own way
+		}
 		return nil, fmt.Errorf("load %s: %w", t.set.Name, err)
 	}
 	return list, nil

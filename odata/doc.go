@@ -20,7 +20,10 @@
 // A read is planned against the model, with the caller's access predicate woven
 // in wherever a set is reached, and becomes one SQL statement whose rows are
 // finished JSON; they stream to the client with constant memory. A write is
-// decoded and checked against the model and handed to the set's function.
+// decoded and checked against the model and handed to the set's function. One
+// that speaks of several entities (related ones inside the body, references, a
+// delta payload) goes through the functions of their sets, all in one transaction
+// of Options.Write; see Transactions for a plain GORM database.
 //
 // The way of a request through the packages below: uri (text to syntax), plan
 // (syntax and model to a typed plan), sqlgen (plan to SQL), and back as rows.

@@ -1,7 +1,6 @@
 package odata
 
 import (
-	"fmt"
 	"net/url"
 	"reflect"
 	"strings"
@@ -12,24 +11,26 @@ import (
 	"leadloop/odata/uri"
 )
 
+// literals are the forms of the literals of the types that keys may have.
+var literals = map[edm.Primitive]uri.LiteralKind{
+	edm.Boolean: uri.BooleanLiteral, edm.String: uri.StringLiteral, edm.Guid: uri.GuidLiteral,
+	edm.Int16: uri.IntegerLiteral, edm.Int32: uri.IntegerLiteral, edm.Int64: uri.IntegerLiteral,
+	edm.Decimal: uri.DecimalLiteral, edm.Double: uri.DoubleLiteral,
+	edm.Date: uri.DateLiteral, edm.TimeOfDay: uri.TimeOfDayLiteral,
+	edm.DateTimeOffset: uri.DateTimeOffsetLiteral, edm.Duration: uri.DurationLiteral,
+}
+
 // keyArguments are the key of the entity v, as a URL would give it.
 func keyArguments(s *edm.Struct, v reflect.Value) []uri.Argument {
 	args := make([]uri.Argument, len(s.Key))
 	for i, p := range s.Key {
-		l := &uri.Literal{Kind: uri.IntegerLiteral}
-		switch p.Type {
-		case edm.String:
-			l.Kind = uri.StringLiteral
-		case edm.Guid:
-			l.Kind = uri.GuidLiteral
-		}
-		var e payload.Encoder
-		e.Value(p.Type, p.Field(v))
-		l.Text = strings.Trim(string(e.Bytes()), `"`)
-		if text, ok := p.Value(v).(fmt.Stringer); ok && p.Type == edm.Guid {
-			l.Text = text.String()
-		} else if text, ok := p.Value(v).(string); ok {
+		l := &uri.Literal{Kind: literals[p.Type.(edm.Primitive)]}
+		if text, ok := p.Value(v).(string); ok {
 			l.Text = text
+		} else {
+			var e payload.Encoder
+			e.Value(p.Type, p.Field(v))
+			l.Text = strings.Trim(string(e.Bytes()), `"`)
 		}
 		args[i] = uri.Argument{Name: p.Name, Value: l}
 	}

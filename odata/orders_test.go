@@ -223,8 +223,10 @@ func (s *shop) addOrders() {
 	odata.Add(s.Service, labels)
 	odata.Add(s.Service, odata.Set[Entry]{Name: "Entries", Access: regional("")})
 	odata.Add(s.Service, odata.Set[Slip]{
-		Name:   "Slips",
-		Access: func(context.Context) (odata.Predicate, error) { return odata.All, fault.New(fault.Forbidden, "slips are secret") },
+		Name: "Slips",
+		Access: func(context.Context) (odata.Predicate, error) {
+			return odata.All, fault.New(fault.Forbidden, "slips are secret")
+		},
 		Create: func(ctx context.Context, e *Slip) error {
 			return s.write(ctx, func(tx *gorm.DB) error { return tx.Create(e).Error })
 		},
@@ -247,8 +249,10 @@ func (s *shop) fillOrders(t testing.TB) {
 	err := s.write(t.Context(), func(tx *gorm.DB) error {
 		clients := []Client{{Name: "A", Region: "north", Rating: ptr(int32(5)), Version: 1}, {Name: "B", Region: "south", Version: 1}}
 		orders := []Order{
-			{ClientID: ptr(int64(1)), Title: "o1", Count: 7, Tags: []string{"x"}, Ship: Address{"Main St", "Haifa", ptr("31000")}, Placed: "web", Version: 1,
-				Settings: Settings{"a": "1", "b": "2"}, More: map[string]any{"Color": "red", "Size": 3}},
+			{
+				ClientID: ptr(int64(1)), Title: "o1", Count: 7, Tags: []string{"x"}, Ship: Address{"Main St", "Haifa", ptr("31000")}, Placed: "web", Version: 1,
+				Settings: Settings{"a": "1", "b": "2"}, More: map[string]any{"Color": "red", "Size": 3},
+			},
 			{ClientID: ptr(int64(1)), Title: "o2", Count: 1, Version: 1},
 			{ClientID: ptr(int64(2)), Title: "o3", Count: 1, Version: 1},
 		}

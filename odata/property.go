@@ -92,12 +92,9 @@ func propertyHandlers(t *target) map[string]handler {
 
 // setProperty changes one property of an entity.
 func (q *request) setProperty(t *target) error {
-	first := t.dynamic
-	if len(t.props) > 0 {
-		first = t.props[0].Name
-		if d := (payload.Decoder{Mode: payload.Update}); !d.Takes(t.props[0]) {
-			return fault.Newf(fault.Invalid, "%s cannot be changed", first).At(first)
-		}
+	updates := payload.Decoder{Mode: payload.Update}
+	if len(t.props) > 0 && !updates.Takes(t.props[0]) {
+		return fault.Newf(fault.Invalid, "%s cannot be changed", t.props[0].Name).At(t.props[0].Name)
 	}
 	value, err := q.value(t)
 	if err != nil {

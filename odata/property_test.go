@@ -35,6 +35,11 @@ func TestPut(t *testing.T) {
 			{"PATCH /Orders(1)", `{}`, []string{"Content-Type: application/json;charset=latin1"}, 415, `UTF-8`, "", nil, ""},
 			{"PATCH /Orders(1)", `{}`, []string{"Content-Encoding: br"}, 415, ``, "", nil, ""},
 			{"DELETE /Orders(3)", ``, []string{`If-None-Match: W/"1"`}, 412, ``, "", nil, ""},
+			{"PATCH /Orders(1)", `{}`, []string{"OData-Version: 5.0"}, 400, `4.01`, "", nil, ""},
+			{"PATCH /Orders(1)", `{"Dynamic":1e999}`, nil, 400, `out of range`, "", nil, ""},
+			{"PATCH /Orders(1)", `{"":1}`, nil, 400, `no name`, "", nil, ""},
+			{"PATCH /Orders(1)/Client", `{"Name":"via"}`, nil, 200, `#Clients/$entity`, "/Clients(1)", []string{"Name"}, "via"},
+			{"PATCH /Orders(1)/Client", `{"Name":"via"}`, []string{`If-Match: W/"1"`}, 412, ``, "", nil, ""},
 			{"PATCH /Orders/$each", `{}`, nil, 501, `$each`, "", nil, ""},
 		} {
 			c.run(t, t.Context(), s)

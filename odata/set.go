@@ -109,12 +109,12 @@ func erase[T any](f func(context.Context, *T) error) func(context.Context, any) 
 type Action struct{ action }
 
 type action struct {
-	name   string
-	entity reflect.Type // what it is bound to
-	params reflect.Type
-	result reflect.Type
+	name    string
+	entity  reflect.Type // what it is bound to
+	params  reflect.Type
+	result  reflect.Type
 	outside bool
-	run    func(ctx context.Context, entity, params any) (any, error)
+	run     func(ctx context.Context, entity, params any) (any, error)
 
 	paramsType *edm.Struct
 	resultType edm.Type // nil: no content
