@@ -89,3 +89,67 @@ func (q *request) entityByID(id string, want *edm.Struct) (*target, error) {
 	}
 	return t, nil
 }
+
+// byID reads the entity that an entity-id in the body leads to. One that is not
+// there, or that the caller may not see, is Invalid.
+func (c *changes) byID(nav *edm.Navigation, id string) (any, error) {
+	t, err := c.q.entityByID(id, nav.Target)
+	if err != nil {
+		return nil, err
+	}
+	entity, err := c.q.fetch(t)
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil, fault.Newf(fault.Invalid, "there is no entity %s", id)
+	}
+	return entity, err
+}
+
+// known reads the entity that o stands for, by its id or its key.
+func (c *changes) known(x *set, o *payload.Object) (any, error) {
+	entity, identified, err := c.find(x, o)
+	if err == nil && entity == nil {
+		if identified {
+			return nil, fault.Newf(fault.Invalid, "%s has no entity with this key", x.Name)
+		}
+		return nil, fault.New(fault.Invalid, "it needs the entity's id or key")
+	}
+	return entity, err
+}
+
+// find reads the entity that o identifies, by its id or its key. Entity is nil
+// where there is none, or none that the caller may see.
+func (c *changes) find(x *set, o *payload.Object) (entity any, identified bool, err error) {
+	control, err := o.Control()
+	if err != nil {
+		return nil, false, err
+	}
+	keyed := reflect.New(x.Type.GoType).Elem()
+	given := 0
+	for _, p := range x.Type.Key {
+		value, ok := o.Member(p.Name)
+		if !ok {
+			continue
+		}
+		given++
+		if err := c.q.decoder(payload.Create, nil).Property(value, p, p.Field(keyed)); err != nil {
+			return nil, false, err
+		}
+	}
+	t := &target{set: x, single: true, key: keyArguments(x.Type, keyed)}
+	switch {
+	case control.ID != "":
+		if t, err = c.q.entityByID(control.ID, x.Type); err != nil {
+			return nil, true, err
+		}
+	case given < len(x.Type.Key):
+		return nil, false, nil
+	}
+	entity, err = c.q.fetch(t)
+	if fault.CodeOf(err) == fault.NotFound {
+		return nil, true, nil
+	}
+	if err == nil && control.ID != "" && given == len(x.Type.Key) && keyPath(x.Type, keyed) != keyPath(x.Type, reflect.ValueOf(entity).Elem()) {
+		err = fault.New(fault.Invalid, "the id and the key are those of two entities")
+	}
+	return entity, true, err
+}

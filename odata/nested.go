@@ -2,7 +2,6 @@ package odata
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 
 	"leadloop/odata/edm"
@@ -58,12 +57,6 @@ func (c *changes) nest(nested []payload.Nested, depth int) error {
 	return nil
 }
 
-// bond relates an entity to parent, from which nav leads to it.
-type bond struct {
-	nav    *edm.Navigation
-	parent reflect.Value
-}
-
 // set is the set of the entities a navigation property leads to.
 func (c *changes) set(nav *edm.Navigation) *set {
 	return c.q.s.sets[c.q.s.model.SetOf(nav.Target).Name]
@@ -101,24 +94,6 @@ func (c *changes) create(x *set, entity any, o *payload.Object, to *bond, depth 
 		err = c.dependents(x, v, nested, payload.Create, depth, shape)
 	}
 	return v, shape, err
-}
-
-// tie gives a new entity the foreign key of its bond. The body may not say
-// otherwise.
-func tie(v reflect.Value, o *payload.Object, nested []payload.Nested, to *bond) error {
-	if to == nil {
-		return nil
-	}
-	own, theirs := to.nav.Remote, to.nav.Local.Value(to.parent)
-	_, given := o.Member(own.Name)
-	for _, n := range nested {
-		given = given || n.Nav.Dependent && n.Nav.Local == own
-	}
-	if given && !own.Computed && !same(own.Value(v), theirs) {
-		return fault.Newf(fault.Invalid, "the body relates it to another entity than the URL does").At(own.Name)
-	}
-	relate(own, v, theirs)
-	return nil
 }
 
 // update stores entity, which was read, with what o says of it and of those
@@ -290,70 +265,6 @@ func (c *changes) remove(x *set, entity any) error {
 	return x.remove(c.q.Context(), entity)
 }
 
-// byID reads the entity that an entity-id in the body leads to. One that is not
-// there, or that the caller may not see, is Invalid.
-func (c *changes) byID(nav *edm.Navigation, id string) (any, error) {
-	t, err := c.q.entityByID(id, nav.Target)
-	if err != nil {
-		return nil, err
-	}
-	entity, err := c.q.fetch(t)
-	if fault.CodeOf(err) == fault.NotFound {
-		return nil, fault.Newf(fault.Invalid, "there is no entity %s", id)
-	}
-	return entity, err
-}
-
-// known reads the entity that o stands for, by its id or its key.
-func (c *changes) known(x *set, o *payload.Object) (any, error) {
-	entity, identified, err := c.find(x, o)
-	if err == nil && entity == nil {
-		if identified {
-			return nil, fault.Newf(fault.Invalid, "%s has no entity with this key", x.Name)
-		}
-		return nil, fault.New(fault.Invalid, "it needs the entity's id or key")
-	}
-	return entity, err
-}
-
-// find reads the entity that o identifies, by its id or its key. Entity is nil
-// where there is none, or none that the caller may see.
-func (c *changes) find(x *set, o *payload.Object) (entity any, identified bool, err error) {
-	control, err := o.Control()
-	if err != nil {
-		return nil, false, err
-	}
-	keyed := reflect.New(x.Type.GoType).Elem()
-	given := 0
-	for _, p := range x.Type.Key {
-		value, ok := o.Member(p.Name)
-		if !ok {
-			continue
-		}
-		given++
-		if err := c.q.decoder(payload.Create, nil).Property(value, p, p.Field(keyed)); err != nil {
-			return nil, false, err
-		}
-	}
-	t := &target{set: x, single: true, key: keyArguments(x.Type, keyed)}
-	switch {
-	case control.ID != "":
-		if t, err = c.q.entityByID(control.ID, x.Type); err != nil {
-			return nil, true, err
-		}
-	case given < len(x.Type.Key):
-		return nil, false, nil
-	}
-	entity, err = c.q.fetch(t)
-	if fault.CodeOf(err) == fault.NotFound {
-		return nil, true, nil
-	}
-	if err == nil && control.ID != "" && given == len(x.Type.Key) && keyPath(x.Type, keyed) != keyPath(x.Type, reflect.ValueOf(entity).Elem()) {
-		err = fault.New(fault.Invalid, "the id and the key are those of two entities")
-	}
-	return entity, true, err
-}
-
 // upsert changes the entity that o identifies, or creates one; to relates it.
 // A mere reference changes nothing in the entity itself, and has no outline.
 func (c *changes) upsert(nav *edm.Navigation, o *payload.Object, mode payload.Mode, to *bond, depth int) (any, outline, error) {
@@ -392,41 +303,6 @@ func (c *changes) fresh(x *set, o *payload.Object, to *bond, depth int) (any, ou
 	_, shape, err := c.create(x, entity, o, to, depth)
 	return entity, shape, err
 }
-
-// relate sets a foreign key.
-func relate(p *edm.Property, v reflect.Value, key any) {
-	field := p.Field(v)
-	if key == nil {
-		field.SetZero()
-		return
-	}
-	if field.Kind() == reflect.Pointer {
-		field.Set(reflect.New(field.Type().Elem()))
-		field = field.Elem()
-	}
-	field.Set(reflect.ValueOf(key).Convert(field.Type()))
-}
-
-// rebind changes a foreign key of an entity that is there; changed is false
-// where it is that already.
-func rebind(p *edm.Property, v reflect.Value, key any, hide []string) (changed bool, err error) {
-	if same(p.Value(v), key) {
-		return false, nil
-	}
-	d := payload.Decoder{Mode: payload.Update, Hide: hide}
-	switch {
-	case key == nil && !p.Nullable:
-		return false, fault.Newf(fault.Invalid, "the relation cannot be removed: %s cannot be null", p.Name)
-	case !d.Takes(p):
-		return false, fault.Newf(fault.Invalid, "the relation cannot be changed: %s stays as it was created", p.Name)
-	}
-	relate(p, v, key)
-	return true, nil
-}
-
-// same compares two values of the properties that a relation is made of, whose
-// Go types may differ in size.
-func same(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) && (a == nil) == (b == nil) }
 
 // at puts the place of a nested entity before the target of a fault in it.
 func at(err error, place string) error {

@@ -121,8 +121,3 @@ func (q *request) release(t, other *target) error {
 		return nil
 	})
 }
-
-// holds reports whether v is related so.
-func (b *bond) holds(v reflect.Value) bool {
-	return same(b.nav.Remote.Value(v), b.nav.Local.Value(b.parent))
-}

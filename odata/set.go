@@ -29,7 +29,9 @@ type Set[T any] struct {
 	// New returns an entity with the defaults of a new one; nil takes T's zero.
 	New func() *T
 	// Create stores a new entity. It gets the decoded body and fills in what the
-	// server sets, such as the key.
+	// server sets, such as the key. A foreign key that the body gives as a plain
+	// property is for Create and Update to check; one that it gives as a reference
+	// leads to an entity that the caller may see.
 	Create func(ctx context.Context, entity *T) error
 	// Update stores an entity that was read and then changed by the body.
 	Update func(ctx context.Context, entity *T) error
