@@ -44,7 +44,7 @@ func newBatchShop(t testing.TB, dialect string, limits odata.Limits) *shop {
 	odata.Add(s.Service, odata.Set[Bell]{
 		Name: "Bells", Access: own("true"),
 		Actions: []odata.Action{
-			odata.Bound("Ring", func(context.Context, *Bell, odata.None) (odata.None, error) { return odata.None{}, nil }).Alone(),
+			odata.Bound("Ring", func(context.Context, *Bell, odata.None) (odata.None, error) { return odata.None{}, nil }).Outside(),
 		},
 	})
 	err := s.write(t.Context(), func(tx *gorm.DB) error {

@@ -17,7 +17,9 @@ var features = struct {
 	delta       bool // tracks changes
 	queryPath   bool // POST to …/$query
 	encodings   []string
-}{}
+}{
+	batch: []string{"multipart/mixed", "application/json"}, deepInsert: true, deepUpdate: true, upsert: true,
+}
 
 // announce says what the service as a whole can do (the Capabilities
 // vocabulary), so that clients need not try.
@@ -56,7 +58,7 @@ func batchSupport() edm.Record {
 		{Name: "ContinueOnErrorSupported", Value: true},
 		{Name: "ReferencesInRequestBodiesSupported", Value: true},
 		{Name: "ReferencesAcrossChangeSetsSupported", Value: true},
-		{Name: "EtagReferencesSupported", Value: false},
+		{Name: "EtagReferencesSupported", Value: true},
 		{Name: "SupportedFormats", Value: texts(features.batch)},
 	}
 }
@@ -89,7 +91,7 @@ func (s *Service) announceSet(x *set) []edm.Annotation {
 	say("Capabilities.InsertRestrictions", edm.Record{{Name: "Insertable", Value: x.Insertable}})
 	say("Capabilities.DeepInsertSupport", edm.Record{{Name: "Supported", Value: features.deepInsert && x.Insertable}})
 	say("Capabilities.UpdateRestrictions", edm.Record{
-		{Name: "Updatable", Value: x.Updatable}, {Name: "Upsertable", Value: features.upsert && x.Insertable && x.Updatable},
+		{Name: "Updatable", Value: x.Updatable}, {Name: "Upsertable", Value: x.upsert},
 	})
 	say("Capabilities.DeepUpdateSupport", edm.Record{{Name: "Supported", Value: features.deepUpdate && x.Updatable}})
 	say("Capabilities.DeleteRestrictions", edm.Record{{Name: "Deletable", Value: x.Deletable}})

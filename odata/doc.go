@@ -20,7 +20,10 @@
 // A read is planned against the model, with the caller's access predicate woven
 // in wherever a set is reached, and becomes one SQL statement whose rows are
 // finished JSON; they stream to the client with constant memory. A write is
-// decoded and checked against the model and handed to the set's function.
+// decoded and checked against the model and handed to the set's function. One
+// that speaks of several entities (related ones inside the body, references, a
+// delta payload) goes through the functions of their sets, all in one transaction
+// of Options.Write; see Transactions for a plain GORM database.
 //
 // $metadata (CSDL XML and CSDL JSON, for 4.0 and 4.01 clients) and openapi.json
 // are written from that same model, once: what a client reads there is what its

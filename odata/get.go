@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -66,23 +67,7 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 		return err
 	}
 	q.shape(&r.Show)
-	var body sql.RawBytes
-	var text []byte
-	found := false
-	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Select(d, r) })
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if rows.Next() {
-		found = true
-		if err = rows.Scan(&body); err == nil {
-			text = append(text, body...)
-		}
-	}
-	if err == nil {
-		err = rows.Err()
-	}
+	text, found, err := q.json(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -91,6 +76,23 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 	}
 	q.sendEntity(http.StatusOK, q.contextURL(t.set.Name, shown(r), true), text)
 	return nil
+}
+
+// json reads the entity of r as JSON; found is false if there is none.
+func (q *request) json(ctx context.Context, r *plan.Read) (text []byte, found bool, err error) {
+	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Select(d, r) })
+	if err != nil {
+		return nil, false, err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		var body sql.RawBytes
+		found = true
+		if err = rows.Scan(&body); err == nil {
+			text = append(text, body...)
+		}
+	}
+	return text, found, errors.Join(err, rows.Err())
 }
 
 // missing answers for a single entity that is not there: a single-valued

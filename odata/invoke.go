@@ -38,7 +38,7 @@ func (q *request) bound(t *target, name string) *operation {
 // 11.5.4).
 func (q *request) invoke(t *target) error {
 	o := t.operation
-	if o.alone && inGroup(q.Context()) {
+	if o.outside && inGroup(q.Context()) {
 		return fault.Newf(fault.NotImplemented, "the action %s is not served inside an atomic group (change set): send it alone", o.name)
 	}
 	if err := q.invocable(o); err != nil {
@@ -96,19 +96,19 @@ func (q *request) params(t *target) (any, error) {
 	case t.arguments.Parens:
 		err = fault.Newf(fault.NotFound, "%s is an action: its parameters go into the body", o.name)
 	default:
-		decoder = q.decoder(payload.Create)
-		given, err = q.body(true)
+		decoder = q.decoder(payload.Create, nil)
+		given, err = q.object(true)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if o.paramsType == nil {
-		if len(given.Members) > 0 {
+		if given.HasContent() {
 			err = fault.Newf(fault.Invalid, "%s takes no parameters", o.name).At(given.Members[0].Name)
 		}
 		return params.Interface(), err
 	}
-	if err := decoder.Entity(given, o.paramsType, params.Elem()); err != nil {
+	if _, err := decoder.Entity(given, o.paramsType, params.Elem()); err != nil {
 		return nil, err
 	}
 	for _, p := range o.declared.Parameters {
@@ -160,7 +160,7 @@ func (q *request) arguments(t *target) (*payload.Object, error) {
 		if err != nil {
 			return nil, fault.Newf(fault.Invalid, "malformed percent-encoding in %q", pair).At(name)
 		}
-		v, err := q.value(name, text)
+		v, err := q.argumentValue(name, text)
 		if err != nil {
 			return nil, err
 		}
@@ -180,14 +180,14 @@ func (q *request) argument(name string, e uri.Expr) (v any, ok bool, err error) 
 		if !ok {
 			return nil, false, nil
 		}
-		v, err := q.value("@"+e.Name, text)
+		v, err := q.argumentValue("@"+e.Name, text)
 		return v, true, err
 	}
 	return nil, false, fault.Newf(fault.NotImplemented, "an expression as the parameter %s is not served: write its value", name).At(name)
 }
 
-// value reads the text of an argument: a literal, or JSON.
-func (q *request) value(name, text string) (any, error) {
+// argumentValue reads the text of an argument: a literal, or JSON.
+func (q *request) argumentValue(name, text string) (any, error) {
 	if text = strings.TrimSpace(text); text != "" && strings.IndexByte(`[{"`, text[0]) >= 0 {
 		o, err := payload.ParseObject([]byte(`{"value":` + text + `}`))
 		if err != nil {
@@ -229,7 +229,15 @@ func (q *request) sendResult(t edm.Type, v reflect.Value) error {
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	var e payload.Encoder
+	hide, seen, err := q.resultSight(t)
+	if err != nil {
+		return err
+	}
+	if !seen {
+		q.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	e := payload.Encoder{Hide: hide}
 	if _, structured := t.(*edm.Struct); structured {
 		e.Value(t, v)
 	} else {
@@ -239,6 +247,18 @@ func (q *request) sendResult(t edm.Type, v reflect.Value) error {
 	}
 	q.sendEntity(http.StatusOK, q.resultContext(t), e.Bytes())
 	return nil
+}
+
+// resultSight is what the caller may see of entities that an operation gave; see
+// sight.
+func (q *request) resultSight(t edm.Type) (hide []string, seen bool, err error) {
+	if c, ok := t.(edm.Collection); ok {
+		t = c.Of
+	}
+	if s, ok := t.(*edm.Struct); ok && s.IsEntity() {
+		return q.sight(q.s.sets[q.s.model.SetOf(s).Name])
+	}
+	return nil, true, nil
 }
 
 // resultContext is the context URL of what an operation gave (Protocol 4.01,

@@ -32,7 +32,7 @@ type operation struct {
 	params      reflect.Type
 	result      reflect.Type
 	run         func(ctx context.Context, entity, params any) (any, error)
-	alone       bool // never in an atomic group
+	outside     bool // never in a transaction
 
 	declared   *edm.Operation
 	paramsType *edm.Struct // nil: takes none
@@ -81,10 +81,11 @@ func (o Operation) Describe(text string) Operation {
 	return o
 }
 
-// Alone returns an operation that cannot be part of an atomic group in a batch (it
-// answers 501 there): one that waits for others, which no transaction should.
-func (o Operation) Alone() Operation {
-	o.alone = true
+// Outside declares that the operation does slow work, such as a call over the
+// network, and so must not run inside a transaction: it is not repeatable, and
+// answers 501 in an atomic group of a batch.
+func (o Operation) Outside() Operation {
+	o.outside = true
 	return o
 }
 

@@ -75,7 +75,7 @@ func TestScalars(t *testing.T) {
 			{"PATCH /Crates('C3')", `{"Price":5e2}`, 200, `"Price":500.00`},
 			{"PATCH /Crates('C3')", `{"Price":92233720368547758.08}`, 400, "too large a number"},
 			{"PATCH /Crates('C3')", `{"Price":1.005}`, 400, "Price has more than 2 decimal places"},
-			{"PATCH /Crates('C3')", `{"Price":1e99999999}`, 400, "expected Edm.Decimal"},
+			{"PATCH /Crates('C3')", `{"Price":1e99999999}`, 400, "out of range"},
 			{"PATCH /Crates('C3')", `{"Price":true}`, 400, "expected Edm.Decimal, found a boolean"},
 			{"PATCH /Crates('C3')", `{"Grade":"Great"}`, 400, "Depot.Grade has no member Great"},
 			{"PATCH /Crates('C3')", `{"Stage":"Packed,Shipped"}`, 400, "Depot.Stage has no member"},

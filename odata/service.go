@@ -27,8 +27,12 @@ type Options struct {
 	// Write runs f in one transaction, which commits if f returns nil and has no
 	// effect if it does not: contexts derived from the one given to f read (with
 	// Read) and write (in the sets' functions) in it. It may run f more than once.
-	// Without it, atomic groups in a batch answer 501.
+	// Without it there are no atomic groups in a batch, and no changes of several
+	// entities in one request: they answer 501.
 	Write func(ctx context.Context, f func(ctx context.Context) error) error
+	// Repeats remembers the answers of repeatable requests. Nil, or no Write: they
+	// are refused.
+	Repeats Repeats
 	// Limits bound what a request may ask for; zero fields take the defaults.
 	Limits Limits
 	// Now is the clock; nil takes time.Now.
@@ -51,12 +55,14 @@ type Limits struct {
 	// BatchParts is how many requests a batch may hold, ChangeSet how many of them
 	// one change set or atomicity group.
 	BatchParts, ChangeSet int
+	Changes               int           // entities that one request may change
+	Repeats               time.Duration // how long the answer of a repeatable request is remembered
 }
 
 // DefaultLimits suit a public service.
 var DefaultLimits = Limits{
 	Limits: plan.DefaultLimits, Body: 1 << 20, Statement: 10 * time.Second,
-	BatchBody: 8 << 20, BatchParts: 1000, ChangeSet: 500,
+	BatchBody: 8 << 20, BatchParts: 1000, ChangeSet: 500, Changes: 1000, Repeats: 24 * time.Hour,
 }
 
 // Service is an OData service: an http.Handler for all paths under its prefix.
@@ -103,6 +109,12 @@ func New(o Options) *Service {
 	if o.Limits.ChangeSet == 0 {
 		o.Limits.ChangeSet = d.ChangeSet
 	}
+	if o.Limits.Changes == 0 {
+		o.Limits.Changes = d.Changes
+	}
+	if o.Limits.Repeats == 0 {
+		o.Limits.Repeats = d.Repeats
+	}
 	return &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
 }
 
@@ -119,6 +131,9 @@ func (s *Service) Build() error {
 		x := s.sets[es.Name]
 		if x.access == nil {
 			return errors.New("odata: the set " + es.Name + " has no Access")
+		}
+		if err := x.checkUpsert(); err != nil {
+			return err
 		}
 		for _, o := range x.operations {
 			if err := s.declare(x, o); err != nil {
@@ -148,11 +163,13 @@ type request struct {
 	query   *uri.Query
 	version string // of OData, that the answer speaks
 	format  format
+	payload []byte // the body of a change
+	held    bool   // inside Options.Write: the answer waits for its end
 }
 
 // ServeHTTP serves one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{Request: r, s: s, w: w, version: "4.01"}
+	q := &request{Request: r, s: s, w: w, version: "4.01", held: inGroup(r.Context())}
 	if strings.TrimSpace(r.Header.Get("OData-MaxVersion")) == "4.0" {
 		q.version = "4.0"
 	}
@@ -200,36 +217,20 @@ func (q *request) serve() error {
 
 // dispatch calls what the method asks for of the resource.
 func (q *request) dispatch(t *target) error {
+	read := q.Method == http.MethodGet || q.Method == http.MethodHead
 	switch {
-	case t.operation != nil:
+	case t.operation != nil && (t.operation.function || read):
 		return q.invoke(t)
-	case q.Method == http.MethodGet || q.Method == http.MethodHead:
-		return q.get(t)
-	case t.count || t.link != nil:
-		return q.notAllowed(http.MethodGet)
+	case !read:
+		return q.change(t)
+	case t.ref:
+		return fault.New(fault.NotImplemented, "reading $ref is not served")
+	case t.isProperty():
+		return fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", t.propertyName())
+	case q.query.ID != "":
+		return fault.New(fault.NotImplemented, "the query option $id is not served here").At("$id")
 	}
-	type handler = func(*target) error
-	handlers := map[string]handler{}
-	if t.single {
-		if t.set.update != nil {
-			handlers[http.MethodPatch] = q.patch
-		}
-		if t.set.remove != nil {
-			handlers[http.MethodDelete] = q.remove
-		}
-	} else if t.set.create != nil {
-		handlers[http.MethodPost] = q.post
-	}
-	if h := handlers[q.Method]; h != nil {
-		return h(t)
-	}
-	allowed := []string{http.MethodGet}
-	for _, m := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
-		if handlers[m] != nil {
-			allowed = append(allowed, m)
-		}
-	}
-	return q.notAllowed(allowed...)
+	return q.get(t)
 }
 
 func (q *request) notAllowed(methods ...string) error {

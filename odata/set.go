@@ -2,6 +2,7 @@ package odata
 
 import (
 	"context"
+	"errors"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
@@ -27,12 +28,23 @@ type Set[T any] struct {
 	// New returns an entity with the defaults of a new one; nil takes T's zero.
 	New func() *T
 	// Create stores a new entity. It gets the decoded body and fills in what the
-	// server sets, such as the key.
+	// server sets, such as the key. A foreign key that the body gives as a plain
+	// property is for Create and Update to check; one that it gives as a reference
+	// leads to an entity that the caller may see.
 	Create func(ctx context.Context, entity *T) error
 	// Update stores an entity that was read and then changed by the body.
 	Update func(ctx context.Context, entity *T) error
 	// Delete removes an entity.
 	Delete func(ctx context.Context, entity *T) error
+	// Upsert lets PUT and PATCH create the entity whose key the URL gives, where
+	// there is none. The key must be the clients' to give.
+	Upsert bool
+	// RequireIfMatch refuses changes of entities without an If-Match header.
+	RequireIfMatch bool
+	// Outside says that Create and Update do slow work, such as hashing a password,
+	// and so are kept out of Options.Write where one entity alone is changed. They
+	// must then guard against concurrent changes themselves.
+	Outside bool
 	// Actions and Functions are bound to one entity of the set or to the set;
 	// functions have no side effects.
 	Actions   []Operation
@@ -53,6 +65,18 @@ type set struct {
 	remove      func(ctx context.Context, entity any) error
 	operations  []*operation
 	description string
+
+	upsert, requireIfMatch, outside bool
+}
+
+// checkUpsert returns an error where a set takes upserts and cannot.
+func (x *set) checkUpsert() error {
+	for _, p := range x.Type.Key {
+		if x.upsert && (p.Computed || x.create == nil || x.update == nil) {
+			return errors.New("odata: the set " + x.Name + " has Upsert and needs Create, Update and a key that is not computed")
+		}
+	}
+	return nil
 }
 
 // Add adds an entity set to the service. It panics when called after Build.
@@ -70,6 +94,7 @@ func Add[T any](s *Service, d Set[T]) {
 		if d.New != nil {
 			x.fresh = func() any { return d.New() }
 		}
+		x.upsert, x.requireIfMatch, x.outside = d.Upsert, d.RequireIfMatch, d.Outside
 		x.create, x.update, x.remove = erase(d.Create), erase(d.Update), erase(d.Delete)
 		es.Insertable, es.Updatable, es.Deletable = x.create != nil, x.update != nil, x.remove != nil
 		es.Annotations = d.Annotations

@@ -20,6 +20,26 @@ type target struct {
 	count     bool
 	operation *operation  // bound to what the rest says
 	arguments uri.Segment // of the operation
+
+	ref     bool            // the reference to the entity, or the references to the entities
+	props   []*edm.Property // the path to a property of the entity
+	dynamic string          // or the dynamic property
+	raw     bool            // its raw value
+}
+
+// isProperty reports whether t is a property of an entity.
+func (t *target) isProperty() bool { return len(t.props) > 0 || t.dynamic != "" }
+
+// propertyName is the path of the property t.
+func (t *target) propertyName() string {
+	names := make([]string, 0, len(t.props)+1)
+	for _, p := range t.props {
+		names = append(names, p.Name)
+	}
+	if t.dynamic != "" {
+		names = append(names, t.dynamic)
+	}
+	return strings.Join(names, "/")
 }
 
 // resolve finds the resource of a path (URL Conventions 4.01, section 4).
@@ -57,6 +77,13 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 		t.count = true
 		return t, nil
 	}
+	if segment.Name == "$ref" && t.link != nil && !t.isProperty() {
+		t.ref = true
+		return t, nil
+	}
+	if t.isProperty() {
+		return q.stepProperty(t, segment)
+	}
 	if strings.HasPrefix(segment.Name, "$") {
 		return nil, fault.Newf(fault.NotImplemented, "%s is not served here", segment.Name)
 	}
@@ -78,8 +105,8 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 		}
 		return next, nil
 	}
-	if s.Property(segment.Name) != nil {
-		return nil, fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", segment.Name)
+	if found, err := q.property(t, segment); found || err != nil {
+		return t, err
 	}
 	return nil, fault.Newf(fault.NotFound, "%s has no navigation property or action %q", s.Name, segment.Name)
 }
@@ -91,7 +118,7 @@ func below(t *target, rest []uri.Segment) error {
 		return nil
 	case t.operation != nil:
 		return fault.Newf(fault.NotImplemented, "a path after %s (%s) is not served", t.operation.name, rest[0].Name)
-	case t.count:
+	case t.count || t.ref || t.raw:
 		return fault.Newf(fault.NotFound, "nothing is below %s", rest[0].Name)
 	}
 	return nil

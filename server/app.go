@@ -83,7 +83,11 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	if err := a.Routing.SyncConnectors(ctx); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
 	}
-	a.OData = odata.New(odata.Options{Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Write: writer(db), Now: store.Now, Log: log, Title: "Leadloop", Version: version(), Security: securitySchemes})
+	a.OData = odata.New(odata.Options{
+		Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Write: writer(db), Now: store.Now, Log: log,
+		Repeats: &repeats{db: db, vault: vault, now: store.Now},
+		Title:   "Leadloop", Version: version(), Security: securitySchemes,
+	})
 	a.addSets()
 	return a, a.OData.Build()
 }

@@ -355,6 +355,7 @@ func (b *Builder) relate(s *Struct, rel *schema.Relationship, partner string) er
 		local, remote = remote, local
 	}
 	n := &Navigation{Name: rel.Name, Target: target, Many: rel.Type == schema.HasMany, Partner: partner}
+	n.Dependent = rel.Type == schema.BelongsTo
 	n.Local, n.Remote = s.byColumn(local.DBName), target.byColumn(remote.DBName)
 	if n.Local == nil || n.Remote == nil {
 		return fmt.Errorf("its columns %s and %s must be properties", local.DBName, remote.DBName)
@@ -365,7 +366,7 @@ func (b *Builder) relate(s *Struct, rel *schema.Relationship, partner string) er
 	}
 	target.Navigation = append(target.Navigation, &Navigation{
 		Name: partner, Target: s, Many: rel.Type == schema.BelongsTo, Partner: n.Name,
-		Local: n.Remote, Remote: n.Local, Inverse: true,
+		Local: n.Remote, Remote: n.Local, Inverse: true, Dependent: !n.Dependent,
 	})
 	return nil
 }

@@ -103,6 +103,16 @@ func (s *Struct) Nav(name string) *Navigation { return s.navs[name] }
 // IsEntity reports whether s is an entity type.
 func (s *Struct) IsEntity() bool { return len(s.Key) > 0 }
 
+// ClientKeyed reports whether clients give the keys of new entities of s.
+func (s *Struct) ClientKeyed() bool {
+	for _, p := range s.Key {
+		if p.Computed {
+			return false
+		}
+	}
+	return s.IsEntity()
+}
+
 // Declares reports whether name is taken by a declared or navigation property,
 // whatever its case: a dynamic property cannot have it.
 func (s *Struct) Declares(name string) bool {
@@ -175,6 +185,8 @@ type Navigation struct {
 	Remote  *Property // Local and Remote are equal in related rows
 	// Inverse says that the navigation was declared on the other side only.
 	Inverse bool
+	// Dependent says that this side holds the foreign key: Local refers to Remote.
+	Dependent bool
 }
 
 // Nullable reports whether a single-valued navigation property may lead

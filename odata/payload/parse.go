@@ -77,6 +77,10 @@ func parse(d *json.Decoder, depth int) (any, error) {
 		return parseElements(d, depth)
 	case string:
 		return t, checkText(t)
+	case json.Number:
+		if _, err := t.Float64(); err != nil {
+			return nil, fault.Newf(fault.Invalid, "the number %.40s is out of range", t)
+		}
 	}
 	return t, nil
 }
@@ -99,6 +103,9 @@ func parseMembers(d *json.Decoder, depth int) (*Object, error) {
 		name := t.(string) // the decoder lets nothing else stand here
 		if seen[name] {
 			return nil, fault.Newf(fault.Invalid, "%q is given twice", name).At(name)
+		}
+		if name == "" {
+			return nil, fault.New(fault.Invalid, "a member has no name")
 		}
 		seen[name] = true
 		if err := checkText(name); err != nil {

@@ -43,17 +43,6 @@ func Exists(d Dialect, r *plan.Read) Statement {
 	return g.statement()
 }
 
-// Row returns the statement that reads the columns of the entity of r, by
-// their names.
-func Row(d Dialect, r *plan.Read) Statement {
-	g := newGenerator(d)
-	g.w("SELECT ", g.name(r.Var), ".*")
-	g.from(r.Var)
-	g.where(r, false)
-	g.w(" LIMIT 1")
-	return g.statement()
-}
-
 // count counts the entities of r with range variables of their own, as it may
 // stand inside the statement that reads them.
 func (g *generator) count(r *plan.Read) {
