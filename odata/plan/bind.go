@@ -192,6 +192,9 @@ func (b *Binder) step(v *Var, name string) (*Var, string, error) {
 	if nav == nil || nav.Many {
 		return v, name, nil
 	}
+	if nav.Inline() {
+		return &Var{Struct: nav.Target, Of: v, Nav: nav, Row: v}, "", nil
+	}
 	for _, j := range v.Joins {
 		// What an access predicate reached without checks is not for others.
 		if j.Nav == nav && j.unguarded == (b.Access == nil) {
@@ -214,6 +217,9 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 	}
 	if name == "" {
 		// An entity stands for its key, so that nav eq null asks whether there is one.
+		if len(v.Struct.Key) == 0 {
+			return nil, b.errorf(e.Pos(), "%s has no value", e)
+		}
 		return &Prop{at, v, v.Struct.Key[0]}, nil
 	}
 	if p := v.Property(name); p != nil {
@@ -222,7 +228,7 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 	if v.Struct.Nav(name) != nil {
 		return nil, b.errorf(e.Pos(), "%s is a collection: use any, all or $count", name)
 	}
-	if v.Struct.Open && !v.Struct.Declares(name) && !strings.HasPrefix(name, "$") {
+	if v.Struct.TakesDynamic(name) && !strings.HasPrefix(name, "$") {
 		return &Dyn{typed{at, edm.Untyped}, v, name}, nil
 	}
 	return nil, b.errorf(e.Pos(), "%s has no property %q", v.Struct.Name, name)
