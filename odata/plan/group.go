@@ -68,7 +68,7 @@ func (a *applier) perRow(list []uri.Transformation) error {
 		switch t.(type) {
 		case *uri.ApplyFilter, *uri.ApplyIdentity, *uri.ApplyCompute, *uri.ApplyOrderBy:
 		default:
-			return a.notServed(t, "this transformation at this place inside groupby")
+			return a.notServed(t, t.String()+" at this place inside groupby")
 		}
 	}
 	return nil
