@@ -26,6 +26,7 @@ type applier struct {
 // or nil where that is what it returns.
 func (b *Binder) apply(v *Var, list []uri.Transformation, aliases map[string]string) (r, first *Read, err error) {
 	a := &applier{Binder: b, aliases: aliases, input: v.Struct, base: &Read{Var: v, Limit: -1}}
+	v.reads = 1
 	r, err = a.sequence(a.base, list)
 	if err != nil {
 		return nil, nil, err
@@ -85,7 +86,7 @@ func (a *applier) transform(r *Read, t uri.Transformation) (*Read, error) {
 		}
 		return r, err
 	case *uri.ApplyAggregate:
-		return a.group(r, nil, t.Items)
+		return a.group(r, t, nil, t.Items)
 	case *uri.ApplyGroupBy:
 		return a.groupBy(r, t)
 	case *uri.ApplyConcat:
@@ -137,7 +138,7 @@ func (a *applier) derive(r *Read, columns ...Column) *Read {
 	rows := &Rows{Of: r, Columns: columns}
 	v := &Var{
 		Struct: r.Var.Struct, From: rows, Expand: r.Var.Expand,
-		hidden: r.Var.hidden, unguarded: r.Var.unguarded, repeats: r.Var.repeats,
+		hidden: r.Var.hidden, unguarded: r.Var.unguarded, repeats: r.Var.repeats, reads: r.Var.reads,
 	}
 	v.Shapes = r.Var.Shapes.over(v, func(s *edm.Struct) *edm.Struct { return s })
 	next := &Read{Var: v, Limit: -1}
@@ -222,6 +223,15 @@ func (a *applier) alias(v *Var, item uri.Aliased, added []*edm.Property) (*edm.P
 	p := a.property(item.Alias, nil)
 	p.Dynamic = true
 	return p, nil
+}
+
+// bounded checks how often sets are read to get the rows of v: whoever may read
+// its input twice may do that again and again. (SQLite has a limit of its own.)
+func (a *applier) bounded(v *Var, at interface{ Pos() int }) error {
+	if v.reads > a.Limits.Reads {
+		return a.errorf(at, "the transformations up to here read sets more than %d times (limit Reads)", a.Limits.Reads)
+	}
+	return nil
 }
 
 // scope returns the binder for parts of the option's text.

@@ -13,6 +13,7 @@ import (
 func (a *applier) concat(r *Read, t *uri.ApplyConcat) (*Read, error) {
 	r = a.derive(r)
 	c := &Concat{With: a.shared(r.Var.From)}
+	reads := 0
 	m := &merger{applier: a}
 	for _, s := range t.Sequences {
 		part, err := a.sequence(again(r, c.With), s)
@@ -26,6 +27,7 @@ func (a *applier) concat(r *Read, t *uri.ApplyConcat) (*Read, error) {
 		}
 		c.Parts = append(c.Parts, part)
 		m.add(part.Var.Struct)
+		reads += part.Var.reads
 	}
 	place, shape := a.property("", edm.Int64), a.property("", edm.Int64)
 	place.Nullable, shape.Nullable = false, false
@@ -34,7 +36,7 @@ func (a *applier) concat(r *Read, t *uri.ApplyConcat) (*Read, error) {
 		return nil, err
 	}
 	c.Struct = s.Derive(append([]*edm.Property{place}, s.Key...), s.Properties, s.Navigation)
-	v := &Var{Struct: c.Struct, From: c, hidden: r.Var.hidden, unguarded: r.Var.unguarded, repeats: true}
+	v := &Var{Struct: c.Struct, From: c, hidden: r.Var.hidden, unguarded: r.Var.unguarded, repeats: true, reads: reads}
 	next := &Read{Var: v, Limit: -1, Order: []Order{{&Prop{Var: v, Prop: place}, false}}}
 	v.Shapes = &Shapes{Prop: shape}
 	for i, part := range c.Parts {
@@ -46,7 +48,7 @@ func (a *applier) concat(r *Read, t *uri.ApplyConcat) (*Read, error) {
 	for i, s := range c.Sources { // later parts have brought columns
 		c.Sources[i] = append(s, make([]Expr, len(c.Columns)-len(s))...)
 	}
-	return next, nil
+	return next, a.bounded(v, t)
 }
 
 // again returns a further read of what is shared.
@@ -135,7 +137,7 @@ func (m *merger) merge(t *uri.ApplyConcat) (*edm.Struct, error) {
 	for i, part := range m.structs {
 		for _, p := range part.Columns() {
 			if m.maps[i][p] == nil {
-				m.maps[i][p] = nullable(p)
+				m.everywhere(p, nullable(p))
 			}
 		}
 		for _, k := range part.Key {
@@ -145,6 +147,15 @@ func (m *merger) merge(t *uri.ApplyConcat) (*edm.Struct, error) {
 		}
 	}
 	return s.Derive(key, properties, navigation), nil
+}
+
+// everywhere makes p become q in all parts that have it.
+func (m *merger) everywhere(p, q *edm.Property) {
+	for i, part := range m.structs {
+		if slices.Contains(part.Columns(), p) {
+			m.maps[i][p] = q
+		}
+	}
 }
 
 func nullable(p *edm.Property) *edm.Property {

@@ -22,7 +22,7 @@ type grouping struct {
 // what tops each group ranks the rows of it.
 func (a *applier) groupBy(r *Read, t *uri.ApplyGroupBy) (*Read, error) {
 	if len(t.Sequence) == 0 {
-		return a.group(r, t.Paths, nil)
+		return a.group(r, t, t.Paths, nil)
 	}
 	for i, step := range t.Sequence {
 		rest := t.Sequence[i+1:]
@@ -103,7 +103,7 @@ func (a *applier) grouped(r *Read, t *uri.ApplyGroupBy, before []uri.Transformat
 		}
 	}
 	a.where = where
-	r, err := a.group(r, t.Paths, agg.Items)
+	r, err := a.group(r, t, t.Paths, agg.Items)
 	a.where = nil
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (g *grouping) expand() []uri.ExpandItem {
 
 // group plans a group for each combination of what paths lead to, with the
 // aggregates items. Without paths it is one, even of nothing.
-func (a *applier) group(r *Read, paths []uri.Expr, items []uri.AggregateItem) (*Read, error) {
+func (a *applier) group(r *Read, t uri.Transformation, paths []uri.Expr, items []uri.AggregateItem) (*Read, error) {
 	r = a.open(r)
 	g := &Group{Of: r, Feeds: []*Feed{{}}}
 	keys := &grouping{of: r.Var.Struct}
@@ -209,11 +209,11 @@ func (a *applier) group(r *Read, paths []uri.Expr, items []uri.AggregateItem) (*
 	}
 	s := a.structure(g, keys)
 	s = s.Derive(s.Key, append(s.Properties, added...), s.Navigation)
-	v := &Var{Struct: s, From: g, unguarded: r.Var.unguarded}
+	v := &Var{Struct: s, From: g, unguarded: r.Var.unguarded, reads: r.Var.reads * len(g.Feeds)}
 	for _, n := range keys.navigation {
 		v.Expand = append(v.Expand, uri.ExpandItem{Name: n.Name})
 	}
-	return &Read{Var: v, Limit: -1}, nil
+	return &Read{Var: v, Limit: -1}, a.bounded(v, t)
 }
 
 // shared gives a relation a name, so that it can be read more than once.

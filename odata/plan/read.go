@@ -12,10 +12,11 @@ type Limits struct {
 	PageSize    int // entities of one answer; further ones are behind a next link
 	ExpandDepth int // levels of $expand
 	Expands     int // expanded navigation properties in all
+	Reads       int // times that the transformations of one $apply read a set
 }
 
 // DefaultLimits suit a public service.
-var DefaultLimits = Limits{Expr: uri.DefaultLimits, PageSize: 1000, ExpandDepth: 6, Expands: 30}
+var DefaultLimits = Limits{Expr: uri.DefaultLimits, PageSize: 1000, ExpandDepth: 6, Expands: 30, Reads: 64}
 
 // Read is one read: the entities Var stands for, those that satisfy Where and
 // that the caller may see, in Order.
