@@ -51,7 +51,7 @@ type Var struct {
 	hidden    []string // properties the caller must not see
 	unguarded bool     // reached without access checks, by an access predicate
 	shape     int      // which of the shapes of a row; see Shapes
-	reads     int    // sets read to get the rows, where From is not nil
+	reads     int      // sets read to get the rows, where From is not nil
 	repeats   bool     // an entity may be there more than once
 }
 
