@@ -105,7 +105,7 @@ func (a *applier) reach(g *Group, path []*uri.Name) (f *Feed, v *Var, last *uri.
 			}
 		} else {
 			f.Repeats = true
-			v, _, err = a.scope().step(v, name.Name)
+			v, err = a.follow(v, name)
 		}
 		if err != nil {
 			return nil, nil, nil, err

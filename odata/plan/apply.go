@@ -21,10 +21,10 @@ type applier struct {
 	where   Expr // inside groupby: the instances left of each group, see grouped
 }
 
-// apply plans what the transformations list make of the entities v stands for.
+// transformed plans what the transformations list make of the entities v stands for.
 // In what it returns only Var and Where matter; first is the read of v itself,
 // or nil where that is what it returns.
-func (b *Binder) apply(v *Var, list []uri.Transformation, aliases map[string]string) (r, first *Read, err error) {
+func (b *Binder) transformed(v *Var, list []uri.Transformation, aliases map[string]string) (r, first *Read, err error) {
 	a := &applier{Binder: b, aliases: aliases, input: v.Struct, base: &Read{Var: v, Limit: -1}}
 	v.reads = 1
 	r, err = a.sequence(a.base, list)
@@ -234,11 +234,13 @@ func (a *applier) bounded(v *Var, at interface{ Pos() int }) error {
 	return nil
 }
 
-// scope returns the binder for parts of the option's text.
-func (a *applier) scope() *Binder {
+// follow goes from v to the entity that a single-valued navigation property
+// leads to.
+func (a *applier) follow(v *Var, name *uri.Name) (*Var, error) {
 	scope := *a.Binder
 	scope.what, scope.aliases = "$apply", a.aliases
-	return &scope
+	to, _, err := scope.step(v, name.Name)
+	return to, err
 }
 
 func (a *applier) errorf(at interface{ Pos() int }, format string, args ...any) error {

@@ -253,8 +253,9 @@ func (a *applier) key(g *Group, keys *grouping, v *Var, path uri.Expr, left []*u
 		text := a.property("", edm.String)
 		keys.dynamic.Names = append(keys.dynamic.Names, step.Name)
 		keys.dynamic.Keys = append(keys.dynamic.Keys, text)
-		g.Keys = append(g.Keys, Column{text, &Dyn{typed{step.At, edm.Untyped}, v, step.Name}})
-		return nil
+		x, err := a.Bind(step, v, "$apply", a.aliases, nil)
+		g.Keys = append(g.Keys, Column{text, x})
+		return err
 	case p == nil:
 		return a.errorf(step, "%s has no property %q", v.Struct.Name, step.Name)
 	case p.JSON:
@@ -287,7 +288,7 @@ func (a *applier) navigationKey(g *Group, keys *grouping, v *Var, path uri.Expr,
 	if keys.inside[nav.Name] != nil && len(left) == 0 {
 		return a.errorf(step, "%s is grouped by twice", step.Name)
 	}
-	to, _, err := a.scope().step(v, step.Name)
+	to, err := a.follow(v, step)
 	if err != nil {
 		return err
 	}

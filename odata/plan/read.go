@@ -112,7 +112,7 @@ func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, err
 	var err error
 	if len(q.Apply) > 0 {
 		var applied *Read
-		if applied, r.base, err = b.apply(v, q.Apply, q.Aliases); err != nil {
+		if applied, r.base, err = b.transformed(v, q.Apply, q.Aliases); err != nil {
 			return nil, err
 		}
 		v = applied.Var
