@@ -50,14 +50,14 @@ func (g *generator) group(r *plan.Group) {
 
 // gather writes the JSON object of the dynamic properties grouped by.
 func (g *generator) gather(o plan.Object, column func(*edm.Property)) {
-	g.either("json_object(", "jsonb_build_object(", nil)
+	g.per("json_object(", "jsonb_build_object(")
 	comma := g.sep()
 	for i, k := range o.Keys {
 		comma()
 		g.w(quoteText(o.Names[i]), ", ")
-		g.either("json(", "(", nil)
+		g.per("json(", "(")
 		column(k)
-		g.either(")", ")::jsonb", nil)
+		g.per(")", ")::jsonb")
 	}
 	g.w(")")
 }

@@ -58,6 +58,16 @@ func (g *generator) sep() func() {
 	}
 }
 
+// per writes the dialect's text.
+func (g *generator) per(lite, postgres string) {
+	if g.dialect == Postgres {
+		g.w(postgres)
+		return
+	}
+	g.w(lite)
+}
+
+// as names a column of a derived table.
 func (g *generator) as(p *edm.Property) { g.w(" AS ", quoteName(p.Column)) }
 
 func (g *generator) rows(r *plan.Rows) {
@@ -107,7 +117,7 @@ func (g *generator) held(x plan.Expr) {
 	case *plan.Present:
 		g.w("CASE WHEN ")
 		g.column(x.Var, x.Var.Struct.Key[0])
-		g.either(" IS NOT NULL THEN 1 END", " IS NOT NULL THEN true END", nil)
+		g.per(" IS NOT NULL THEN 1 END", " IS NOT NULL THEN true END")
 		return
 	case *plan.Const:
 		if g.dialect == Postgres && x.Value == nil {
