@@ -54,6 +54,7 @@ var applied = []struct{ path, want string }{
 	},
 	{"/Products?$apply=aggregate(Stock with sum as S,Stock with average as A,Stock with countdistinct as D)", `{"A":4.25,"D":3,"S":17}`},
 	{"/Products?$apply=aggregate(Name with min as First,Name with max as Last,At with max as Late,ID with min as Low)", `{"First":"Banana","Last":"תפוח","Late":"2026-01-04T10:00:00.000004Z","Low":"00000000-0000-0000-0000-000000000001"}`},
+	{"/Products?$apply=aggregate(INF with max as Most,-INF with min as Least,1e3 with sum as S)", `{"Least":"-INF","Most":"INF","S":5000}`},
 	{"/Products?$apply=aggregate(length(Name) with sum as Letters)", `{"Letters":25}`},
 	{"/Products?$apply=aggregate(Sold with countdistinct as S,Maker with countdistinct as M,Maker/Country with countdistinct as C)", `{"C":1,"M":2,"S":2}`},
 	{"/Products?$apply=aggregate(Reviews/Stars with average as AvgStars)", `{"AvgStars":3.25}`},

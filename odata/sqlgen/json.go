@@ -201,9 +201,27 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 		g.w(" WHEN 1 THEN json('true') WHEN 0 THEN json('false') END")
 	case p.Type == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(column)
+	case p.Type == edm.Double && p.Dynamic:
+		g.double(column)
 	default:
 		column()
 	}
+}
+
+// double writes a computed number, which may be one that JSON has none for
+// (JSON Format 4.01, section 7.1).
+func (g *generator) double(value func()) {
+	g.w("CASE WHEN ")
+	value()
+	g.per(" > 1.7976931348623157e308 THEN 'INF' WHEN ", " = 'NaN'::float8 THEN to_json('NaN'::text) WHEN ")
+	value()
+	g.per(" < -1.7976931348623157e308 THEN '-INF' ELSE ", " = 'Infinity'::float8 THEN to_json('INF'::text) WHEN ")
+	if g.dialect == Postgres {
+		value()
+		g.w(" = '-Infinity'::float8 THEN to_json('-INF'::text) ELSE to_json(")
+	}
+	value()
+	g.per(" END", ") END")
 }
 
 // instant writes a PostgreSQL timestamptz in InstantForm.
