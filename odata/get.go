@@ -30,6 +30,9 @@ func (q *request) get(t *target) error {
 	default:
 		err = q.getCollection(ctx, t)
 	}
+	if overflows(err) {
+		return fault.New(fault.Invalid, "a sum or another number of this answer is too large for its type")
+	}
 	if err != nil && ctx.Err() == context.DeadlineExceeded {
 		// Drivers report an interrupted statement each in their own way.
 		return context.DeadlineExceeded
@@ -163,10 +166,16 @@ func etagOf(text []byte) string {
 // shape fits a projection to the representation asked for.
 func (q *request) shape(show *plan.Projection) {
 	if q.format.metadata == "none" {
-		show.ETag = false
+		show.ETag, show.Types = false, false
 	}
 	for _, x := range show.Expand {
 		q.shape(&x.Read.Show)
+	}
+	for i := range show.Nested {
+		q.shape(&show.Nested[i].Show)
+	}
+	for i := range show.Shapes {
+		q.shape(&show.Shapes[i].Show)
 	}
 }
 
@@ -181,7 +190,7 @@ func (q *request) collection(t *target) (*plan.Read, error) {
 
 func (q *request) getCount(ctx context.Context, t *target) error {
 	for option := range q.query.Given {
-		if option != "$filter" && option != "$format" {
+		if option != "$filter" && option != "$apply" && option != "$format" {
 			return fault.Newf(fault.Invalid, "%s does not apply to /$count", option).At(option)
 		}
 	}
@@ -346,9 +355,19 @@ func shown(r *plan.Read) string {
 	return "(" + list + ")"
 }
 
-func selectList(show *plan.Projection) string {
+func selectList(show *plan.Projection) string { return strings.Join(selectItems(show), ",") }
+
+func selectItems(show *plan.Projection) []string {
+	if show.Shapes != nil {
+		return commonItems(show.Shapes)
+	}
 	var parts []string
-	if !show.All {
+	for i := range show.Nested {
+		parts = append(parts, show.Nested[i].Name+"("+selectList(&show.Nested[i].Show)+")")
+	}
+	if show.All {
+		parts = append(parts, computed(show)...)
+	} else {
 		for _, p := range show.Props {
 			parts = append(parts, p.Name)
 		}
@@ -357,5 +376,5 @@ func selectList(show *plan.Projection) string {
 	for _, x := range show.Expand {
 		parts = append(parts, x.Name+"("+selectList(&x.Read.Show)+")")
 	}
-	return strings.Join(parts, ",")
+	return parts
 }

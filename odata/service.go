@@ -94,6 +94,9 @@ func New(o Options) *Service {
 	if o.Limits.Expands == 0 {
 		o.Limits.Expands = d.Expands
 	}
+	if o.Limits.Reads == 0 {
+		o.Limits.Reads = d.Reads
+	}
 	if o.Limits.Body == 0 {
 		o.Limits.Body = d.Body
 	}

@@ -174,7 +174,7 @@ func (q *request) linkTo(t *target, r *plan.Read) error {
 		return nil
 	}
 	parent, err := q.entity(t.link, &uri.Query{})
-	r.Link = &plan.Link{Nav: t.nav, Parent: parent}
+	r.Base().Link = &plan.Link{Nav: t.nav, Parent: parent}
 	return err
 }
 

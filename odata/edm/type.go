@@ -86,6 +86,10 @@ type Struct struct {
 	Open            bool
 	Dynamic         *Property // where an open entity type keeps its dynamic properties
 	GoType          reflect.Type
+	// Transient says that instances have no id: a query has aggregated entities
+	// away. The Key is then what they differ in.
+	Transient bool
+	Only      []string // the dynamic properties there are; nil: any
 
 	byName map[string]*Property
 	navs   map[string]*Navigation
@@ -166,6 +170,7 @@ type Property struct {
 	Computed  bool // set by the server: ignored in requests
 	Immutable bool // taken at creation only
 	WriteOnly bool // never shown
+	Dynamic   bool // not in the metadata: a query computed it
 	Index     int  // place among the struct's Properties
 
 	Description string // of the tag doc:"…"
@@ -180,8 +185,8 @@ type Navigation struct {
 	Name    string
 	Target  *Struct
 	Many    bool
-	Partner string // the navigation property back, or ""
-	Local   *Property
+	Partner string    // the navigation property back, or ""
+	Local   *Property // nil: see Inline
 	Remote  *Property // Local and Remote are equal in related rows
 	// Inverse says that the navigation was declared on the other side only.
 	Inverse bool
@@ -191,7 +196,7 @@ type Navigation struct {
 
 // Nullable reports whether a single-valued navigation property may lead
 // nowhere.
-func (n *Navigation) Nullable() bool { return !n.Many && n.Local.Nullable }
+func (n *Navigation) Nullable() bool { return !n.Many && (n.Local == nil || n.Local.Nullable) }
 
 // Value returns the property's value in the struct v (not a pointer): nil where
 // a pointer is nil, else the Go value behind it.

@@ -218,6 +218,9 @@ func (b *Binder) step(p place, name string, at uri.At) (place, error) {
 	if nav == nil || nav.Many {
 		return place{v: p.v, name: name}, nil
 	}
+	if nav.Inline() {
+		return place{v: &Var{Struct: nav.Target, Of: p.v, Nav: nav, Row: p.v}}, nil
+	}
 	for _, j := range p.v.Joins {
 		// What an access predicate reached without checks is not for others.
 		if j.Nav == nav && j.unguarded == (b.Access == nil) {
@@ -267,6 +270,9 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 		return &Dyn{typed{at, p.v.Values.T.(edm.Collection).Of}, p.v, nil, nil}, nil
 	}
 	// An entity stands for its key, so that nav eq null asks whether there is one.
+	if len(p.v.Struct.Key) == 0 {
+		return nil, b.errorf(e.Pos(), "%s has no value", e)
+	}
 	return &Prop{at, p.v, p.v.Struct.Key[0]}, nil
 }
 
@@ -281,7 +287,7 @@ func (b *Binder) property(v *Var, name string, at uri.At) (Expr, error) {
 	if v.Struct.Nav(name) != nil {
 		return nil, b.errorf(int(at), "%s is a collection: use any, all or $count", name)
 	}
-	if v.Struct.Open && !v.Struct.Declares(name) && !strings.HasPrefix(name, "$") {
+	if v.Struct.TakesDynamic(name) && !strings.HasPrefix(name, "$") {
 		return &Dyn{typed{at, edm.Untyped}, v, v.Struct.Dynamic, []string{name}}, nil
 	}
 	return nil, b.errorf(int(at), "%s has no property %q", v.Struct.Name, name)

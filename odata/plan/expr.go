@@ -43,8 +43,17 @@ type Var struct {
 	Access Expr            // rows the caller may see; nil: all
 	Joins  []*Var          // reached from here over single-valued navigation properties
 
+	From   Relation         // what the rows are those of; nil: Struct's table
+	Row    *Var             // not nil: a part of that one's row
+	Order  []Order          // the order of the rows, where there is one
+	Shapes *Shapes          // not nil: rows of different structure
+	Expand []uri.ExpandItem // what is expanded where nothing is asked for
+
 	hidden    []string // properties the caller must not see
 	unguarded bool     // reached without access checks, by an access predicate
+	shape     int      // which of the shapes of a row; see Shapes
+	reads     int      // sets read to get the rows, where From is not nil
+	repeats   bool     // an entity may be there more than once
 }
 
 // Property returns the declared property of that name that the caller may see,

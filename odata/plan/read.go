@@ -12,10 +12,11 @@ type Limits struct {
 	PageSize    int // entities of one answer; further ones are behind a next link
 	ExpandDepth int // levels of $expand
 	Expands     int // expanded navigation properties in all
+	Reads       int // times that the transformations of one $apply read a set
 }
 
 // DefaultLimits suit a public service.
-var DefaultLimits = Limits{Expr: uri.DefaultLimits, PageSize: 1000, ExpandDepth: 6, Expands: 30}
+var DefaultLimits = Limits{Expr: uri.DefaultLimits, PageSize: 1000, ExpandDepth: 6, Expands: 30, Reads: 64}
 
 // Read is one read: the entities Var stands for, those that satisfy Where and
 // that the caller may see, in Order.
@@ -33,6 +34,17 @@ type Read struct {
 	More   bool // entities past Limit make a further page: one more row is fetched
 	Count  bool // the number of entities, whatever page
 	Show   Projection
+
+	base *Read // see Base
+}
+
+// Base is the read of the set itself: r, unless $apply made r the read of a
+// Relation.
+func (r *Read) Base() *Read {
+	if r.base != nil {
+		return r.base
+	}
+	return r
 }
 
 // Link narrows a Read to what Nav leads to from the one entity Parent reads.
@@ -54,7 +66,10 @@ type Projection struct {
 	Dynamic  bool     // every dynamic property
 	Dynamics []string // or these
 	ETag     bool
+	Types    bool // computed properties say their type where JSON does not
 	Expand   []Expand
+	Nested   []Nested // entities held in the same row
+	Shapes   []Nested // not nil: one of these is shown instead, see Shapes
 }
 
 // Expand is an expanded navigation property.
@@ -95,10 +110,20 @@ func (r *Read) page(size int) {
 func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, error) {
 	r := &Read{Var: v, Limit: -1, Count: q.Count}
 	var err error
-	if q.Filter != nil {
-		if r.Where, err = b.Bind(q.Filter, v, "$filter", q.Aliases, edm.Boolean); err != nil {
+	if len(q.Apply) > 0 {
+		var applied *Read
+		if applied, r.base, err = b.transformed(v, q.Apply, q.Aliases); err != nil {
 			return nil, err
 		}
+		v = applied.Var
+		r.Var, r.Where = v, applied.Where
+	}
+	if q.Filter != nil {
+		where, err := b.Bind(q.Filter, v, "$filter", q.Aliases, edm.Boolean)
+		if err != nil {
+			return nil, err
+		}
+		r.Where = And(r.Where, where)
 	}
 	if r.Order, err = b.order(v, q); err != nil {
 		return nil, err
@@ -133,18 +158,35 @@ func (b *Binder) Entity(v *Var, where Expr, q *uri.Query) (*Read, error) {
 
 // order binds $orderby and appends the key, so that the order is total.
 func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
-	var terms []Order
+	terms, err := b.terms(v, q.OrderBy, "$orderby", q.Aliases)
+	if err != nil {
+		return nil, err
+	}
+	terms = append(terms, v.Order...)
 	ordered := map[*edm.Property]bool{}
-	for _, item := range q.OrderBy {
-		x, err := b.Bind(item.X, v, "$orderby", q.Aliases, nil)
+	for _, o := range terms {
+		if p, ok := o.X.(*Prop); ok && p.Var.row() == v.row() {
+			ordered[p.Prop] = true
+		}
+	}
+	for _, o := range v.key() {
+		if !ordered[o.X.(*Prop).Prop] {
+			terms = append(terms, o)
+		}
+	}
+	return terms, nil
+}
+
+// terms binds the items of what, an order.
+func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[string]string) ([]Order, error) {
+	var terms []Order
+	for _, item := range items {
+		x, err := b.Bind(item.X, v, what, aliases, nil)
 		if err != nil {
 			return nil, err
 		}
 		if _, primitive := x.Type().(edm.Primitive); !primitive {
-			return nil, uri.Errorf("$orderby", uri.At(x.Pos()), "%s has no order", x.Type())
-		}
-		if p, ok := x.(*Prop); ok && p.Var == v {
-			ordered[p.Prop] = true
+			return nil, uri.Errorf(what, uri.At(x.Pos()), "%s has no order", x.Type())
 		}
 		if x.Type() == edm.Untyped {
 			// A dynamic property may hold numbers in some rows and text in others.
@@ -153,20 +195,19 @@ func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
 		}
 		terms = append(terms, Order{x, item.Desc})
 	}
-	for _, k := range v.Struct.Key {
-		if !ordered[k] {
-			terms = append(terms, Order{&Prop{Var: v, Prop: k}, false})
-		}
-	}
 	return terms, nil
 }
 
 // projection resolves $select and $expand.
 func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Projection, error) {
 	s := v.Struct
-	show := Projection{ETag: s.ETag != nil}
+	if v.Shapes != nil {
+		return b.shapes(v, q, depth, left)
+	}
+	show := Projection{ETag: s.ETag != nil, Types: true}
 	all := len(q.Select) == 0
 	chosen := map[*edm.Property]bool{}
+	inline := map[string]bool{}
 	for _, item := range q.Select {
 		p := v.Property(item.Name)
 		switch {
@@ -174,8 +215,9 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 			all = true
 		case p != nil:
 			chosen[p] = true
-		case s.Nav(item.Name) != nil: // shown by $expand only
-		case s.Open && !s.Declares(item.Name):
+		case s.Nav(item.Name) != nil: // shown by $expand only, or else inline
+			inline[item.Name] = true
+		case s.TakesDynamic(item.Name):
 			show.Dynamics = append(show.Dynamics, item.Name)
 		default:
 			return show, uri.Errorf("$select", item.At, "%s has no property %q", s.Name, item.Name)
@@ -188,8 +230,13 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 	}
 	show.All = all
 	if all {
-		show.Dynamic, show.Dynamics = s.Open, nil
+		show.Dynamic, show.Dynamics = s.Open && s.Only == nil, s.Only
 	}
+	if err := b.nested(v, &show, inline); err != nil {
+		return show, err
+	}
+	// The context URL lists what an aggregation has left.
+	show.All = all && !s.Transient
 	return show, b.expand(v, &show, q, depth, left)
 }
 
@@ -198,7 +245,11 @@ func (b *Binder) expand(v *Var, show *Projection, q *uri.Query, depth int, left 
 		return fault.Newf(fault.Invalid, "$expand nests deeper than %d (limit ExpandDepth)", b.Limits.ExpandDepth).At("$expand")
 	}
 	seen := map[*edm.Navigation]bool{}
-	for _, item := range q.Expand {
+	items := q.Expand
+	if len(items) == 0 {
+		items = v.Expand
+	}
+	for _, item := range items {
 		navs := v.Struct.Navigation
 		if item.Name != "*" {
 			nav := v.Struct.Nav(item.Name)
@@ -211,7 +262,7 @@ func (b *Binder) expand(v *Var, show *Projection, q *uri.Query, depth int, left 
 			navs = []*edm.Navigation{nav}
 		}
 		for _, nav := range navs {
-			if seen[nav] {
+			if seen[nav] || nav.Inline() {
 				continue
 			}
 			seen[nav] = true

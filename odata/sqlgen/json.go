@@ -1,6 +1,9 @@
 package sqlgen
 
 import (
+	"encoding/json"
+	"slices"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
 )
@@ -11,6 +14,10 @@ import (
 // member written is always a scalar, so that the object's text ends in one
 // brace and no more.
 func (g *generator) object(v *plan.Var, show *plan.Projection) {
+	if show.Shapes != nil {
+		g.shapes(v, show.Shapes)
+		return
+	}
 	if show.Dynamic {
 		g.w("rtrim(")
 	}
@@ -22,20 +29,43 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 	if show.Dynamic {
 		d := v.Struct.Dynamic
 		g.w(", '}') || CASE WHEN ")
-		g.dynamicText(v, d)
+		g.dynamicText(v, show)
 		g.w(" IN ('{}', 'null') OR ")
 		g.column(v, d)
 		g.w(" IS NULL THEN '}' ELSE ',' || substr(")
-		g.dynamicText(v, d)
+		g.dynamicText(v, show)
 		g.w(", 2) END")
 	}
 }
 
-func (g *generator) dynamicText(v *plan.Var, d *edm.Property) {
-	g.column(v, d)
-	if g.dialect == Postgres {
-		g.w("::text")
+// dynamicText writes the dynamic properties as JSON text, without those whose
+// names a query gave to what it computed.
+func (g *generator) dynamicText(v *plan.Var, show *plan.Projection) {
+	var taken []string
+	for _, p := range show.Props {
+		if p.Dynamic {
+			taken = append(taken, p.Name)
+		}
 	}
+	if g.dialect == Postgres {
+		g.w("(")
+		g.column(v, v.Struct.Dynamic)
+		for _, name := range taken {
+			g.w(" - ", quoteText(name))
+		}
+		g.w(")::text")
+		return
+	}
+	if len(taken) == 0 {
+		g.column(v, v.Struct.Dynamic)
+		return
+	}
+	g.w("json_remove(")
+	g.column(v, v.Struct.Dynamic)
+	for _, name := range taken {
+		g.w(", ", quoteText(`$."`+name+`"`))
+	}
+	g.w(")")
 }
 
 // member is one member of an object.
@@ -52,7 +82,13 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 	if show.ETag {
 		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }, last: true})
 	}
+	for i := range show.Nested {
+		list = append(list, member{name: show.Nested[i].Name, write: func() { g.inline(&show.Nested[i]) }})
+	}
 	for _, p := range show.Props {
+		if typed(show, p) {
+			list = append(list, member{name: p.Name + "@odata.type", write: func() { g.w(quoteText("#" + p.Type.String()[len("Edm."):])) }, last: true})
+		}
 		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
 		if show.Dynamic && m.last {
 			scalars = append(scalars, m)
@@ -107,6 +143,10 @@ func (g *generator) objectPostgres(v *plan.Var, show *plan.Projection) {
 		return
 	}
 	row := g.name(v) + "r"
+	if slices.ContainsFunc(members, func(m member) bool { return len(m.name) > maxName }) {
+		g.objectText(members)
+		return
+	}
 	g.w("(SELECT row_to_json(", row, ")::text FROM (SELECT ")
 	for i, m := range members {
 		if i > 0 {
@@ -116,6 +156,25 @@ func (g *generator) objectPostgres(v *plan.Var, show *plan.Projection) {
 		g.w(" AS ", quoteName(m.name))
 	}
 	g.w(") ", row, ")")
+}
+
+// maxName is how many bytes PostgreSQL keeps of a name.
+const maxName = 63
+
+// objectText writes an object some of whose members have names too long to be
+// those of columns.
+func (g *generator) objectText(members []member) {
+	for i, m := range members {
+		start := ","
+		if i == 0 {
+			start = "{"
+		}
+		name, _ := json.Marshal(m.name) // a string always marshals
+		g.w(quoteText(start+string(name)+":"), " || coalesce(to_json((SELECT ")
+		m.write()
+		g.w("))::text, 'null') || ")
+	}
+	g.w("'}'")
 }
 
 // etag writes the entity's weak ETag (Protocol 4.01, section 8.3.1).
@@ -146,9 +205,27 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 		g.w(" WHEN 1 THEN json('true') WHEN 0 THEN json('false') END")
 	case p.Type == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(column)
+	case p.Type == edm.Double && p.Dynamic:
+		g.double(column)
 	default:
 		column()
 	}
+}
+
+// double writes a computed number, which may be one that JSON has none for
+// (JSON Format 4.01, section 7.1).
+func (g *generator) double(value func()) {
+	g.w("CASE WHEN ")
+	value()
+	g.per(" > 1.7976931348623157e308 THEN 'INF' WHEN ", " = 'NaN'::float8 THEN to_json('NaN'::text) WHEN ")
+	value()
+	g.per(" < -1.7976931348623157e308 THEN '-INF' ELSE ", " = 'Infinity'::float8 THEN to_json('INF'::text) WHEN ")
+	if g.dialect == Postgres {
+		value()
+		g.w(" = '-Infinity'::float8 THEN to_json('-INF'::text) ELSE to_json(")
+	}
+	value()
+	g.per(" END", ") END")
 }
 
 // instant writes a PostgreSQL timestamptz in InstantForm.

@@ -56,6 +56,9 @@ func (g *generator) w(parts ...string) {
 
 // name gives a range variable its table alias.
 func (g *generator) name(v *plan.Var) string {
+	for v.Row != nil {
+		v = v.Row
+	}
 	n, ok := g.names[v]
 	if !ok {
 		n = "t" + strconv.Itoa(len(g.names))

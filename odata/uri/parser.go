@@ -10,14 +10,15 @@ import (
 
 // parser reads one text from left to right, one token ahead.
 type parser struct {
-	text   string
-	what   string // what is parsed, for messages: "$filter"
-	limits Limits
-	tok    token
-	spaced bool // white space came before tok
-	depth  int
-	nodes  int
-	listed int // elements of lists
+	text    string
+	what    string // what is parsed, for messages: "$filter"
+	limits  Limits
+	tok     token
+	spaced  bool // white space came before tok
+	depth   int
+	nodes   int
+	listed  int // elements of lists
+	applied int // transformations
 
 	// Characters counted so far: positions are asked for in rising order.
 	countedBytes, countedChars int

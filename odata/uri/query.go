@@ -11,6 +11,7 @@ import (
 // Query is the system query options of a request, or of an expand item
 // (URL Conventions 4.01, section 5.1). Nil and empty mean not given.
 type Query struct {
+	Apply     []Transformation
 	Filter    Expr
 	Select    []SelectItem
 	Expand    []ExpandItem
@@ -49,8 +50,8 @@ type OrderItem struct {
 // served are the system query options, and whether they are served.
 var served = map[string]bool{
 	"$filter": true, "$select": true, "$expand": true, "$orderby": true, "$top": true, "$skip": true, "$count": true,
-	"$skiptoken": true, "$format": true, "$id": true,
-	"$apply": false, "$compute": false, "$deltatoken": false, "$index": false, "$levels": false,
+	"$skiptoken": true, "$format": true, "$id": true, "$apply": true,
+	"$compute": false, "$deltatoken": false, "$index": false, "$levels": false,
 	"$schemaversion": false, "$search": false,
 }
 
@@ -134,6 +135,8 @@ func (p *parser) option(q *Query, name string) (err error) {
 		return notServed(name)
 	}
 	switch name {
+	case "$apply":
+		q.Apply, err = p.transformations()
 	case "$filter":
 		q.Filter, err = p.expr(0)
 	case "$orderby":
