@@ -42,20 +42,30 @@ func (q *request) body(optional bool) (*payload.Object, error) {
 	return payload.ParseObject(text)
 }
 
-func (q *request) decoder(m payload.Mode) payload.Decoder {
+func (q *request) decoder(m payload.Mode, hidden []string) payload.Decoder {
 	compatible := strings.Contains(strings.ToLower(q.Header.Get("Content-Type")), "ieee754compatible=true")
-	return payload.Decoder{Mode: m, IEEE754Compatible: compatible}
+	return payload.Decoder{Mode: m, IEEE754Compatible: compatible, Hide: hidden}
 }
 
-// post creates an entity (Protocol 4.01, section 11.4.2).
+// hidden are the properties of x that the caller must not see. The error is
+// that of a caller who may not read the set at all.
+func (q *request) hidden(x *set) ([]string, error) {
+	p, err := x.access(q.Context())
+	return p.Hide, err
+}
+
+// post creates an entity (Protocol 4.01, section 11.4.2). Whether the caller may
+// is for the set's Create to say: who may not read the set may still add to it,
+// and gets no representation back.
 func (q *request) post(t *target) error {
 	o, err := q.body(false)
 	if err != nil {
 		return err
 	}
+	hidden, unreadable := q.hidden(t.set)
 	entity := t.set.fresh()
 	v := reflect.ValueOf(entity).Elem()
-	if err := q.decoder(payload.Create).Entity(o, t.set.Type, v); err != nil {
+	if err := q.decoder(payload.Create, hidden).Entity(o, t.set.Type, v); err != nil {
 		return err
 	}
 	if err := t.set.create(q.Context(), entity); err != nil {
@@ -63,12 +73,12 @@ func (q *request) post(t *target) error {
 	}
 	location := q.root() + t.set.Name + keyPath(t.set.Type, v)
 	q.w.Header().Set("Location", location)
-	if q.prefersReturn("minimal") {
+	if q.prefersReturn("minimal") || unreadable != nil {
 		q.w.Header().Set("OData-EntityId", location)
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	q.sendStruct(http.StatusCreated, q.contextURL(t.set.Name, "", true), t.set.Type, v)
+	q.sendStruct(http.StatusCreated, q.contextURL(t.set.Name, "", true), t.set.Type, v, hidden)
 	return nil
 }
 
@@ -82,8 +92,12 @@ func (q *request) patch(t *target) error {
 	if err != nil {
 		return err
 	}
+	hidden, err := q.hidden(t.set)
+	if err != nil {
+		return err
+	}
 	v := reflect.ValueOf(entity).Elem()
-	if err := q.decoder(payload.Update).Entity(o, t.set.Type, v); err != nil {
+	if err := q.decoder(payload.Update, hidden).Entity(o, t.set.Type, v); err != nil {
 		return err
 	}
 	if err := t.set.update(q.Context(), entity); err != nil {
@@ -96,7 +110,7 @@ func (q *request) patch(t *target) error {
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	q.sendStruct(http.StatusOK, q.contextURL(t.set.Name, "", true), t.set.Type, v)
+	q.sendStruct(http.StatusOK, q.contextURL(t.set.Name, "", true), t.set.Type, v, hidden)
 	return nil
 }
 
@@ -172,7 +186,7 @@ func (q *request) invoke(t *target) error {
 	}
 	params := reflect.New(a.params)
 	if a.paramsType != nil {
-		err = q.decoder(payload.Create).Entity(o, a.paramsType, params.Elem())
+		err = q.decoder(payload.Create, nil).Entity(o, a.paramsType, params.Elem())
 	} else if len(o.Members) > 0 {
 		err = fault.Newf(fault.Invalid, "%s takes no parameters", a.name).At(o.Members[0].Name)
 	}
@@ -187,22 +201,34 @@ func (q *request) invoke(t *target) error {
 	if err != nil {
 		return err
 	}
-	if a.resultType == nil {
+	v := reflect.Indirect(reflect.ValueOf(result))
+	if a.resultType == nil || !v.IsValid() {
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	s := a.resultType.(*edm.Struct)
-	contextURL := q.root() + "$metadata#" + s.String()
-	if s.IsEntity() {
-		contextURL = q.contextURL(q.s.model.SetOf(s).Name, "", true)
+	return q.sendResult(a.resultType, v)
+}
+
+// sendResult sends the result of an action. An entity of a set that the caller
+// may not read is not shown.
+func (q *request) sendResult(s *edm.Struct, v reflect.Value) error {
+	if !s.IsEntity() {
+		q.sendStruct(http.StatusOK, q.root()+"$metadata#"+s.String(), s, v, nil)
+		return nil
 	}
-	q.sendStruct(http.StatusOK, contextURL, s, reflect.Indirect(reflect.ValueOf(result)))
+	x := q.s.sets[q.s.model.SetOf(s).Name]
+	hidden, unreadable := q.hidden(x)
+	if unreadable != nil {
+		q.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	q.sendStruct(http.StatusOK, q.contextURL(x.Name, "", true), s, v, hidden)
 	return nil
 }
 
-// sendStruct sends a Go struct of type s.
-func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v reflect.Value) {
-	var e payload.Encoder
+// sendStruct sends a Go struct of type s without its hidden properties.
+func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v reflect.Value, hidden []string) {
+	e := payload.Encoder{Hide: hidden, Plain: q.format.metadata == "none"}
 	e.Raw("{")
 	e.Members(s, v)
 	e.Raw("}")

@@ -3,6 +3,7 @@ package odata
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -60,21 +61,12 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	d := DefaultLimits
-	if o.Limits.PageSize == 0 {
-		o.Limits.PageSize = d.PageSize
-	}
-	if o.Limits.ExpandDepth == 0 {
-		o.Limits.ExpandDepth = d.ExpandDepth
-	}
-	if o.Limits.Expands == 0 {
-		o.Limits.Expands = d.Expands
-	}
+	o.Limits.Limits = o.Limits.OrDefault()
 	if o.Limits.Body == 0 {
-		o.Limits.Body = d.Body
+		o.Limits.Body = DefaultLimits.Body
 	}
 	if o.Limits.Statement == 0 {
-		o.Limits.Statement = d.Statement
+		o.Limits.Statement = DefaultLimits.Statement
 	}
 	return &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
 }
@@ -125,7 +117,11 @@ func (s *Service) declare(x *set, a *action) error {
 		if err != nil {
 			return err
 		}
-		a.resultType, op.Returns = t, t
+		structured, ok := t.(*edm.Struct)
+		if !ok {
+			return fmt.Errorf("action %s: its result must be a struct, not %s", a.name, t)
+		}
+		a.resultType, op.Returns = structured, t
 	}
 	s.builder.Operation(op)
 	return nil

@@ -93,7 +93,7 @@ type action struct {
 	run    func(ctx context.Context, entity, params any) (any, error)
 
 	paramsType *edm.Struct
-	resultType edm.Type // nil: no content
+	resultType *edm.Struct // nil: no content
 }
 
 // None is the parameter type of an action without parameters, and the result

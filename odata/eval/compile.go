@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"math"
+	"regexp"
 	"strings"
 	"time"
 
@@ -64,6 +65,8 @@ func dynamicAs(t edm.Primitive) func(any) any {
 	switch {
 	case t == edm.Untyped:
 		return func(v any) any { return v }
+	case t == edm.Double:
+		return func(v any) any { return toDouble(Number(v), nil) }
 	case t.IsNumeric():
 		return Number
 	case t == edm.Boolean:
@@ -77,7 +80,20 @@ func dynamicAs(t edm.Primitive) func(any) any {
 			return nil
 		}
 	case t == edm.String:
-		return func(v any) any { return Text(v) }
+		return func(v any) any {
+			switch v.(type) {
+			case map[string]any, []any:
+				return nil
+			}
+			return Text(v)
+		}
+	case t == edm.Date:
+		return func(v any) any {
+			if s, ok := v.(string); ok && dateShape.MatchString(s) {
+				return s
+			}
+			return nil
+		}
 	}
 	return func(v any) any {
 		if s, ok := v.(string); ok {
@@ -87,6 +103,16 @@ func dynamicAs(t edm.Primitive) func(any) any {
 		}
 		return nil
 	}
+}
+
+// dateShape is the form of dates, which compare as the text they are.
+var dateShape = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
+
+func toDouble(a, _ any) any {
+	if n, ok := a.(int64); ok {
+		return float64(n)
+	}
+	return a
 }
 
 // logic is three-valued: null where neither side decides.
@@ -260,5 +286,6 @@ var functions = map[string]func(a, b any) any{
 	"day":        func(a, _ any) any { return int64(a.(time.Time).Day()) },
 	"hour":       func(a, _ any) any { return int64(a.(time.Time).Hour()) },
 	"minute":     func(a, _ any) any { return int64(a.(time.Time).Minute()) },
+	"$double":    toDouble,
 	"date":       func(a, _ any) any { return a.(time.Time).Format(time.DateOnly) },
 }

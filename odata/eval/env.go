@@ -75,6 +75,8 @@ func plain(v any) any {
 	switch v := v.(type) {
 	case nil, bool, string, int64, float64, uuid.UUID:
 		return v
+	case time.Time:
+		return v.UTC().Truncate(time.Microsecond)
 	}
 	switch x := reflect.ValueOf(v); x.Kind() {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32:
@@ -85,6 +87,8 @@ func plain(v any) any {
 		return x.Float()
 	case reflect.String:
 		return x.String()
+	case reflect.Bool:
+		return x.Bool()
 	}
 	return v
 }

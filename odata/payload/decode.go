@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -35,6 +38,8 @@ type Decoder struct {
 	Mode Mode
 	// IEEE754Compatible says that Int64 and Decimal values may be strings.
 	IEEE754Compatible bool
+	// Hide names properties of the entity that for the caller are not there.
+	Hide []string
 }
 
 // Entity applies the members of o to the struct that v, settable, holds; s is
@@ -45,6 +50,7 @@ func (d Decoder) Entity(o *Object, s *edm.Struct, v reflect.Value) error {
 }
 
 func (d Decoder) object(o *Object, s *edm.Struct, v reflect.Value, path string) error {
+	dynamic := map[string]any{}
 	for _, m := range o.Members {
 		target := path + m.Name
 		if strings.Contains(m.Name, "@") {
@@ -54,6 +60,9 @@ func (d Decoder) object(o *Object, s *edm.Struct, v reflect.Value, path string) 
 			continue
 		}
 		p := s.Property(m.Name)
+		if s.IsEntity() && slices.Contains(d.Hide, m.Name) {
+			p = nil
+		}
 		switch {
 		case p != nil:
 			if p.Computed || d.Mode == Update && (p.Immutable || p.Key && s.IsEntity()) {
@@ -65,10 +74,16 @@ func (d Decoder) object(o *Object, s *edm.Struct, v reflect.Value, path string) 
 		case s.Nav(m.Name) != nil:
 			return fault.Newf(fault.NotImplemented, "related entities inside the body (%s) are not served", m.Name).At(target)
 		case s.Open && s.Dynamic != nil && !s.Declares(m.Name):
-			setDynamic(s.Dynamic.Field(v), m)
+			if err := dynamicName(m.Name, target); err != nil {
+				return err
+			}
+			dynamic[m.Name] = plain(m.Value)
 		default:
 			return fault.Newf(fault.Invalid, "%s has no property %q", s.Name, m.Name).At(target)
 		}
+	}
+	if len(dynamic) > 0 {
+		setDynamic(s.Dynamic.Field(v), dynamic)
 	}
 	return nil
 }
@@ -82,16 +97,32 @@ func control(name string) error {
 	return nil
 }
 
-func setDynamic(field reflect.Value, m Member) {
+// dynamicName checks the name of a new dynamic property. It need not be an
+// identifier, as forms have fields of any name, but what it ends up in must bear
+// it.
+func dynamicName(name, target string) error {
+	if name == "" || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, unicode.IsControl) {
+		return fault.Newf(fault.Invalid, "the name of a dynamic property has 1 to %d characters, none a control character", maxName).At(target)
+	}
+	return nil
+}
+
+// maxName is how many characters the name of a dynamic property may have.
+const maxName = 200
+
+// setDynamic applies dynamic properties to field; null removes one.
+func setDynamic(field reflect.Value, changes map[string]any) {
 	// The map may be shared with what was read before: never change it in place.
-	next := make(map[string]any, field.Len()+1)
+	next := make(map[string]any, field.Len()+len(changes))
 	for _, k := range field.MapKeys() {
 		next[k.String()] = field.MapIndex(k).Interface()
 	}
-	if m.Value == nil {
-		delete(next, m.Name)
-	} else {
-		next[m.Name] = plain(m.Value)
+	for name, value := range changes {
+		if value == nil {
+			delete(next, name)
+		} else {
+			next[name] = value
+		}
 	}
 	field.Set(reflect.ValueOf(next))
 }
@@ -212,10 +243,11 @@ func (d Decoder) primitive(value any, t edm.Primitive, field reflect.Value) bool
 		return true
 	case edm.Double, edm.Decimal:
 		f, ok := number(value)
-		if ok {
-			field.SetFloat(f)
+		if !ok || field.OverflowFloat(f) {
+			return false
 		}
-		return ok
+		field.SetFloat(f)
+		return true
 	}
 	text, ok := value.(string)
 	if !ok {
@@ -252,21 +284,13 @@ func (d Decoder) integer(value any) (int64, bool) {
 	return int64(f), err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53
 }
 
-// number reads a JSON number, or one of the strings for those JSON has not.
+// number reads a JSON number. INF, -INF and NaN are not taken: SQLite cannot
+// keep the last, and JSON has no form for any.
 func number(value any) (float64, bool) {
-	switch v := value.(type) {
-	case json.Number:
-		f, err := v.Float64()
-		return f, err == nil
-	case string:
-		switch v {
-		case "INF":
-			return math.Inf(1), true
-		case "-INF":
-			return math.Inf(-1), true
-		case "NaN":
-			return math.NaN(), true
-		}
+	n, ok := value.(json.Number)
+	if !ok {
+		return 0, false
 	}
-	return 0, false
+	f, err := n.Float64()
+	return f + 0, err == nil // PostgreSQL's numeric knows no -0
 }

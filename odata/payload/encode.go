@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"slices"
 	"sort"
 	"time"
 
@@ -16,7 +17,11 @@ const instantForm = "2006-01-02T15:04:05.000000Z"
 
 // Encoder writes Go structs as OData JSON, the same JSON that a read of the
 // stored row gives.
-type Encoder struct{ buf bytes.Buffer }
+type Encoder struct {
+	Hide  []string // properties of the entity that are not shown
+	Plain bool     // without ETags
+	buf   bytes.Buffer
+}
 
 // Bytes is what was written.
 func (e *Encoder) Bytes() []byte { return e.buf.Bytes() }
@@ -35,12 +40,12 @@ func (e *Encoder) Members(s *edm.Struct, v reflect.Value) bool {
 		e.Raw(":")
 		sep = ","
 	}
-	if s.ETag != nil {
+	if s.ETag != nil && !e.Plain {
 		name("@odata.etag")
 		e.JSON(ETag(s, v))
 	}
 	for _, p := range s.Properties {
-		if p.WriteOnly {
+		if p.WriteOnly || s.IsEntity() && slices.Contains(e.Hide, p.Name) {
 			continue
 		}
 		name(p.Name)

@@ -36,6 +36,10 @@ var functions = func() map[string]*Function {
 	return m
 }()
 
+// toDouble takes a number as a Double. The binder calls it where a number meets
+// a Double; expressions cannot name it.
+var toDouble = &Function{"$double", []edm.Type{edm.Decimal}, edm.Double}
+
 // known are the canonical functions of OData 4.01 that are not served.
 var known = map[string]bool{
 	"hassubset": true, "hassubsequence": true, "indexof": true, "substring": true, "matchespattern": true,

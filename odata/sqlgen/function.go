@@ -16,7 +16,7 @@ func init() {
 			g.either("(substr($0, 1, length($1)) = $1)", "starts_with($0, $1)", a)
 		},
 		"endswith": func(g *generator, a []plan.Expr) {
-			g.either("(length($1) = 0 OR substr($0, -length($1)) = $1)", "(right($0, length($1)) = $1)", a)
+			g.either("(substr($0, length($0) - length($1) + 1) = $1)", "(right($0, length($1)) = $1)", a)
 		},
 		"concat":  func(g *generator, a []plan.Expr) { g.either("($0 || $1)", "($0 || $1)", a) },
 		"length":  func(g *generator, a []plan.Expr) { g.either("length($0)", "length($0)", a) },
@@ -30,7 +30,10 @@ func init() {
 		"day":    part("day", 9, 2),
 		"hour":   part("hour", 12, 2),
 		"minute": part("minute", 15, 2),
-		"date":   func(g *generator, a []plan.Expr) { g.either("substr($0, 1, 10)", "($0)::date", a) },
+		"date": func(g *generator, a []plan.Expr) {
+			g.either("substr($0, 1, 10)", "to_char($0 AT TIME ZONE 'UTC', 'YYYY-MM-DD')", a)
+		},
+		"$double": func(g *generator, a []plan.Expr) { g.either("CAST($0 AS REAL)", "($0)::float8", a) },
 	}
 }
 
@@ -39,7 +42,9 @@ func init() {
 func part(name string, from, length int) func(g *generator, args []plan.Expr) {
 	digit := func(n int) string { return string(rune('0'+n/10)) + string(rune('0'+n%10)) }
 	lite := "CAST(substr($0, " + digit(from) + ", " + digit(length) + ") AS INTEGER)"
-	return func(g *generator, a []plan.Expr) { g.either(lite, "extract("+name+" from $0)::bigint", a) }
+	return func(g *generator, a []plan.Expr) {
+		g.either(lite, "extract("+name+" from $0 AT TIME ZONE 'UTC')::bigint", a)
+	}
 }
 
 // either writes the dialect's template, with $0 and $1 standing for arguments.

@@ -1,6 +1,8 @@
 package sqlgen
 
 import (
+	"slices"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
 )
@@ -42,7 +44,6 @@ func (g *generator) dynamicText(v *plan.Var, d *edm.Property) {
 type member struct {
 	name  string
 	write func()
-	last  bool // may stand last: it does not end in a brace
 }
 
 // members are the members of v's object, those that may end in a brace first.
@@ -50,11 +51,11 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 	list := make([]member, 0, len(show.Props)+len(show.Dynamics)+len(show.Expand)+1)
 	var scalars []member
 	if show.ETag {
-		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }, last: true})
+		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }})
 	}
 	for _, p := range show.Props {
-		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
-		if show.Dynamic && m.last {
+		m := member{name: p.Name, write: func() { g.shown(v, p) }}
+		if show.Dynamic && !p.JSON {
 			scalars = append(scalars, m)
 		} else {
 			list = append(list, m)
@@ -99,11 +100,15 @@ func (g *generator) objectSQLite(v *plan.Var, show *plan.Projection) {
 func (g *generator) memberName(name string) { g.w(quoteText(name)) }
 
 // objectPostgres goes by a sub-select, as json_build_object takes at most 100
-// arguments.
+// arguments. Only names too long for a column's go by that, in pieces.
 func (g *generator) objectPostgres(v *plan.Var, show *plan.Projection) {
 	members := g.members(v, show)
-	if len(members) == 0 {
+	switch {
+	case len(members) == 0:
 		g.w("'{}'")
+		return
+	case slices.ContainsFunc(members, func(m member) bool { return len(m.name) > maxIdentifier }):
+		g.objectInPieces(members)
 		return
 	}
 	row := g.name(v) + "r"
@@ -116,6 +121,29 @@ func (g *generator) objectPostgres(v *plan.Var, show *plan.Projection) {
 		g.w(" AS ", quoteName(m.name))
 	}
 	g.w(") ", row, ")")
+}
+
+const (
+	maxIdentifier = 63 // bytes of a PostgreSQL identifier; it cuts longer ones
+	pieceMembers  = 50 // of one json_build_object
+)
+
+func (g *generator) objectInPieces(members []member) {
+	g.w("('{'")
+	for i, m := range members {
+		switch {
+		case i == 0:
+			g.w(" || substr(left(json_build_object(")
+		case i%pieceMembers == 0:
+			g.w(")::text, -1), 2) || ',' || substr(left(json_build_object(")
+		default:
+			g.w(", ")
+		}
+		g.memberName(m.name)
+		g.w("::text, ")
+		m.write()
+	}
+	g.w(")::text, -1), 2) || '}')")
 }
 
 // etag writes the entity's weak ETag (Protocol 4.01, section 8.3.1).
@@ -212,11 +240,13 @@ func (g *generator) text(x plan.Expr) {
 		value()
 		g.w(")::text")
 	case t == edm.Double || t == edm.Decimal:
-		g.w("CASE WHEN ")
+		g.w("CASE typeof(")
 		value()
-		g.w(" IS NOT NULL THEN printf('%!.17g', ")
+		g.w(") WHEN 'real' THEN printf('%!.17g', ")
 		value()
-		g.w(") END")
+		g.w(") ELSE CAST(")
+		value()
+		g.w(" AS TEXT) END")
 	default:
 		g.w("CAST(")
 		value()

@@ -1,20 +1,25 @@
 package sqlgen
 
 import (
+	"github.com/google/uuid"
 	"github.com/mattn/go-sqlite3"
 
+	"leadloop/odata/edm"
 	"leadloop/odata/eval"
+	"leadloop/odata/plan"
 )
 
 // RegisterSQLite adds to a connection the functions that statements for SQLite
-// call: Unicode case mapping, and reading of text as numbers and instants. It is
+// call: Unicode case mapping, and reading of text as other types. It is
 // to be called for each connection, from the driver's connect hook.
 func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 	for name, f := range map[string]any{
 		"odata_lower":   text(eval.Lower),
 		"odata_upper":   text(eval.Upper),
 		"odata_number":  number,
+		"odata_decimal": eval.Decimal,
 		"odata_instant": instant,
+		"odata_guid":    guid,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return err
@@ -30,7 +35,9 @@ func text(f func(string) string) func(any) any {
 		case string:
 			return f(v)
 		case []byte:
-			return f(string(v))
+			if v != nil { // as the driver passes null
+				return f(string(v))
+			}
 		}
 		return nil
 	}
@@ -49,6 +56,14 @@ func number(v string) any {
 func instant(v string) any {
 	if t, ok := eval.Instant(v); ok {
 		return t.Format(InstantForm)
+	}
+	return nil
+}
+
+// guid reads text as a guid in lower case, or gives null.
+func guid(v string) any {
+	if u, ok := plan.Parse(edm.Guid, v); ok {
+		return u.(uuid.UUID).String()
 	}
 	return nil
 }

@@ -78,10 +78,11 @@ func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) 
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // casts are the PostgreSQL types of bound values: without a cast the server
-// would guess them from the context.
+// would guess them from the context. Dates are text of fixed width, as instants
+// are on SQLite.
 var casts = map[edm.Primitive]string{
 	edm.Boolean: "::boolean", edm.String: "::text", edm.Int16: "::bigint", edm.Int32: "::bigint", edm.Int64: "::bigint",
-	edm.Decimal: "::numeric", edm.Double: "::float8", edm.Date: "::date", edm.TimeOfDay: "::time",
+	edm.Decimal: "::numeric", edm.Double: "::float8", edm.Date: "::text",
 	edm.DateTimeOffset: "::timestamptz", edm.Guid: "::uuid",
 }
 
