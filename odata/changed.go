@@ -117,7 +117,7 @@ func (q *request) readBack(status int, x *set, v reflect.Value, shape outline) (
 
 // sendStruct sends a Go struct of type s, without the properties to hide.
 func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v reflect.Value, hide []string) {
-	e := payload.Encoder{Hide: hide}
+	e := payload.Encoder{Hide: hide, Plain: q.format.metadata == "none"}
 	e.Raw("{")
 	e.Members(s, v)
 	e.Raw("}")

@@ -101,7 +101,7 @@ func (q *request) json(ctx context.Context, r *plan.Read) (text []byte, found bo
 // missing answers for a single entity that is not there: a single-valued
 // navigation property of an entity that is there leads to null.
 func (q *request) missing(ctx context.Context, t *target) error {
-	if t.link != nil && t.key == nil {
+	if t.link != nil && !t.keyed {
 		if err := q.mustExist(ctx, t.link); err != nil {
 			return err
 		}
@@ -142,7 +142,7 @@ func (q *request) sendEntity(status int, contextURL string, text []byte) {
 	if q.format.metadata == "none" {
 		_, _ = b.Write(text)
 	} else {
-		_, _ = b.WriteString(`{"@odata.context":"` + contextURL + `"`)
+		_, _ = b.WriteString(`{"@odata.context":` + quote(contextURL))
 		if len(text) > 2 {
 			_ = b.WriteByte(',')
 		}
@@ -296,7 +296,7 @@ func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any b
 	b := bufio.NewWriterSize(q.w, 32<<10)
 	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
 	if q.format.metadata != "none" {
-		_, _ = b.WriteString(`"@odata.context":"` + q.contextURL(t.set.Name, shown(r), false) + `",`)
+		_, _ = b.WriteString(`"@odata.context":` + quote(q.contextURL(t.set.Name, shown(r), false)) + ",")
 	}
 	if r.Count {
 		_, _ = b.WriteString(`"@odata.count":` + strconv.FormatInt(p.count, 10) + ",")
@@ -314,8 +314,7 @@ func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any b
 	}
 	_ = b.WriteByte(']')
 	if p.more {
-		next, _ := json.Marshal(q.nextLink(r, p)) // a string always marshals
-		_, _ = b.WriteString(`,"@odata.nextLink":` + string(next))
+		_, _ = b.WriteString(`,"@odata.nextLink":` + quote(q.nextLink(r, p)))
 	}
 	_, _ = b.WriteString("}\n")
 	return gone(b.Flush())

@@ -472,7 +472,7 @@ func TestPaging(t *testing.T) {
 }
 
 // walk follows next links to the end and lists the products.
-func (s *shop) walk(t *testing.T, path string) string {
+func (s *shop) walk(t tester, path string) string {
 	var all []string
 	for range 20 {
 		a := s.get(t, path)

@@ -85,23 +85,12 @@ func New(o Options) *Service {
 		o.Log = slog.Default()
 	}
 	d := DefaultLimits
-	if o.Limits.PageSize == 0 {
-		o.Limits.PageSize = d.PageSize
-	}
-	if o.Limits.ExpandDepth == 0 {
-		o.Limits.ExpandDepth = d.ExpandDepth
-	}
-	if o.Limits.Expands == 0 {
-		o.Limits.Expands = d.Expands
-	}
-	if o.Limits.Reads == 0 {
-		o.Limits.Reads = d.Reads
-	}
+	o.Limits.Limits = o.Limits.OrDefault()
 	if o.Limits.Body == 0 {
-		o.Limits.Body = d.Body
+		o.Limits.Body = DefaultLimits.Body
 	}
 	if o.Limits.Statement == 0 {
-		o.Limits.Statement = d.Statement
+		o.Limits.Statement = DefaultLimits.Statement
 	}
 	if o.Limits.BatchBody == 0 {
 		o.Limits.BatchBody = d.BatchBody

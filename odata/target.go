@@ -14,6 +14,7 @@ import (
 type target struct {
 	set       *set // nil for an unbound operation
 	single    bool
+	keyed     bool            // addressed by key
 	key       []uri.Argument  // of a single entity addressed by key
 	nav       *edm.Navigation // how link leads here
 	link      *target         // the entity the resource is related to
@@ -57,7 +58,7 @@ func (q *request) resolve(segments []uri.Segment) (*target, error) {
 	}
 	t := &target{set: x}
 	if first.Parens {
-		t.single, t.key = true, first.Args
+		t.single, t.keyed, t.key = true, true, first.Args
 	}
 	var err error
 	for i, segment := range segments[1:] {
@@ -101,7 +102,7 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 			if !nav.Many {
 				return nil, fault.Newf(fault.NotFound, "%s is one entity and takes no key", segment.Name)
 			}
-			next.single, next.key = true, segment.Args
+			next.single, next.keyed, next.key = true, true, segment.Args
 		}
 		return next, nil
 	}
@@ -132,21 +133,23 @@ func (q *request) keyExpr(t *target, v *plan.Var) (plan.Expr, error) {
 	if len(t.key) != len(s.Key) {
 		return nil, notFound
 	}
+	given := map[*edm.Property]bool{}
 	var where plan.Expr
 	for _, arg := range t.key {
 		p := s.Key[0]
 		if arg.Name != "" {
 			p = s.Property(arg.Name)
 		}
-		if p == nil || !p.Key || arg.Name == "" && len(s.Key) > 1 {
+		if p == nil || !p.Key || given[p] || arg.Name == "" && len(s.Key) > 1 {
 			return nil, notFound
 		}
-		eq := &uri.Binary{Op: uri.Eq, L: &uri.Name{Name: p.Name}, R: arg.Value}
-		x, err := q.binder().Bind(eq, v, "key", q.query.Aliases, edm.Boolean)
-		if err != nil {
+		given[p] = true
+		value, err := q.binder().Bind(arg.Value, v, "key", q.query.Aliases, p.Type)
+		c, constant := value.(*plan.Const)
+		if err != nil || !constant || c.Value == nil {
 			return nil, notFound
 		}
-		where = plan.And(where, x)
+		where = plan.And(where, plan.Equal(v, p, c))
 	}
 	return where, nil
 }
@@ -156,7 +159,7 @@ func (q *request) entity(t *target, query *uri.Query) (*plan.Read, error) {
 	v := plan.Root(t.set.Type)
 	var where plan.Expr
 	var err error
-	if t.key != nil || t.link == nil {
+	if t.keyed || t.link == nil {
 		if where, err = q.keyExpr(t, v); err != nil {
 			return nil, err
 		}

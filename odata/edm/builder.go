@@ -1,6 +1,7 @@
 package edm
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -113,6 +114,11 @@ func tag(st reflect.StructTag) (options map[string]string, hidden bool) {
 	return options, false
 }
 
+func has(options map[string]string, name string) bool {
+	_, ok := options[name]
+	return ok
+}
+
 func (b *Builder) addField(s *Struct, f *schema.Field) error {
 	options, hidden := tag(f.Tag)
 	if hidden {
@@ -122,14 +128,14 @@ func (b *Builder) addField(s *Struct, f *schema.Field) error {
 	if n := options["name"]; n != "" {
 		p.Name = n
 	}
-	_, p.Computed = options["computed"]
-	_, p.Immutable = options["immutable"]
-	_, p.WriteOnly = options["writeonly"]
+	p.Computed = has(options, "computed")
+	p.Immutable = has(options, "immutable")
+	p.WriteOnly = has(options, "writeonly")
 	p.Nullable = f.FieldType.Kind() == reflect.Pointer || p.WriteOnly
 	if p.Column == "" && !p.WriteOnly {
 		return nil
 	}
-	if _, ok := options["dynamic"]; ok {
+	if has(options, "dynamic") {
 		p.JSON = true
 		s.Open, s.Dynamic = true, p
 		return nil
@@ -153,7 +159,7 @@ func (b *Builder) addField(s *Struct, f *schema.Field) error {
 	if p.Key {
 		s.Key = append(s.Key, p)
 	}
-	if _, ok := options["etag"]; ok {
+	if has(options, "etag") {
 		s.ETag = p
 	}
 	return nil
@@ -275,8 +281,11 @@ func (b *Builder) addJSONFields(s *Struct) error {
 }
 
 func (b *Builder) addJSONField(s *Struct, f reflect.StructField) error {
-	if _, hidden := tag(f.Tag); hidden || !f.IsExported() || f.Tag.Get("json") == "-" {
+	if !f.IsExported() || f.Tag.Get("json") == "-" {
 		return nil
+	}
+	if options, hidden := tag(f.Tag); hidden || has(options, "writeonly") {
+		return errors.New("a field inside a JSON column is hidden by json:\"-\" only, as the column is shown as it is")
 	}
 	t, err := b.jsonType(f.Type)
 	if err != nil {

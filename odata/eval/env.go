@@ -79,8 +79,10 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 // plain widens v to the Go type that stands for its Edm type.
 func plain(v any) any {
 	switch v := v.(type) {
-	case nil, bool, string, int64, float64, uuid.UUID, time.Time, json.Number, time.Duration:
+	case nil, bool, string, int64, float64, uuid.UUID, json.Number, time.Duration:
 		return v
+	case time.Time:
+		return v.UTC().Truncate(time.Microsecond)
 	}
 	switch x := reflect.ValueOf(v); x.Kind() {
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -91,6 +93,8 @@ func plain(v any) any {
 		return x.Float()
 	case reflect.String:
 		return x.String()
+	case reflect.Bool:
+		return x.Bool()
 	}
 	return v
 }

@@ -19,8 +19,9 @@ const instantForm = "2006-01-02T15:04:05.000000Z"
 // Encoder writes Go structs as OData JSON, the same JSON that a read of the
 // stored row gives.
 type Encoder struct {
-	Hide []string // properties of the entity that are not shown
-	buf  bytes.Buffer
+	Hide  []string // properties of the entity that are not shown
+	Plain bool     // without ETags
+	buf   bytes.Buffer
 }
 
 // Bytes is what was written.
@@ -40,7 +41,7 @@ func (e *Encoder) Members(s *edm.Struct, v reflect.Value) bool {
 		e.Raw(":")
 		sep = ","
 	}
-	if s.ETag != nil {
+	if s.ETag != nil && !e.Plain {
 		name("@odata.etag")
 		e.JSON(ETag(s, v))
 	}

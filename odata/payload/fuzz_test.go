@@ -9,7 +9,7 @@ import (
 	"leadloop/odata/payload"
 )
 
-type thing struct {
+type fuzzed struct {
 	ID     int64
 	Name   *string
 	Ratio  *float64
@@ -39,7 +39,7 @@ func FuzzDecode(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	s, err := edm.StructOf(&thing{})
+	s, err := edm.StructOf(&fuzzed{})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		_, _ = o.Control()
 		for _, mode := range []payload.Mode{payload.Create, payload.Update, payload.Replace} {
-			v := reflect.ValueOf(&thing{Place: &place{Street: "s"}, Labels: labels{"a": "1"}}).Elem()
+			v := reflect.ValueOf(&fuzzed{Place: &place{Street: "s"}, Labels: labels{"a": "1"}}).Elem()
 			d := payload.Decoder{Mode: mode, IEEE754Compatible: true}
 			if _, err := d.Entity(o, s, v); err != nil {
 				if fault.CodeOf(err) != fault.Invalid {
@@ -82,7 +82,7 @@ func again(t *testing.T, s *edm.Struct, d payload.Decoder, v reflect.Value) {
 		return // a dynamic property may have the name of a declared one in another case
 	}
 	d.Mode = payload.Create
-	other := reflect.ValueOf(&thing{}).Elem()
+	other := reflect.ValueOf(&fuzzed{}).Elem()
 	if _, err := d.Entity(o, s, other); err == nil && write(other) != text {
 		t.Errorf("wrote %s, then %s", text, write(other))
 	}

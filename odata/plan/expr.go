@@ -207,6 +207,11 @@ func Nullable(e Expr) bool {
 	return true
 }
 
+// Equal is the condition that the property p of v is c.
+func Equal(v *Var, p *edm.Property, c *Const) Expr {
+	return &Compare{Op: uri.Eq, L: &Prop{Var: v, Prop: p}, R: c}
+}
+
 // And joins conditions; nil ones are left out, and no condition gives nil.
 func And(conditions ...Expr) Expr {
 	var all Expr

@@ -95,6 +95,7 @@ func Functions() []*Function {
 	add("div", "div_duration", dur, dur, d)
 	add("divby", "div_duration", dur, dur, d)
 
+	list = append(list, toDouble)
 	for _, from := range []struct {
 		name string
 		t    edm.Type
@@ -114,6 +115,10 @@ func Functions() []*Function {
 	add("cast to Edm.TimeOfDay", "time", tod, at)
 	return list
 }
+
+// toDouble takes a number as a Double. The binder calls it where a number meets
+// a Double; expressions cannot name it.
+var toDouble = &Function{"to double", "double", []edm.Type{edm.Decimal}, edm.Double}
 
 // unserved are the canonical functions of OData 4.01 that are not served.
 var unserved = map[string]bool{"geo.distance": true, "geo.intersects": true, "geo.length": true}

@@ -1,22 +1,12 @@
 package plan
 
 import (
+	"slices"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/fault"
 	"leadloop/odata/uri"
 )
-
-// Limits bound what one request may ask for. A zero field takes the default.
-type Limits struct {
-	Expr        uri.Limits
-	PageSize    int // entities of one answer; further ones are behind a next link
-	ExpandDepth int // levels of $expand
-	Expands     int // expanded navigation properties in all
-	Reads       int // times that the transformations of one $apply read a set
-}
-
-// DefaultLimits suit a public service.
-var DefaultLimits = Limits{Expr: uri.DefaultLimits, PageSize: 1000, ExpandDepth: 6, Expands: 30, Reads: 64}
 
 // Read is one read: the entities Var stands for, those that satisfy Where and
 // that the caller may see, in Order.
@@ -158,6 +148,9 @@ func (b *Binder) Entity(v *Var, where Expr, q *uri.Query) (*Read, error) {
 
 // order binds $orderby and appends the key, so that the order is total.
 func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
+	if most := b.Limits.OrDefault().OrderBy; len(q.OrderBy) > most {
+		return nil, fault.Newf(fault.Invalid, "$orderby has more than %d terms (limit OrderBy)", most).At("$orderby")
+	}
 	terms, err := b.terms(v, q.OrderBy, "$orderby", q.Aliases)
 	if err != nil {
 		return nil, err
@@ -187,6 +180,9 @@ func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[s
 		}
 		if _, primitive := x.Type().(edm.Primitive); !primitive {
 			return nil, uri.Errorf(what, uri.At(x.Pos()), "%s has no order", x.Type())
+		}
+		if _, constant := x.(*Const); constant {
+			continue // it orders nothing
 		}
 		if x.Type() == edm.Untyped {
 			// A dynamic property may hold numbers in some rows and text in others.
@@ -218,7 +214,9 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 		case s.Nav(item.Name) != nil: // shown by $expand only, or else inline
 			inline[item.Name] = true
 		case s.TakesDynamic(item.Name):
-			show.Dynamics = append(show.Dynamics, item.Name)
+			if !slices.Contains(show.Dynamics, item.Name) {
+				show.Dynamics = append(show.Dynamics, item.Name)
+			}
 		default:
 			return show, uri.Errorf("$select", item.At, "%s has no property %q", s.Name, item.Name)
 		}

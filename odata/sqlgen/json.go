@@ -72,7 +72,6 @@ func (g *generator) dynamicText(v *plan.Var, show *plan.Projection) {
 type member struct {
 	name  string
 	write func()
-	last  bool // may stand last: it does not end in a brace
 }
 
 // members are the members of v's object, those that may end in a brace first.
@@ -80,17 +79,17 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 	list := make([]member, 0, len(show.Props)+len(show.Dynamics)+len(show.Expand)+1)
 	var scalars []member
 	if show.ETag {
-		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }, last: true})
+		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }})
 	}
 	for i := range show.Nested {
 		list = append(list, member{name: show.Nested[i].Name, write: func() { g.inline(&show.Nested[i]) }})
 	}
 	for _, p := range show.Props {
 		if typed(show, p) {
-			list = append(list, member{name: p.Name + "@odata.type", write: func() { g.w(quoteText("#" + p.Type.String()[len("Edm."):])) }, last: true})
+			list = append(list, member{name: p.Name + "@odata.type", write: func() { g.w(quoteText("#" + p.Type.String()[len("Edm."):])) }})
 		}
-		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
-		if show.Dynamic && m.last {
+		m := member{name: p.Name, write: func() { g.shown(v, p) }}
+		if show.Dynamic && !p.JSON {
 			scalars = append(scalars, m)
 		} else {
 			list = append(list, m)
@@ -135,18 +134,18 @@ func (g *generator) objectSQLite(v *plan.Var, show *plan.Projection) {
 func (g *generator) memberName(name string) { g.w(quoteText(name)) }
 
 // objectPostgres goes by a sub-select, as json_build_object takes at most 100
-// arguments.
+// arguments. Only names too long for a column's go by that, in pieces.
 func (g *generator) objectPostgres(v *plan.Var, show *plan.Projection) {
 	members := g.members(v, show)
-	if len(members) == 0 {
+	switch {
+	case len(members) == 0:
 		g.w("'{}'")
 		return
-	}
-	row := g.name(v) + "r"
-	if slices.ContainsFunc(members, func(m member) bool { return len(m.name) > maxName }) {
+	case slices.ContainsFunc(members, func(m member) bool { return len(m.name) > maxName }):
 		g.objectText(members)
 		return
 	}
+	row := g.name(v) + "r"
 	g.w("(SELECT row_to_json(", row, ")::text FROM (SELECT ")
 	for i, m := range members {
 		if i > 0 {
@@ -293,11 +292,13 @@ func (g *generator) text(x plan.Expr) {
 		value()
 		g.w(")::text")
 	case t == edm.Double || t == edm.Decimal:
-		g.w("CASE WHEN ")
+		g.w("CASE typeof(")
 		value()
-		g.w(" IS NOT NULL THEN printf('%!.17g', ")
+		g.w(") WHEN 'real' THEN printf('%!.17g', ")
 		value()
-		g.w(") END")
+		g.w(") ELSE CAST(")
+		value()
+		g.w(" AS TEXT) END")
 	default:
 		g.w("CAST(")
 		value()

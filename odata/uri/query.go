@@ -94,6 +94,9 @@ func ParseQuery(raw string, limits Limits) (*Query, error) {
 			if q.Aliases == nil {
 				q.Aliases = map[string]string{}
 			}
+			if _, given := q.Aliases[alias]; given {
+				return nil, fault.Newf(fault.Invalid, "%s is given twice", name).At(name)
+			}
 			q.Aliases[alias] = value
 			continue
 		}
