@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"leadloop/odata/edm"
@@ -169,15 +170,11 @@ func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	}
 	lt, rt := l.Type(), r.Type()
 	switch {
-	case lt == edm.Untyped && (rt == edm.Untyped || rt == edm.Null):
-		// Two dynamic properties compare as text; against null any value will do.
-		l = convert(l, edm.String)
-		if rt == edm.Untyped {
-			r = convert(r, edm.String)
-		}
+	case lt == edm.Null || rt == edm.Null:
 		return l, r, nil
-	case lt == edm.Null && rt == edm.Untyped:
-		return l, convert(r, edm.String), nil
+	case lt == edm.Untyped && rt == edm.Untyped:
+		// Two dynamic properties compare as text.
+		return convert(l, edm.String), convert(r, edm.String), nil
 	}
 	if y := alike(l, rt); y != nil && rt != edm.Null {
 		l, r = promote(y, r)
@@ -239,8 +236,12 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 			in.List[i] = double(c).(*Const)
 		}
 	}
-	if in.X.Type() == edm.Untyped {
-		in.X = convert(in.X, edm.String)
+	if isNaN(l) {
+		return &Const{typed{e.At, edm.Boolean}, false}, nil
+	}
+	if l.Type() == edm.Null {
+		null := slices.ContainsFunc(in.List, func(c *Const) bool { return c.Value == nil })
+		return &Const{typed{e.At, edm.Boolean}, null}, nil
 	}
 	return in, nil
 }
