@@ -54,6 +54,9 @@ func (q *request) shaped() bool { return q.query.Given["$select"] || q.query.Giv
 
 // checkShape checks the query options of a change before it is carried out.
 func (q *request) checkShape(x *set) error {
+	if len(q.query.Given) == 0 {
+		return nil
+	}
 	_, err := q.binder().Entity(plan.Root(x.Type), nil, q.query)
 	if fault.CodeOf(err) == fault.Forbidden {
 		return nil // it can be changed, and is not shown
