@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"leadloop/odata/sqlgen", "leadloop/odata/payload"},
 	{"leadloop/odata/eval"},
 	{"leadloop/odata/plan"},
-	{"leadloop/odata/edm", "leadloop/odata/uri"},
+	{"leadloop/odata/edm", "leadloop/odata/uri", "leadloop/odata/batch"},
 	{"leadloop/store"},
 	{"leadloop/migrations", "leadloop/odata/fault"},
 }

@@ -7,11 +7,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"reflect"
 	"strings"
 
-	"leadloop/odata/edm"
 	"leadloop/odata/fault"
 	"leadloop/odata/payload"
 	"leadloop/odata/plan"
@@ -19,208 +17,309 @@ import (
 	"leadloop/odata/uri"
 )
 
-// body reads and parses the request body, which must be one JSON object. An
-// empty body is an empty object where optional.
-func (q *request) body(optional bool) (*payload.Object, error) {
-	text, err := io.ReadAll(http.MaxBytesReader(q.w, q.Body, q.s.Limits.Body))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, fault.Newf(fault.TooLarge, "the body is larger than %d bytes (limit Body)", tooLarge.Limit)
-	}
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "the body could not be read")
-	}
-	if len(text) == 0 && optional {
-		return &payload.Object{}, nil
-	}
-	if contentType := q.Header.Get("Content-Type"); contentType != "" {
-		media, _, err := mime.ParseMediaType(contentType)
-		if err != nil || media != "application/json" {
-			return nil, fault.Newf(fault.Unsupported, "the body must be application/json, not %q", contentType)
+// handler carries out one method on a resource.
+type handler func(q *request, t *target) error
+
+// handlers are the methods that change the resource t.
+func (q *request) handlers(t *target) map[string]handler {
+	h := map[string]handler{}
+	switch x := t.set; {
+	case t.count:
+	case t.operation != nil:
+		if !t.operation.function {
+			h[http.MethodPost] = (*request).invoke
+		}
+	case t.ref:
+		return referenceHandlers(t)
+	case t.isProperty():
+		return propertyHandlers(t)
+	case t.single:
+		if x.update != nil {
+			h[http.MethodPatch], h[http.MethodPut] = (*request).patch, (*request).put
+		}
+		if x.remove != nil {
+			h[http.MethodDelete] = (*request).remove
+		}
+	default:
+		if x.create != nil {
+			h[http.MethodPost] = (*request).post
+		}
+		if x.create != nil || x.update != nil || x.remove != nil {
+			h[http.MethodPatch] = (*request).patchCollection
 		}
 	}
-	return payload.ParseObject(text)
+	return h
 }
 
-func (q *request) decoder(m payload.Mode) payload.Decoder {
-	compatible := strings.Contains(strings.ToLower(q.Header.Get("Content-Type")), "ieee754compatible=true")
-	return payload.Decoder{Mode: m, IEEE754Compatible: compatible}
+// change carries out a request that is not safe.
+func (q *request) change(t *target) error {
+	handlers := q.handlers(t)
+	h := handlers[q.Method]
+	if h == nil {
+		var allowed []string
+		if t.operation == nil || t.operation.function {
+			allowed = append(allowed, http.MethodGet)
+		}
+		for _, m := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if handlers[m] != nil {
+				allowed = append(allowed, m)
+			}
+		}
+		return q.notAllowed(allowed...)
+	}
+	if q.query.ID != "" && !t.ref {
+		return fault.New(fault.Invalid, "$id does not apply to this resource").At("$id")
+	}
+	if v := strings.TrimSpace(q.Header.Get("OData-Version")); v != "" && v != "4.0" && v != "4.01" {
+		return fault.Newf(fault.Invalid, "the body is of OData 4.0 or 4.01, not %q", v).At("OData-Version")
+	}
+	if err := q.readBody(); err != nil {
+		return err
+	}
+	return q.repeatably(t, func(q *request) error { return refused(h(q, t)) })
 }
 
-// post creates an entity (Protocol 4.01, section 11.4.2).
+// readBody reads the request body, so that it can be gone through again.
+func (q *request) readBody() (err error) {
+	q.payload, err = io.ReadAll(http.MaxBytesReader(q.w, q.Body, q.s.Limits.Body))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return fault.Newf(fault.TooLarge, "the body is larger than %d bytes (limit Body)", tooLarge.Limit)
+	}
+	if err != nil {
+		return fault.New(fault.Invalid, "the body could not be read")
+	}
+	return nil
+}
+
+// object parses the request body, which must be one JSON object. An empty body
+// is an empty object where optional.
+func (q *request) object(optional bool) (*payload.Object, error) {
+	if len(q.payload) == 0 && optional {
+		return &payload.Object{}, nil
+	}
+	if err := q.bodyIs("application/json"); err != nil {
+		return nil, err
+	}
+	return payload.ParseObject(q.payload)
+}
+
+// bodyIs checks that the Content-Type, if given, is media in UTF-8.
+func (q *request) bodyIs(media string) error {
+	if coding := q.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return fault.Newf(fault.Unsupported, "a body in the coding %q is not taken", coding)
+	}
+	given := q.Header.Get("Content-Type")
+	if given == "" {
+		return nil
+	}
+	is, parameters, err := mime.ParseMediaType(given)
+	if err != nil || is != media {
+		return fault.Newf(fault.Unsupported, "the body must be %s, not %q", media, given)
+	}
+	switch charset := strings.ToLower(parameters["charset"]); charset {
+	case "", "utf-8", "us-ascii":
+		return nil
+	default:
+		return fault.Newf(fault.Unsupported, "the body must be in UTF-8, not in %q", charset)
+	}
+}
+
+func (q *request) decoder(m payload.Mode, hide []string) payload.Decoder {
+	_, parameters, err := mime.ParseMediaType(q.Header.Get("Content-Type"))
+	compatible := err == nil && strings.EqualFold(parameters["ieee754compatible"], "true")
+	return payload.Decoder{Mode: m, IEEE754Compatible: compatible, Hide: hide}
+}
+
+// old reports whether the body is to be read by the rules of OData 4.0 (Protocol
+// 4.01, section 8.1.5).
+func (q *request) old() bool {
+	v := strings.TrimSpace(q.Header.Get("OData-Version"))
+	return v == "4.0" || v == "" && q.version == "4.0"
+}
+
+// post creates an entity, and relates it to the one that the path goes through
+// (Protocol 4.01, section 11.4.2).
 func (q *request) post(t *target) error {
-	o, err := q.body(false)
+	o, err := q.object(false)
 	if err != nil {
 		return err
 	}
-	entity := t.set.fresh()
-	v := reflect.ValueOf(entity).Elem()
-	if err := q.decoder(payload.Create).Entity(o, t.set.Type, v); err != nil {
+	if err := q.checkShape(t.set); err != nil {
 		return err
 	}
-	if err := t.set.create(q.Context(), entity); err != nil {
-		return err
+	run := func(q *request) error {
+		c := q.newChanges()
+		var to *bond
+		if t.link != nil {
+			parent, err := q.fetch(t.link)
+			if err != nil {
+				return err
+			}
+			to = &bond{t.nav, reflect.ValueOf(parent).Elem()}
+		}
+		v, shape, err := c.create(t.set, t.set.fresh(), o, to, 0)
+		if err != nil {
+			return err
+		}
+		return q.changed(http.StatusCreated, t.set, v, shape)
 	}
-	location := q.root() + t.set.Name + keyPath(t.set.Type, v)
-	q.w.Header().Set("Location", location)
-	if q.prefersReturn("minimal") {
-		q.w.Header().Set("OData-EntityId", location)
-		q.w.WriteHeader(http.StatusNoContent)
-		return nil
+	if t.link == nil && !o.Nests(t.set.Type) && !q.shaped() {
+		return run(q)
 	}
-	q.sendStruct(http.StatusCreated, q.contextURL(t.set.Name, "", true), t.set.Type, v)
-	return nil
+	return q.atomically(run)
 }
 
 // patch changes an entity (Protocol 4.01, section 11.4.3).
-func (q *request) patch(t *target) error {
-	o, err := q.body(false)
+func (q *request) patch(t *target) error { return q.revise(t, payload.Update) }
+
+// put replaces an entity.
+func (q *request) put(t *target) error { return q.revise(t, payload.Replace) }
+
+func (q *request) revise(t *target, mode payload.Mode) error {
+	o, err := q.object(false)
 	if err != nil {
 		return err
 	}
-	entity, err := q.load(t)
-	if err != nil {
+	if err := q.checkShape(t.set); err != nil {
 		return err
 	}
-	v := reflect.ValueOf(entity).Elem()
-	if err := q.decoder(payload.Update).Entity(o, t.set.Type, v); err != nil {
-		return err
-	}
-	if err := t.set.update(q.Context(), entity); err != nil {
-		return err
-	}
-	if q.prefersReturn("minimal") {
-		if tag := payload.ETag(t.set.Type, v); tag != "" {
-			q.w.Header().Set("ETag", tag)
+	run := func(q *request) error {
+		c := q.newChanges()
+		entity, err := q.load(t)
+		if fault.CodeOf(err) == fault.NotFound && t.set.upsert && t.key != nil && t.link == nil {
+			return q.insert(t, o)
 		}
-		q.w.WriteHeader(http.StatusNoContent)
-		return nil
+		if err != nil {
+			return err
+		}
+		shape, err := c.update(t.set, entity, o, mode, nil, 0)
+		if err == nil {
+			err = c.finish()
+		}
+		if err != nil {
+			return err
+		}
+		return q.changed(http.StatusOK, t.set, reflect.ValueOf(entity).Elem(), shape)
 	}
-	q.sendStruct(http.StatusOK, q.contextURL(t.set.Name, "", true), t.set.Type, v)
-	return nil
+	if t.set.outside && !o.Nests(t.set.Type) {
+		return run(q)
+	}
+	return q.atomically(run)
+}
+
+// insert creates the entity that an upsert did not find (Protocol 4.01, section
+// 11.4.4), unless If-Match says that it must be there.
+func (q *request) insert(t *target, o *payload.Object) error {
+	if q.Header.Get("If-Match") != "" {
+		return fault.New(fault.PreconditionFailed, "there is no entity with this key").At("If-Match")
+	}
+	if _, err := q.keyExpr(t, plan.Root(t.set.Type)); err != nil {
+		return err // no entity can have such a key
+	}
+	c := q.newChanges()
+	entity := t.set.fresh()
+	keyed, err := q.keyed(t, entity)
+	if err != nil {
+		return err
+	}
+	v, shape, err := c.create(t.set, entity, o.Without(keyed...), nil, 0)
+	if err != nil {
+		return err
+	}
+	return q.changed(http.StatusCreated, t.set, v, shape)
 }
 
 // remove deletes an entity (Protocol 4.01, section 11.4.5).
 func (q *request) remove(t *target) error {
-	entity, err := q.load(t)
-	if err != nil {
-		return err
-	}
-	if err := t.set.remove(q.Context(), entity); err != nil {
-		return err
-	}
-	q.w.WriteHeader(http.StatusNoContent)
-	return nil
+	return q.atomically(func(q *request) error {
+		entity, err := q.load(t)
+		if err != nil {
+			return err
+		}
+		if err := t.set.remove(q.Context(), entity); err != nil {
+			return err
+		}
+		q.w.WriteHeader(http.StatusNoContent)
+		return nil
+	})
 }
 
-// load reads the entity t, which the caller must be allowed to see, into a new
-// Go struct, and holds it against If-Match (Protocol 4.01, section 8.2.4).
+// load reads the entity t, and holds it against the request's preconditions.
 func (q *request) load(t *target) (any, error) {
-	ctx, cancel := context.WithTimeout(q.Context(), q.s.Limits.Statement)
-	defer cancel()
-	r, err := q.entity(t, &uri.Query{})
+	entity, err := q.fetch(t)
 	if err != nil {
 		return nil, err
 	}
-	entity := t.new()
-	found, err := q.scan(ctx, entity, r)
-	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", t.set.Name, err)
-	}
-	if !found {
-		return nil, notFound(t)
-	}
-	if match := q.Header.Get("If-Match"); match != "" && match != "*" {
-		if !matches(match, payload.ETag(t.set.Type, reflect.ValueOf(entity).Elem())) {
-			return nil, fault.New(fault.PreconditionFailed, "the entity has changed since it was read: read it again").At("If-Match")
-		}
-	}
-	return entity, nil
+	return entity, q.precondition(t.set, reflect.ValueOf(entity).Elem())
 }
 
-// scan reads the row of r into entity; found is false if there is none.
-func (q *request) scan(ctx context.Context, entity any, r *plan.Read) (found bool, err error) {
-	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Row(d, r) })
-	if err != nil {
-		return false, err
+// precondition holds the entity v against If-Match and If-None-Match (Protocol
+// 4.01, sections 8.2.4 and 8.2.5).
+func (q *request) precondition(x *set, v reflect.Value) error {
+	etag := payload.ETag(x.Type, v)
+	match, none := q.Header.Get("If-Match"), q.Header.Get("If-None-Match")
+	switch {
+	case match == "" && none == "" && x.requireIfMatch:
+		return fault.Newf(fault.PreconditionNeeded, "changes of %s need an If-Match header with the entity's ETag", x.Name).At("If-Match")
+	case match != "" && match != "*" && !matches(match, etag):
+		return fault.New(fault.PreconditionFailed, "the entity has changed since it was read: read it again").At("If-Match")
+	case none == "*":
+		return fault.New(fault.PreconditionFailed, "there is an entity with this key").At("If-None-Match")
+	case none != "" && matches(none, etag):
+		return fault.New(fault.PreconditionFailed, "the entity is still the one with this ETag").At("If-None-Match")
 	}
-	defer rows.Close()
-	if rows.Next() {
-		found = true
-		err = q.s.Read(ctx).ScanRows(rows, entity)
-	}
-	return found, errors.Join(err, rows.Err())
+	return nil
 }
 
 // matches reports whether one of the ETags of a header is etag, by the weak
 // comparison: all our ETags are weak.
 func matches(header, etag string) bool {
 	for item := range strings.SplitSeq(header, ",") {
-		if strings.TrimPrefix(strings.TrimSpace(item), "W/") == strings.TrimPrefix(etag, "W/") {
+		if etag != "" && strings.TrimPrefix(strings.TrimSpace(item), "W/") == strings.TrimPrefix(etag, "W/") {
 			return true
 		}
 	}
 	return false
 }
 
-// invoke runs an action (Protocol 4.01, section 11.5.4).
-func (q *request) invoke(t *target) error {
-	a := t.action
-	o, err := q.body(true)
+// fetch reads the entity t, which the caller must be allowed to see, into a new
+// Go struct. In a transaction nobody else changes it until that ends.
+func (q *request) fetch(t *target) (any, error) {
+	r, err := q.entity(t, &uri.Query{})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	params := reflect.New(a.params)
-	if a.paramsType != nil {
-		err = q.decoder(payload.Create).Entity(o, a.paramsType, params.Elem())
-	} else if len(o.Members) > 0 {
-		err = fault.Newf(fault.Invalid, "%s takes no parameters", a.name).At(o.Members[0].Name)
-	}
+	list, err := q.scan(t, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	entity, err := q.load(t)
-	if err != nil {
-		return err
+	if len(list) == 0 {
+		return nil, notFound(t)
 	}
-	result, err := a.run(q.Context(), entity, params.Interface())
-	if err != nil {
-		return err
-	}
-	if a.resultType == nil {
-		q.w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	s := a.resultType.(*edm.Struct)
-	contextURL := q.root() + "$metadata#" + s.String()
-	if s.IsEntity() {
-		contextURL = q.contextURL(q.s.model.SetOf(s).Name, "", true)
-	}
-	q.sendStruct(http.StatusOK, contextURL, s, reflect.Indirect(reflect.ValueOf(result)))
-	return nil
+	return list[0], nil
 }
 
-// sendStruct sends a Go struct of type s.
-func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v reflect.Value) {
-	var e payload.Encoder
-	e.Raw("{")
-	e.Members(s, v)
-	e.Raw("}")
-	q.sendEntity(status, contextURL, e.Bytes())
-}
-
-// keyPath is the key predicate of an entity in its canonical URL.
-func keyPath(s *edm.Struct, v reflect.Value) string {
-	parts := make([]string, len(s.Key))
-	for i, p := range s.Key {
-		text := fmt.Sprint(p.Value(v))
-		if p.Type == edm.String {
-			text = url.PathEscape(uri.Quote(text))
-		}
-		if len(s.Key) > 1 {
-			text = p.Name + "=" + text
-		}
-		parts[i] = text
+// scan reads the rows of r into new Go structs.
+func (q *request) scan(t *target, r *plan.Read) (list []any, err error) {
+	ctx, cancel := context.WithTimeout(q.Context(), q.s.Limits.Statement)
+	defer cancel()
+	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Rows(d, r, q.held) })
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", t.set.Name, err)
 	}
-	return "(" + strings.Join(parts, ",") + ")"
+	defer rows.Close()
+	db := q.s.Read(ctx)
+	for err == nil && rows.Next() {
+		entity := t.new()
+		err = db.ScanRows(rows, entity)
+		list = append(list, entity)
+	}
+	if err = errors.Join(err, rows.Err()); err != nil {
+		if ctx.Err() == context.DeadlineExceeded {
+			return nil, context.DeadlineExceeded // drivers say it each in their own way
+		}
+		return nil, fmt.Errorf("load %s: %w", t.set.Name, err)
+	}
+	return list, nil
 }

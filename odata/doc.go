@@ -10,20 +10,28 @@
 //		Name:   "Products",
 //		Access: func(ctx context.Context) (odata.Predicate, error) { return odata.All, nil },
 //		Create: shop.CreateProduct,
-//		Actions: []odata.Action{
-//			odata.Bound("Discount", shop.Discount),
-//		},
+//		Actions:   []odata.Operation{odata.Bound("Discount", shop.Discount)},
+//		Functions: []odata.Operation{odata.BoundToSet("Bestsellers", shop.Bestsellers)},
 //	})
+//	odata.AddActions(s, odata.Unbound("Close", shop.Close))
 //	if err := s.Build(); err != nil { … }
 //	http.Handle("/odata/", s)
 //
 // A read is planned against the model, with the caller's access predicate woven
 // in wherever a set is reached, and becomes one SQL statement whose rows are
 // finished JSON; they stream to the client with constant memory. A write is
-// decoded and checked against the model and handed to the set's function.
+// decoded and checked against the model and handed to the set's function. One
+// that speaks of several entities (related ones inside the body, references, a
+// delta payload) goes through the functions of their sets, all in one transaction
+// of Options.Write; see Transactions for a plain GORM database.
+//
+// $metadata (CSDL XML and CSDL JSON, for 4.0 and 4.01 clients) and openapi.json
+// are written from that same model, once: what a client reads there is what its
+// requests are checked against.
 //
 // The way of a request through the packages below: uri (text to syntax), plan
 // (syntax and model to a typed plan), sqlgen (plan to SQL), and back as rows.
 // Package eval runs the same expressions in Go, package payload reads and
-// writes bodies, package edm holds the model, package fault the errors.
+// writes bodies, package batch those of $batch, package edm holds the model,
+// package fault the errors.
 package odata

@@ -22,6 +22,7 @@ var statuses = map[fault.Code]int{
 	fault.Gone:               http.StatusGone,
 	fault.PreconditionFailed: http.StatusPreconditionFailed,
 	fault.PreconditionNeeded: http.StatusPreconditionRequired,
+	fault.FailedDependency:   http.StatusFailedDependency,
 	fault.TooLarge:           http.StatusRequestEntityTooLarge,
 	fault.Unsupported:        http.StatusUnsupportedMediaType,
 	fault.RateLimited:        http.StatusTooManyRequests,
@@ -54,9 +55,9 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error, log *slog.Log
 	var f *fault.Error
 	switch {
 	case errors.As(err, &f):
-	case r.Context().Err() != nil:
+	case errors.Is(r.Context().Err(), context.Canceled):
 		return // the client is gone
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), r.Context().Err() != nil:
 		f = fault.New(fault.Unavailable, "the answer took too long (limit Statement); ask for less or try again")
 		w.Header().Set("Retry-After", "5")
 	default:

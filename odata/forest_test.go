@@ -26,7 +26,7 @@ type (
 		Height   *float64
 		Due      *time.Time
 		Soil     Soil           `gorm:"serializer:json"`
-		Settings Settings       `gorm:"serializer:json"`
+		Settings Signs       `gorm:"serializer:json"`
 		Rings    []Ring         `gorm:"serializer:json"`
 		Numbers  []int64        `gorm:"serializer:json"`
 		Extra    map[string]any `gorm:"serializer:json;type:jsonb" odata:"dynamic"`
@@ -50,7 +50,7 @@ type (
 		Layer Layer
 	}
 
-	Settings map[string]any
+	Signs map[string]any
 
 	Nest struct {
 		Code   string `gorm:"primaryKey"`
@@ -98,7 +98,7 @@ func newForest(t testing.TB, dialect string, limits odata.Limits) *shop {
 			}
 			return odata.All, nil
 		},
-		Actions: []odata.Action{odata.Bound("Fell", func(context.Context, *Tree, odata.None) (odata.None, error) { return odata.None{}, nil })},
+		Actions: []odata.Operation{odata.Bound("Fell", func(context.Context, *Tree, odata.None) (odata.None, error) { return odata.None{}, nil })},
 	})
 	odata.Add(s.Service, odata.Set[Nest]{Name: "Nests", Access: all})
 	odata.Add(s.Service, odata.Set[Visit]{Name: "Visits", Access: all})
@@ -117,7 +117,7 @@ func (s *shop) plant(t testing.TB) {
 		n := int64(i + 1)
 		tree := Tree{
 			ID: n, Name: "t" + string(rune('0'+n)), Soil: Soil{Kind: "clay", Layer: &Layer{Depth: n, Stony: n%2 == 0}},
-			Settings: Settings{"URL": "http://t", "Tags": []any{"x", n}},
+			Settings: Signs{"URL": "http://t", "Tags": []any{"x", n}},
 			Rings:    []Ring{{Year: 2000 + n, Width: 0.5}, {Year: 1990, Width: 1.25, Layer: Layer{Depth: n}}, {Year: 2010, Width: 1}},
 			Numbers:  []int64{3, n, 10},
 			Extra:    map[string]any{"Colour": "green"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -28,6 +29,9 @@ func (q *request) get(t *target) error {
 		err = q.getCount(ctx, t)
 	default:
 		err = q.getCollection(ctx, t)
+	}
+	if overflows(err) {
+		return fault.New(fault.Invalid, "a sum or another number of this answer is too large for its type")
 	}
 	if err != nil && ctx.Err() == context.DeadlineExceeded {
 		// Drivers report an interrupted statement each in their own way.
@@ -66,23 +70,7 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 		return err
 	}
 	q.shape(&r.Show)
-	var body sql.RawBytes
-	var text []byte
-	found := false
-	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Select(d, r) })
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if rows.Next() {
-		found = true
-		if err = rows.Scan(&body); err == nil {
-			text = append(text, body...)
-		}
-	}
-	if err == nil {
-		err = rows.Err()
-	}
+	text, found, err := q.json(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -93,10 +81,27 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 	return nil
 }
 
+// json reads the entity of r as JSON; found is false if there is none.
+func (q *request) json(ctx context.Context, r *plan.Read) (text []byte, found bool, err error) {
+	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Select(d, r) })
+	if err != nil {
+		return nil, false, err
+	}
+	defer rows.Close()
+	if rows.Next() {
+		var body sql.RawBytes
+		found = true
+		if err = rows.Scan(&body); err == nil {
+			text = append(text, body...)
+		}
+	}
+	return text, found, errors.Join(err, rows.Err())
+}
+
 // missing answers for a single entity that is not there: a single-valued
 // navigation property of an entity that is there leads to null.
 func (q *request) missing(ctx context.Context, t *target) error {
-	if t.link != nil && t.key == nil {
+	if t.link != nil && !t.keyed {
 		if err := q.mustExist(ctx, t.link); err != nil {
 			return err
 		}
@@ -137,7 +142,7 @@ func (q *request) sendEntity(status int, contextURL string, text []byte) {
 	if q.format.metadata == "none" {
 		_, _ = b.Write(text)
 	} else {
-		_, _ = b.WriteString(`{"@odata.context":"` + contextURL + `"`)
+		_, _ = b.WriteString(`{"@odata.context":` + quote(contextURL))
 		if len(text) > 2 {
 			_ = b.WriteByte(',')
 		}
@@ -161,10 +166,16 @@ func etagOf(text []byte) string {
 // shape fits a projection to the representation asked for.
 func (q *request) shape(show *plan.Projection) {
 	if q.format.metadata == "none" {
-		show.ETag = false
+		show.ETag, show.Types = false, false
 	}
 	for _, x := range show.Expand {
 		q.shape(&x.Read.Show)
+	}
+	for i := range show.Nested {
+		q.shape(&show.Nested[i].Show)
+	}
+	for i := range show.Shapes {
+		q.shape(&show.Shapes[i].Show)
 	}
 }
 
@@ -178,7 +189,7 @@ func (q *request) collection(t *target) (*plan.Read, error) {
 }
 
 // ofCount are the options that apply to /$count.
-var ofCount = map[string]bool{"$filter": true, "$search": true, "$compute": true, "$format": true, "$schemaversion": true}
+var ofCount = map[string]bool{"$filter": true, "$apply": true, "$search": true, "$compute": true, "$format": true, "$schemaversion": true}
 
 func (q *request) getCount(ctx context.Context, t *target) error {
 	for option := range q.query.Given {
@@ -288,7 +299,7 @@ func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any b
 	b := bufio.NewWriterSize(q.w, 32<<10)
 	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
 	if q.format.metadata != "none" {
-		_, _ = b.WriteString(`"@odata.context":"` + q.contextURL(t.set.Name, shown(r), false) + `",`)
+		_, _ = b.WriteString(`"@odata.context":` + quote(q.contextURL(t.set.Name, shown(r), false)) + ",")
 	}
 	if r.Count {
 		_, _ = b.WriteString(`"@odata.count":` + strconv.FormatInt(p.count, 10) + ",")
@@ -306,8 +317,7 @@ func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any b
 	}
 	_ = b.WriteByte(']')
 	if p.more {
-		next, _ := json.Marshal(q.nextLink(r, p)) // a string always marshals
-		_, _ = b.WriteString(`,"@odata.nextLink":` + string(next))
+		_, _ = b.WriteString(`,"@odata.nextLink":` + quote(q.nextLink(r, p)))
 	}
 	_, _ = b.WriteString("}\n")
 	return gone(b.Flush())
@@ -347,9 +357,19 @@ func shown(r *plan.Read) string {
 	return "(" + list + ")"
 }
 
-func selectList(show *plan.Projection) string {
+func selectList(show *plan.Projection) string { return strings.Join(selectItems(show), ",") }
+
+func selectItems(show *plan.Projection) []string {
+	if show.Shapes != nil {
+		return commonItems(show.Shapes)
+	}
 	var parts []string
-	if !show.All {
+	for i := range show.Nested {
+		parts = append(parts, show.Nested[i].Name+"("+selectList(&show.Nested[i].Show)+")")
+	}
+	if show.All {
+		parts = append(parts, computed(show)...)
+	} else {
 		for _, p := range show.Props {
 			parts = append(parts, p.Name)
 		}
@@ -358,5 +378,5 @@ func selectList(show *plan.Projection) string {
 	for _, x := range show.Expand {
 		parts = append(parts, x.Name+"("+selectList(&x.Read.Show)+")")
 	}
-	return strings.Join(parts, ",")
+	return parts
 }

@@ -203,6 +203,31 @@ var expressions = []struct{ filter, want string }{
 	{"Name in @names", "1 4"},
 	{"Stock eq @stock", "1 5"},
 	{"Name eq @deep", "1"},
+	{"'red' eq Color", "1"},
+	{"Nested ne null", "3"},
+	{"Nested in (null)", "1 2 4 5"},
+	{"length(Nested) ge 0", ""},
+	{"Weight eq 2.5e2", "2"},
+	{"Weight in (null,2.5e2)", "2 4 5"},
+	{"Weight gt -INF", "1 2 3"},
+	{"Weight lt 9007199254740993", "1 2 3"},
+	{"Color eq 2026-01-01", ""},
+	{"Color ne 2026-01-01T00:00:00Z and Color ne 00000000-0000-0000-0000-000000000001", "1 2 3 4 5"},
+	// Functions of null are null; NaN equals nothing.
+	{"endswith(Color,'')", "1 2 5"},
+	{"tolower(Color) eq null", "3 4"},
+	{"toupper(Color) eq ''", ""},
+	{"not startswith(Color,'r')", "2 5"},
+	{"contains(Color,'x') ne true", "1 2 3 4 5"},
+	{"Price eq NaN or NaN eq NaN or NaN in (NaN,null) or Price in (NaN)", ""},
+	{"Price ne NaN", "1 2 3 4 5"},
+	{"null in (1,null)", "1 2 3 4 5"},
+	{"null in (1,2)", ""},
+	// Whole numbers and Doubles.
+	{"Stock eq 1e1", "1 5"},
+	{"Stock in (1e1,0)", "1 4 5"},
+	{"Price in (1,1.5,1e3)", "1 4"},
+	{"Price eq '1.5'", "1"},
 	// What only a database can follow.
 	{"Maker/Name eq 'Aleph'", "1 2"},
 	{"Maker/Country eq null", "3 4 5"},
@@ -472,7 +497,7 @@ func TestPaging(t *testing.T) {
 }
 
 // walk follows next links to the end and lists the products.
-func (s *shop) walk(t *testing.T, path string) string {
+func (s *shop) walk(t tester, path string) string {
 	var all []string
 	for range 20 {
 		a := s.get(t, path)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"leadloop/odata/fault"
+	"leadloop/odata/payload"
 )
 
 // format is the representation of an answer.
@@ -94,7 +95,7 @@ func (q *request) serviceDocument() error {
 	var b strings.Builder
 	b.WriteString("{")
 	if q.format.metadata != "none" {
-		b.WriteString(`"@odata.context":"` + q.root() + `$metadata",`)
+		b.WriteString(`"@odata.context":` + quote(q.root()+"$metadata") + ",")
 	}
 	b.WriteString(`"value":[`)
 	for i, es := range q.s.model.Sets {
@@ -107,6 +108,13 @@ func (q *request) serviceDocument() error {
 	q.begin(http.StatusOK)
 	_, err := q.w.Write([]byte(b.String()))
 	return gone(err)
+}
+
+// quote writes a JSON string.
+func quote(s string) string {
+	var e payload.Encoder
+	e.JSON(s)
+	return string(e.Bytes())
 }
 
 // gone drops the error of writing to a client that left.

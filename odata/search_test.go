@@ -163,7 +163,7 @@ func TestSearch(t *testing.T) {
 					t.Errorf("%s: got %q, want %q %s", c.search, a.names("ID"), c.want, a.body)
 				}
 			}
-			s.golden(t, []golden{
+			s.wanted(t, []wanted{
 				{"/People/$count?$search=noa", "2"},
 				{"/People?$search=noa&$count=true&$top=1&$select=ID", `{"@odata.count":2,"value":[{"ID":2}]}`},
 				{"/People?$search=noa&$filter=TownID eq 1&$select=ID", `{"value":[{"ID":2}]}`},

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"reflect"
 	"strings"
 	"time"
 
@@ -29,31 +28,56 @@ type Options struct {
 	// SchemaVersion is the version of the model that $schemaversion may ask for; "" if
 	// it has none.
 	SchemaVersion string
+	// Write runs f in one transaction, which commits if f returns nil and has no
+	// effect if it does not: contexts derived from the one given to f read (with
+	// Read) and write (in the sets' functions) in it. It may run f more than once.
+	// Without it there are no atomic groups in a batch, and no changes of several
+	// entities in one request: they answer 501.
+	Write func(ctx context.Context, f func(ctx context.Context) error) error
+	// Repeats remembers the answers of repeatable requests. Nil, or no Write: they
+	// are refused.
+	Repeats Repeats
 	// Limits bound what a request may ask for; zero fields take the defaults.
 	Limits Limits
 	// Now is the clock; nil takes time.Now.
 	Now func() time.Time
 	// Log gets errors that are not the caller's; nil takes slog.Default.
 	Log *slog.Logger
+	// Title and Version head the OpenAPI document.
+	Title, Version string
+	// Security are the ways to sign in, each of which is enough, for the OpenAPI
+	// document: a name and a security scheme object (OpenAPI 3.1, section 4.8.27).
+	Security map[string]any
 }
 
 // Limits bound what one request may cost.
 type Limits struct {
 	plan.Limits
 	Body      int64         // bytes of a request body
-	Statement time.Duration // of one read
+	Statement time.Duration // of one read, and of an atomic group in a batch
+	BatchBody int64         // bytes of a batch's body, and of an atomic group's answers
+	// BatchParts is how many requests a batch may hold, ChangeSet how many of them
+	// one change set or atomicity group.
+	BatchParts, ChangeSet int
+	Changes               int           // entities that one request may change
+	Repeats               time.Duration // how long the answer of a repeatable request is remembered
 }
 
 // DefaultLimits suit a public service.
-var DefaultLimits = Limits{Limits: plan.DefaultLimits, Body: 1 << 20, Statement: 10 * time.Second}
+var DefaultLimits = Limits{
+	Limits: plan.DefaultLimits, Body: 1 << 20, Statement: 10 * time.Second,
+	BatchBody: 8 << 20, BatchParts: 1000, ChangeSet: 500, Changes: 1000, Repeats: 24 * time.Hour,
+}
 
 // Service is an OData service: an http.Handler for all paths under its prefix.
 type Service struct {
 	Options
-	builder *edm.Builder
-	sets    map[string]*set
-	model   *edm.Model
-	errs    []error
+	builder   *edm.Builder
+	sets      map[string]*set
+	imports   []*operation // the unbound operations
+	model     *edm.Model
+	documents map[document]*description
+	errs      []error
 }
 
 // New returns a Service without entity sets.
@@ -65,23 +89,27 @@ func New(o Options) *Service {
 		o.Log = slog.Default()
 	}
 	d := DefaultLimits
-	if o.Limits.PageSize == 0 {
-		o.Limits.PageSize = d.PageSize
-	}
-	if o.Limits.ExpandPageSize == 0 {
-		o.Limits.ExpandPageSize = d.ExpandPageSize
-	}
-	if o.Limits.ExpandDepth == 0 {
-		o.Limits.ExpandDepth = d.ExpandDepth
-	}
-	if o.Limits.Expands == 0 {
-		o.Limits.Expands = d.Expands
-	}
+	o.Limits.Limits = o.Limits.OrDefault()
 	if o.Limits.Body == 0 {
-		o.Limits.Body = d.Body
+		o.Limits.Body = DefaultLimits.Body
 	}
 	if o.Limits.Statement == 0 {
-		o.Limits.Statement = d.Statement
+		o.Limits.Statement = DefaultLimits.Statement
+	}
+	if o.Limits.BatchBody == 0 {
+		o.Limits.BatchBody = d.BatchBody
+	}
+	if o.Limits.BatchParts == 0 {
+		o.Limits.BatchParts = d.BatchParts
+	}
+	if o.Limits.ChangeSet == 0 {
+		o.Limits.ChangeSet = d.ChangeSet
+	}
+	if o.Limits.Changes == 0 {
+		o.Limits.Changes = d.Changes
+	}
+	if o.Limits.Repeats == 0 {
+		o.Limits.Repeats = d.Repeats
 	}
 	return &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
 }
@@ -97,45 +125,27 @@ func (s *Service) Build() error {
 	}
 	for _, es := range model.Sets {
 		x := s.sets[es.Name]
-		for _, a := range x.actions {
-			if err := s.declare(x, a); err != nil {
-				return err
-			}
-		}
 		if x.access == nil {
 			return errors.New("odata: the set " + es.Name + " has no Access")
 		}
+		if err := x.checkUpsert(); err != nil {
+			return err
+		}
+		for _, o := range x.operations {
+			if err := s.declare(x, o); err != nil {
+				return err
+			}
+		}
+		es.Annotations = append(s.announceSet(x), es.Annotations...)
 	}
+	for _, o := range s.imports {
+		if err := s.declare(nil, o); err != nil {
+			return err
+		}
+	}
+	model.Annotations = s.announce()
 	s.model = model
-	return nil
-}
-
-// declare adds a bound action to the model.
-func (s *Service) declare(x *set, a *action) error {
-	op := &edm.Operation{Name: a.name, Binding: x.Type}
-	none := reflect.TypeFor[None]()
-	if a.params != none {
-		var err error
-		if a.paramsType, err = s.builder.Parameters(reflect.Zero(a.params).Interface()); err != nil {
-			return err
-		}
-		for _, p := range a.paramsType.Properties {
-			op.Parameters = append(op.Parameters, edm.Parameter{Name: p.Name, Type: p.Type, Nullable: true})
-		}
-	}
-	if a.result != none {
-		result := a.result
-		for result.Kind() == reflect.Pointer {
-			result = result.Elem()
-		}
-		t, err := s.builder.ComplexType(reflect.Zero(result).Interface())
-		if err != nil {
-			return err
-		}
-		a.resultType, op.Returns = t, t
-	}
-	s.builder.Operation(op)
-	return nil
+	return s.describe()
 }
 
 // Model is the service's model; nil before Build.
@@ -149,16 +159,19 @@ type request struct {
 	query   *uri.Query
 	version string // of OData, that the answer speaks
 	format  format
+	payload []byte // the body of a change
+	held    bool   // inside Options.Write: the answer waits for its end
 }
 
 // ServeHTTP serves one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{Request: r, s: s, w: w, version: "4.01"}
+	q := &request{Request: r, s: s, w: w, version: "4.01", held: inGroup(r.Context())}
 	if strings.TrimSpace(r.Header.Get("OData-MaxVersion")) == "4.0" {
 		q.version = "4.0"
 	}
 	w.Header().Set("OData-Version", q.version)
 	if err := q.serve(); err != nil {
+		noteFailure(r.Context(), err)
 		WriteError(w, r, err, s.Log)
 	}
 }
@@ -168,12 +181,18 @@ func (q *request) serve() error {
 	if !ok || path != "" && path[0] != '/' {
 		return fault.Newf(fault.NotFound, "no resource has the address %q", q.URL.Path)
 	}
-	if path == "/$metadata" || path == "/$metadata/" {
+	switch path {
+	case "/$metadata", "/$metadata/":
 		options := q.URL.Query()
 		if err := q.ofSchema(cmp.Or(options.Get("$schemaversion"), options.Get("schemaversion"))); err != nil {
 			return err
 		}
 		return q.metadata()
+	case "/openapi.json":
+		return q.openAPI()
+	}
+	if path == "/$batch" || path == "/$batch/" {
+		return q.batch()
 	}
 	var err error
 	if q.query, err = uri.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {
@@ -213,39 +232,20 @@ func (q *request) ofSchema(version string) error {
 
 // dispatch calls what the method asks for of the resource.
 func (q *request) dispatch(t *target) error {
+	read := q.Method == http.MethodGet || q.Method == http.MethodHead
 	switch {
-	case t.action != nil:
-		if q.Method != http.MethodPost {
-			return q.notAllowed(http.MethodPost)
-		}
+	case t.operation != nil && (t.operation.function || read):
 		return q.invoke(t)
-	case q.Method == http.MethodGet || q.Method == http.MethodHead:
-		return q.get(t)
-	case t.count || t.link != nil:
-		return q.notAllowed(http.MethodGet)
+	case !read:
+		return q.change(t)
+	case t.ref:
+		return fault.New(fault.NotImplemented, "reading $ref is not served")
+	case t.isProperty():
+		return fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", t.propertyName())
+	case q.query.ID != "":
+		return fault.New(fault.NotImplemented, "the query option $id is not served here").At("$id")
 	}
-	type handler = func(*target) error
-	handlers := map[string]handler{}
-	if t.single {
-		if t.set.update != nil {
-			handlers[http.MethodPatch] = q.patch
-		}
-		if t.set.remove != nil {
-			handlers[http.MethodDelete] = q.remove
-		}
-	} else if t.set.create != nil {
-		handlers[http.MethodPost] = q.post
-	}
-	if h := handlers[q.Method]; h != nil {
-		return h(t)
-	}
-	allowed := []string{http.MethodGet}
-	for _, m := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
-		if handlers[m] != nil {
-			allowed = append(allowed, m)
-		}
-	}
-	return q.notAllowed(allowed...)
+	return q.get(t)
 }
 
 func (q *request) notAllowed(methods ...string) error {

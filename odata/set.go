@@ -2,8 +2,8 @@ package odata
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"reflect"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
@@ -33,25 +33,55 @@ type Set[T any] struct {
 	// New returns an entity with the defaults of a new one; nil takes T's zero.
 	New func() *T
 	// Create stores a new entity. It gets the decoded body and fills in what the
-	// server sets, such as the key.
+	// server sets, such as the key. A foreign key that the body gives as a plain
+	// property is for Create and Update to check; one that it gives as a reference
+	// leads to an entity that the caller may see.
 	Create func(ctx context.Context, entity *T) error
 	// Update stores an entity that was read and then changed by the body.
 	Update func(ctx context.Context, entity *T) error
 	// Delete removes an entity.
 	Delete func(ctx context.Context, entity *T) error
-	// Actions are the actions bound to one entity of the set.
-	Actions []Action
+	// Upsert lets PUT and PATCH create the entity whose key the URL gives, where
+	// there is none. The key must be the clients' to give.
+	Upsert bool
+	// RequireIfMatch refuses changes of entities without an If-Match header.
+	RequireIfMatch bool
+	// Outside says that Create and Update do slow work, such as hashing a password,
+	// and so are kept out of Options.Write where one entity alone is changed. They
+	// must then guard against concurrent changes themselves.
+	Outside bool
+	// Actions and Functions are bound to one entity of the set or to the set;
+	// functions have no side effects.
+	Actions   []Operation
+	Functions []Operation
+	// Description tells in the metadata what is in the set.
+	Description string
+	// Annotations say more about the set, by terms of public vocabularies.
+	Annotations []edm.Annotation
 }
 
 // set is a Set without its type parameter.
 type set struct {
 	*edm.EntitySet
-	access  func(ctx context.Context) (Predicate, error)
-	fresh   func() any // a pointer to a struct
-	create  func(ctx context.Context, entity any) error
-	update  func(ctx context.Context, entity any) error
-	remove  func(ctx context.Context, entity any) error
-	actions map[string]*action
+	access      func(ctx context.Context) (Predicate, error)
+	fresh       func() any // a pointer to a struct
+	create      func(ctx context.Context, entity any) error
+	update      func(ctx context.Context, entity any) error
+	remove      func(ctx context.Context, entity any) error
+	operations  []*operation
+	description string
+
+	upsert, requireIfMatch, outside bool
+}
+
+// checkUpsert returns an error where a set takes upserts and cannot.
+func (x *set) checkUpsert() error {
+	for _, p := range x.Type.Key {
+		if x.upsert && (p.Computed || x.create == nil || x.update == nil) {
+			return errors.New("odata: the set " + x.Name + " has Upsert and needs Create, Update and a key that is not computed")
+		}
+	}
+	return nil
 }
 
 // Add adds an entity set to the service. It panics when called after Build.
@@ -66,21 +96,27 @@ func Add[T any](s *Service, d Set[T]) {
 		}
 		for _, name := range d.Search {
 			p := es.Type.Property(name)
-			if p == nil {
-				return fmt.Errorf("entity set %s: Search names %q, which is no property", d.Name, name)
+			if p == nil || len(es.Type.Key) != 1 {
+				return fmt.Errorf("entity set %s: Search names %q, which is no property, or the key is none of one part", d.Name, name)
 			}
 			es.Type.Search = append(es.Type.Search, p)
 		}
-		x := &set{EntitySet: es, access: d.Access, actions: map[string]*action{}}
+		x := &set{EntitySet: es, access: d.Access, description: d.Description}
 		x.fresh = func() any { return new(T) }
 		if d.New != nil {
 			x.fresh = func() any { return d.New() }
 		}
+		x.upsert, x.requireIfMatch, x.outside = d.Upsert, d.RequireIfMatch, d.Outside
 		x.create, x.update, x.remove = erase(d.Create), erase(d.Update), erase(d.Delete)
+		es.Insertable, es.Updatable, es.Deletable = x.create != nil, x.update != nil, x.remove != nil
+		es.Annotations = d.Annotations
 		s.sets[es.Name] = x
-		for i := range d.Actions {
-			a := d.Actions[i].action
-			x.actions[a.name] = &a
+		for _, o := range d.Actions {
+			x.operations = append(x.operations, &o.operation)
+		}
+		for _, o := range d.Functions {
+			o.function = true
+			x.operations = append(x.operations, &o.operation)
 		}
 		return nil
 	}())
@@ -92,37 +128,4 @@ func erase[T any](f func(context.Context, *T) error) func(context.Context, any) 
 		return nil
 	}
 	return func(ctx context.Context, entity any) error { return f(ctx, entity.(*T)) }
-}
-
-// Action is an action bound to an entity, made by Bound.
-type Action struct{ action }
-
-type action struct {
-	name   string
-	entity reflect.Type // what it is bound to
-	params reflect.Type
-	result reflect.Type
-	run    func(ctx context.Context, entity, params any) (any, error)
-
-	paramsType *edm.Struct
-	resultType edm.Type // nil: no content
-}
-
-// None is the parameter type of an action without parameters, and the result
-// type of one without a result.
-type None struct{}
-
-// Bound declares an action on entities of type T: run gets the entity and the
-// parameters, which are the fields of the struct P, and returns a struct R (an
-// entity or a complex value). The entity is one that the caller may read.
-func Bound[T, P, R any](name string, run func(ctx context.Context, entity *T, params P) (R, error)) Action {
-	return Action{action{
-		name:   name,
-		entity: reflect.TypeFor[T](),
-		params: reflect.TypeFor[P](),
-		result: reflect.TypeFor[R](),
-		run: func(ctx context.Context, entity, params any) (any, error) {
-			return run(ctx, entity.(*T), *params.(*P))
-		},
-	}}
 }

@@ -174,8 +174,15 @@ type answer struct {
 	json   map[string]any
 }
 
+// tester is what *testing.T and *rapid.T have in common.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Context() context.Context
+}
+
 // do sends "METHOD path" with a body and headers ("Name: value").
-func (s *shop) do(t testing.TB, ctx context.Context, request, body string, headers ...string) answer {
+func (s *shop) do(t tester, ctx context.Context, request, body string, headers ...string) answer {
 	t.Helper()
 	method, path, _ := strings.Cut(request, " ")
 	r := httptest.NewRequestWithContext(ctx, method, "http://shop.test/shop"+strings.NewReplacer(" ", "%20", "\"", "%22").Replace(path), strings.NewReader(body))
@@ -196,7 +203,7 @@ func (s *shop) do(t testing.TB, ctx context.Context, request, body string, heade
 	return a
 }
 
-func (s *shop) get(t testing.TB, path string) answer {
+func (s *shop) get(t tester, path string) answer {
 	t.Helper()
 	return s.do(t, t.Context(), "GET "+path, "")
 }

@@ -12,13 +12,35 @@ import (
 
 // target is the resource that a path leads to.
 type target struct {
-	set    *set
-	single bool
-	key    []uri.Argument  // of a single entity addressed by key
-	nav    *edm.Navigation // how link leads here
-	link   *target         // the entity the resource is related to
-	count  bool
-	action *action
+	set       *set // nil for an unbound operation
+	single    bool
+	keyed     bool            // addressed by key
+	key       []uri.Argument  // of a single entity addressed by key
+	nav       *edm.Navigation // how link leads here
+	link      *target         // the entity the resource is related to
+	count     bool
+	operation *operation  // bound to what the rest says
+	arguments uri.Segment // of the operation
+
+	ref     bool            // the reference to the entity, or the references to the entities
+	props   []*edm.Property // the path to a property of the entity
+	dynamic string          // or the dynamic property
+	raw     bool            // its raw value
+}
+
+// isProperty reports whether t is a property of an entity.
+func (t *target) isProperty() bool { return len(t.props) > 0 || t.dynamic != "" }
+
+// propertyName is the path of the property t.
+func (t *target) propertyName() string {
+	names := make([]string, 0, len(t.props)+1)
+	for _, p := range t.props {
+		names = append(names, p.Name)
+	}
+	if t.dynamic != "" {
+		names = append(names, t.dynamic)
+	}
+	return strings.Join(names, "/")
 }
 
 // resolve finds the resource of a path (URL Conventions 4.01, section 4).
@@ -26,6 +48,9 @@ func (q *request) resolve(segments []uri.Segment) (*target, error) {
 	first := segments[0]
 	x := q.s.sets[first.Name]
 	if x == nil {
+		if t := q.imported(first); t != nil {
+			return t, below(t, segments[1:])
+		}
 		if strings.HasPrefix(first.Name, "$") {
 			return nil, fault.Newf(fault.NotImplemented, "%s is not served", first.Name)
 		}
@@ -33,12 +58,12 @@ func (q *request) resolve(segments []uri.Segment) (*target, error) {
 	}
 	t := &target{set: x}
 	if first.Parens {
-		t.single, t.key = true, first.Args
+		t.single, t.keyed, t.key = true, true, first.Args
 	}
 	var err error
-	for _, segment := range segments[1:] {
-		if t.count || t.action != nil {
-			return nil, fault.Newf(fault.NotFound, "nothing is below %s", segment.Name)
+	for i, segment := range segments[1:] {
+		if err := below(t, segments[1+i:]); err != nil {
+			return nil, err
 		}
 		if t, err = q.step(t, segment); err != nil {
 			return nil, err
@@ -53,10 +78,21 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 		t.count = true
 		return t, nil
 	}
+	if segment.Name == "$ref" && t.link != nil && !t.isProperty() {
+		t.ref = true
+		return t, nil
+	}
+	if t.isProperty() {
+		return q.stepProperty(t, segment)
+	}
 	if strings.HasPrefix(segment.Name, "$") {
 		return nil, fault.Newf(fault.NotImplemented, "%s is not served here", segment.Name)
 	}
 	s := t.set.Type
+	if o := q.bound(t, segment.Name); o != nil {
+		t.operation, t.arguments = o, segment
+		return t, nil
+	}
 	if !t.single {
 		return nil, fault.Newf(fault.NotFound, "%q: name one entity of %s by its key in parentheses first", segment.Name, t.set.Name)
 	}
@@ -66,19 +102,27 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 			if !nav.Many {
 				return nil, fault.Newf(fault.NotFound, "%s is one entity and takes no key", segment.Name)
 			}
-			next.single, next.key = true, segment.Args
+			next.single, next.keyed, next.key = true, true, segment.Args
 		}
 		return next, nil
 	}
-	name := strings.TrimPrefix(segment.Name, q.s.Namespace+".")
-	if a := t.set.actions[name]; a != nil && t.link == nil {
-		t.action = a
-		return t, nil
-	}
-	if s.Property(segment.Name) != nil {
-		return nil, fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", segment.Name)
+	if found, err := q.property(t, segment); found || err != nil {
+		return t, err
 	}
 	return nil, fault.Newf(fault.NotFound, "%s has no navigation property or action %q", s.Name, segment.Name)
+}
+
+// below refuses segments after what ends a path.
+func below(t *target, rest []uri.Segment) error {
+	switch {
+	case len(rest) == 0:
+		return nil
+	case t.operation != nil:
+		return fault.Newf(fault.NotImplemented, "a path after %s (%s) is not served", t.operation.name, rest[0].Name)
+	case t.count || t.ref || t.raw:
+		return fault.Newf(fault.NotFound, "nothing is below %s", rest[0].Name)
+	}
+	return nil
 }
 
 // keyExpr is the condition that an entity's key is the one in parentheses. What
@@ -89,21 +133,23 @@ func (q *request) keyExpr(t *target, v *plan.Var) (plan.Expr, error) {
 	if len(t.key) != len(s.Key) {
 		return nil, notFound
 	}
+	given := map[*edm.Property]bool{}
 	var where plan.Expr
 	for _, arg := range t.key {
 		p := s.Key[0]
 		if arg.Name != "" {
 			p = s.Property(arg.Name)
 		}
-		if p == nil || !p.Key || arg.Name == "" && len(s.Key) > 1 {
+		if p == nil || !p.Key || given[p] || arg.Name == "" && len(s.Key) > 1 {
 			return nil, notFound
 		}
-		eq := &uri.Binary{Op: uri.Eq, L: &uri.Name{Name: p.Name}, R: arg.Value}
-		x, err := q.binder().Bind(eq, v, "key", q.query.Aliases, edm.Boolean)
-		if err != nil {
+		given[p] = true
+		value, err := q.binder().Bind(arg.Value, v, "key", q.query.Aliases, p.Type)
+		c, constant := value.(*plan.Const)
+		if err != nil || !constant || c.Value == nil {
 			return nil, notFound
 		}
-		where = plan.And(where, x)
+		where = plan.And(where, plan.Equal(v, p, c))
 	}
 	return where, nil
 }
@@ -113,7 +159,7 @@ func (q *request) entity(t *target, query *uri.Query) (*plan.Read, error) {
 	v := plan.Root(t.set.Type)
 	var where plan.Expr
 	var err error
-	if t.key != nil || t.link == nil {
+	if t.keyed || t.link == nil {
 		if where, err = q.keyExpr(t, v); err != nil {
 			return nil, err
 		}
@@ -131,7 +177,7 @@ func (q *request) linkTo(t *target, r *plan.Read) error {
 		return nil
 	}
 	parent, err := q.entity(t.link, &uri.Query{})
-	r.Link = &plan.Link{Nav: t.nav, Parent: parent}
+	r.Base().Link = &plan.Link{Nav: t.nav, Parent: parent}
 	return err
 }
 

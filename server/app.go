@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"gorm.io/gorm"
+
 	"leadloop/feedback"
 	"leadloop/keys"
 	"leadloop/leads"
@@ -81,9 +83,20 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	if err := a.Routing.SyncConnectors(ctx); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
 	}
-	a.OData = odata.New(odata.Options{Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Now: store.Now, Log: log})
+	a.OData = odata.New(odata.Options{
+		Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Write: writer(db), Now: store.Now, Log: log,
+		Repeats: &repeats{db: db, vault: vault, now: store.Now},
+		Title:   "Leadloop", Version: version(), Security: securitySchemes,
+	})
 	a.addSets()
 	return a, a.OData.Build()
+}
+
+// writer lets several of the service's writes be one transaction of db.
+func writer(db *store.DB) func(ctx context.Context, f func(ctx context.Context) error) error {
+	return func(ctx context.Context, f func(ctx context.Context) error) error {
+		return db.Write(ctx, func(tx *gorm.DB) error { return f(tx.Statement.Context) })
+	}
 }
 
 // Close closes the database, after all that was accepted is written.

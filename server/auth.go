@@ -17,6 +17,13 @@ import (
 var errUnauthorized = fault.New(fault.Unauthorized,
 	"credentials are missing, wrong, or not valid now; send an API key (X-API-Key, Bearer, or Basic with the ConnectionID) or a staff token (Bearer)")
 
+// securitySchemes are the ways to be let in, for the OpenAPI document.
+var securitySchemes = map[string]any{
+	"key":    map[string]string{"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key"},
+	"bearer": map[string]string{"type": "http", "scheme": "bearer", "description": "An API key, or a staff token"},
+	"basic":  map[string]string{"type": "http", "scheme": "basic", "description": "The ConnectionID and an API key"},
+}
+
 // authenticate finds out who calls: a customer's connection by its key, or staff
 // by their token. Nobody is let through.
 func (a *App) authenticate(next http.Handler) http.Handler {

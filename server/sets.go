@@ -67,7 +67,8 @@ func (a *App) addSets() {
 	a.addFeedbackSets()
 	odata.Add(a.OData, odata.Set[User]{
 		Name: "Users", New: NewUser, Access: access{role: store.Admin}.predicate,
-		Create: a.Staff.CreateUser, Update: a.Staff.UpdateUser,
+		Outside: true, // passwords are hashed slowly
+		Create:  a.Staff.CreateUser, Update: a.Staff.UpdateUser,
 		Delete: func(ctx context.Context, u *User) error { return a.Staff.DeleteUser(ctx, u.ID) },
 	})
 }
@@ -136,7 +137,7 @@ func (a *App) addRoutingSets() {
 		Actions: []odata.Action{
 			odata.Bound("Test", func(ctx context.Context, r *routing.Rule, p ruleParams) (routing.TestResult, error) {
 				return a.Routing.Test(ctx, r.ID, p.Sample)
-			}),
+			}).Outside(), // it waits for the customer's system
 			odata.Bound("Activate", a.ruleAction(a.Routing.Activate)),
 			odata.Bound("Pause", a.ruleAction(a.Routing.Pause)),
 		},

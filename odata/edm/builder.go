@@ -1,9 +1,9 @@
 package edm
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -29,19 +29,25 @@ import (
 //     dynamic      a map[string]any: the type is open and its dynamic properties live here
 //     partner=X    on a relation: the navigation property back is called X, and is
 //     declared by this if the other struct has none
+//     decimal=N    an integer field holds hundredths (N=2), thousandths (3), …: the property is
+//     a Decimal of that scale
 //
-// `validate:"…,max=N"` and GORM's size give MaxLength.
+// A Go type with an ODataEnum or ODataFlags method is an enumeration type (see
+// Enumerated). The tag `doc:"…"` describes the property; the rules of
+// `validate:"…"` that the model can express are part of it (see Rules), and
+// "max" of text, or GORM's size, is its MaxLength.
 type Builder struct {
 	model   *Model
 	cache   sync.Map
 	types   map[reflect.Type]*Struct
+	enums   map[reflect.Type]*Enum
 	schemas map[*Struct]*schema.Schema
 }
 
 // NewBuilder starts a model whose types live in namespace.
 func NewBuilder(namespace string) *Builder {
 	m := &Model{Namespace: namespace, sets: map[string]*EntitySet{}}
-	return &Builder{model: m, types: map[reflect.Type]*Struct{}, schemas: map[*Struct]*schema.Schema{}}
+	return &Builder{model: m, types: map[reflect.Type]*Struct{}, enums: map[reflect.Type]*Enum{}, schemas: map[*Struct]*schema.Schema{}}
 }
 
 // EntitySet adds the set name of entities like model, a pointer to a GORM
@@ -108,6 +114,11 @@ func tag(st reflect.StructTag) (options map[string]string, hidden bool) {
 	return options, false
 }
 
+func has(options map[string]string, name string) bool {
+	_, ok := options[name]
+	return ok
+}
+
 func (b *Builder) addField(s *Struct, f *schema.Field) error {
 	options, hidden := tag(f.Tag)
 	if hidden {
@@ -117,14 +128,14 @@ func (b *Builder) addField(s *Struct, f *schema.Field) error {
 	if n := options["name"]; n != "" {
 		p.Name = n
 	}
-	_, p.Computed = options["computed"]
-	_, p.Immutable = options["immutable"]
-	_, p.WriteOnly = options["writeonly"]
+	p.Computed = has(options, "computed")
+	p.Immutable = has(options, "immutable")
+	p.WriteOnly = has(options, "writeonly")
 	p.Nullable = f.FieldType.Kind() == reflect.Pointer || p.WriteOnly
 	if p.Column == "" && !p.WriteOnly {
 		return nil
 	}
-	if _, ok := options["dynamic"]; ok {
+	if has(options, "dynamic") {
 		p.JSON = true
 		s.Open, s.Dynamic = true, p
 		return nil
@@ -135,33 +146,23 @@ func (b *Builder) addField(s *Struct, f *schema.Field) error {
 		p.Nullable = false
 		p.Type, err = b.jsonType(f.IndirectFieldType)
 	} else {
-		p.Type, err = scalar(f.IndirectFieldType)
+		p.Type, err = b.scalar(f.IndirectFieldType)
+	}
+	if err == nil {
+		err = p.decimal(options["decimal"])
 	}
 	if err != nil {
 		return err
 	}
-	p.MaxLength = maxLength(f.Tag, f.TagSettings["SIZE"])
+	p.describe(f.Tag, f.TagSettings["SIZE"])
 	s.Properties = append(s.Properties, p)
 	if p.Key {
 		s.Key = append(s.Key, p)
 	}
-	if _, ok := options["etag"]; ok {
+	if has(options, "etag") {
 		s.ETag = p
 	}
 	return nil
-}
-
-func maxLength(st reflect.StructTag, size string) int {
-	n, _ := strconv.Atoi(size)
-	for rule := range strings.SplitSeq(st.Get("validate"), ",") {
-		if rule == "dive" {
-			break
-		}
-		if v, ok := strings.CutPrefix(rule, "max="); ok {
-			n, _ = strconv.Atoi(v)
-		}
-	}
-	return n
 }
 
 var (
@@ -171,7 +172,10 @@ var (
 )
 
 // scalar gives the Edm type of a Go type held in a column of its own.
-func scalar(t reflect.Type) (Type, error) {
+func (b *Builder) scalar(t reflect.Type) (Type, error) {
+	if e, err := b.enum(t); e != nil || err != nil {
+		return e, err
+	}
 	switch t {
 	case timeType:
 		return DateTimeOffset, nil
@@ -185,13 +189,19 @@ func scalar(t reflect.Type) (Type, error) {
 		return Boolean, nil
 	case reflect.String:
 		return String, nil
-	case reflect.Int8, reflect.Int16, reflect.Uint8:
+	case reflect.Int8:
+		return SByte, nil
+	case reflect.Uint8:
+		return Byte, nil
+	case reflect.Int16:
 		return Int16, nil
 	case reflect.Int32, reflect.Uint16:
 		return Int32, nil
 	case reflect.Int, reflect.Int64, reflect.Uint32:
 		return Int64, nil
-	case reflect.Float32, reflect.Float64:
+	case reflect.Float32:
+		return Single, nil
+	case reflect.Float64:
 		return Double, nil
 	}
 	return nil, fmt.Errorf("no Edm type for the Go type %s (hide it with odata:\"-\")", t)
@@ -213,7 +223,11 @@ func (b *Builder) jsonType(t reflect.Type) (Type, error) {
 	case t.Kind() == reflect.Interface:
 		return Untyped, nil
 	}
-	return scalar(t)
+	if t.Kind() != reflect.String && isEnum(t) {
+		// Inside JSON the value is as encoding/json writes it: a number.
+		t = integerTypes[t.Kind()]
+	}
+	return b.scalar(t)
 }
 
 // complexType declares the complex type of a Go struct, or the open complex
@@ -236,11 +250,24 @@ func (b *Builder) complexType(t reflect.Type) (Type, error) {
 	return s, nil
 }
 
-// Parameters describes the fields of the struct v as the parameters of an
-// operation, without declaring a complex type.
-func (b *Builder) Parameters(v any) (*Struct, error) {
-	s := &Struct{Namespace: b.model.Namespace, Name: "the action", GoType: reflect.TypeOf(v)}
-	return s, b.addJSONFields(s)
+// Parameters describes the fields of the struct type t as the parameters of the
+// operation name, without declaring a complex type.
+func (b *Builder) Parameters(name string, t reflect.Type) (*Struct, error) {
+	s := &Struct{Namespace: b.model.Namespace, Name: name, GoType: t}
+	err := b.addJSONFields(s)
+	for _, p := range s.Properties {
+		if of := indirect(t.FieldByIndex(p.field).Type); err == nil && isEnum(of) {
+			p.Type, err = b.enum(of)
+		}
+	}
+	return s, err
+}
+
+func indirect(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
 }
 
 func (b *Builder) addJSONFields(s *Struct) error {
@@ -254,8 +281,11 @@ func (b *Builder) addJSONFields(s *Struct) error {
 }
 
 func (b *Builder) addJSONField(s *Struct, f reflect.StructField) error {
-	if _, hidden := tag(f.Tag); hidden || !f.IsExported() || f.Tag.Get("json") == "-" {
+	if !f.IsExported() || f.Tag.Get("json") == "-" {
 		return nil
+	}
+	if options, hidden := tag(f.Tag); hidden || has(options, "writeonly") {
+		return errors.New("a field inside a JSON column is hidden by json:\"-\" only, as the column is shown as it is")
 	}
 	t, err := b.jsonType(f.Type)
 	if err != nil {
@@ -266,14 +296,20 @@ func (b *Builder) addJSONField(s *Struct, f reflect.StructField) error {
 	if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
 		p.Name = name
 	}
-	p.MaxLength = maxLength(f.Tag, "")
+	p.describe(f.Tag, "")
 	s.Properties = append(s.Properties, p)
 	return nil
 }
 
-// ComplexType declares the complex type of a Go value's type, for results of
-// operations, and returns it. Slices give a Collection.
-func (b *Builder) ComplexType(v any) (Type, error) { return b.jsonType(reflect.TypeOf(v)) }
+// TypeOf gives the type of a Go type, for results of operations: the entity type
+// made of it, or else a complex type, which it declares, a primitive type or an
+// enumeration type. Slices give a Collection.
+func (b *Builder) TypeOf(t reflect.Type) (Type, error) {
+	if t = indirect(t); t.Kind() != reflect.Interface && isEnum(t) {
+		return b.enum(t)
+	}
+	return b.jsonType(t)
+}
 
 // StructOf returns the structured type made from the Go type of v, a struct or
 // a pointer to one, or nil.
@@ -307,10 +343,10 @@ func (b *Builder) Build() (*Model, error) {
 	for _, s := range b.model.Entities {
 		s.navs = make(map[string]*Navigation, len(s.Navigation))
 		for _, n := range s.Navigation {
-			if s.byName[n.Name] != nil || s.navs[n.Name] != nil {
-				return nil, fmt.Errorf("%s.%s is declared twice", s.Name, n.Name)
-			}
 			s.navs[n.Name] = n
+		}
+		if name := s.twice(); name != "" {
+			return nil, fmt.Errorf("%s.%s is declared twice (the case of letters does not count)", s.Name, name)
 		}
 	}
 	return b.model, nil
@@ -328,6 +364,7 @@ func (b *Builder) relate(s *Struct, rel *schema.Relationship, partner string) er
 		local, remote = remote, local
 	}
 	n := &Navigation{Name: rel.Name, Target: target, Many: rel.Type == schema.HasMany, Partner: partner}
+	n.Dependent = rel.Type == schema.BelongsTo
 	n.Local, n.Remote = s.byColumn(local.DBName), target.byColumn(remote.DBName)
 	if n.Local == nil || n.Remote == nil {
 		return fmt.Errorf("its columns %s and %s must be properties", local.DBName, remote.DBName)
@@ -338,7 +375,7 @@ func (b *Builder) relate(s *Struct, rel *schema.Relationship, partner string) er
 	}
 	target.Navigation = append(target.Navigation, &Navigation{
 		Name: partner, Target: s, Many: rel.Type == schema.BelongsTo, Partner: n.Name,
-		Local: n.Remote, Remote: n.Local, Inverse: true,
+		Local: n.Remote, Remote: n.Local, Inverse: true, Dependent: !n.Dependent,
 	})
 	return nil
 }

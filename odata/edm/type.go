@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Type is a type of the model: a Primitive, a Collection or a *Struct.
+// Type is a type of the model: a Primitive, an *Enum, a Collection or a *Struct.
 type Type interface {
 	// String is the qualified name, as in $metadata: "Edm.Int64",
 	// "Leadloop.Lead", "Collection(Edm.String)".
@@ -28,10 +28,13 @@ const (
 	Null
 	Boolean
 	String
+	SByte
+	Byte
 	Int16
 	Int32
 	Int64
 	Decimal
+	Single
 	Double
 	Date
 	TimeOfDay
@@ -42,8 +45,8 @@ const (
 )
 
 var primitiveNames = [...]string{
-	"Edm.Untyped", "null", "Edm.Boolean", "Edm.String", "Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Decimal",
-	"Edm.Double", "Edm.Date", "Edm.TimeOfDay", "Edm.DateTimeOffset", "Edm.Duration", "Edm.Guid", "Edm.Binary",
+	"Edm.Untyped", "null", "Edm.Boolean", "Edm.String", "Edm.SByte", "Edm.Byte", "Edm.Int16", "Edm.Int32", "Edm.Int64",
+	"Edm.Decimal", "Edm.Single", "Edm.Double", "Edm.Date", "Edm.TimeOfDay", "Edm.DateTimeOffset", "Edm.Duration", "Edm.Guid", "Edm.Binary",
 }
 
 func (p Primitive) String() string { return primitiveNames[p] }
@@ -60,10 +63,10 @@ func PrimitiveNamed(name string) (p Primitive, ok bool) {
 }
 
 // IsInteger reports whether p is one of the integer types.
-func (p Primitive) IsInteger() bool { return p == Int16 || p == Int32 || p == Int64 }
+func (p Primitive) IsInteger() bool { return p >= SByte && p <= Int64 }
 
 // IsNumeric reports whether p is a number.
-func (p Primitive) IsNumeric() bool { return p >= Int16 && p <= Double }
+func (p Primitive) IsNumeric() bool { return p >= SByte && p <= Double }
 
 // Collection is a collection of one type.
 type Collection struct{ Of Type }
@@ -84,6 +87,10 @@ type Struct struct {
 	Dynamic         *Property   // where an open entity type keeps its dynamic properties
 	Search          []*Property // what an index holds for $search; nil: there is none
 	GoType          reflect.Type
+	// Transient says that instances have no id: a query has aggregated entities
+	// away. The Key is then what they differ in.
+	Transient bool
+	Only      []string // the dynamic properties there are; nil: any
 
 	byName map[string]*Property
 	navs   map[string]*Navigation
@@ -101,6 +108,16 @@ func (s *Struct) Nav(name string) *Navigation { return s.navs[name] }
 // IsEntity reports whether s is an entity type.
 func (s *Struct) IsEntity() bool { return len(s.Key) > 0 }
 
+// ClientKeyed reports whether clients give the keys of new entities of s.
+func (s *Struct) ClientKeyed() bool {
+	for _, p := range s.Key {
+		if p.Computed {
+			return false
+		}
+	}
+	return s.IsEntity()
+}
+
 // Declares reports whether name is taken by a declared or navigation property,
 // whatever its case: a dynamic property cannot have it.
 func (s *Struct) Declares(name string) bool {
@@ -117,19 +134,48 @@ func (s *Struct) Declares(name string) bool {
 	return false
 }
 
+// twice is a name that two properties share but for the case of its letters,
+// which some clients do not tell apart (Protocol 4.01, section 13.2.1 item 11);
+// "" if there is none.
+func (s *Struct) twice() string {
+	var names []string
+	for _, p := range s.Properties {
+		names = append(names, p.Name)
+	}
+	for _, n := range s.Navigation {
+		names = append(names, n.Name)
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		lower := strings.ToLower(name)
+		if seen[lower] {
+			return name
+		}
+		seen[lower] = true
+	}
+	return ""
+}
+
 // Property is a structural property.
 type Property struct {
 	Name      string
 	Type      Type
 	Nullable  bool
-	MaxLength int // 0: not limited
+	MaxLength int  // of text and of the elements of a collection of text; 0: not limited
+	Precision int  // of a Decimal; 0: not said
+	Scale     int  // of a Decimal
+	Minor     bool // a Decimal that the column and the Go field hold as an integer, in units of its last place
 	Column    string
 	JSON      bool // the column holds the value as JSON text
 	Key       bool
 	Computed  bool // set by the server: ignored in requests
 	Immutable bool // taken at creation only
 	WriteOnly bool // never shown
+	Dynamic   bool // not in the metadata: a query computed it
 	Index     int  // place among the struct's Properties
+
+	Description string // of the tag doc:"…"
+	Rules       Rules  // of the tag validate:"…"
 
 	field []int // path to the Go field
 }
@@ -140,16 +186,18 @@ type Navigation struct {
 	Name    string
 	Target  *Struct
 	Many    bool
-	Partner string // the navigation property back, or ""
-	Local   *Property
+	Partner string    // the navigation property back, or ""
+	Local   *Property // nil: see Inline
 	Remote  *Property // Local and Remote are equal in related rows
 	// Inverse says that the navigation was declared on the other side only.
 	Inverse bool
+	// Dependent says that this side holds the foreign key: Local refers to Remote.
+	Dependent bool
 }
 
 // Nullable reports whether a single-valued navigation property may lead
 // nowhere.
-func (n *Navigation) Nullable() bool { return !n.Many && n.Local.Nullable }
+func (n *Navigation) Nullable() bool { return !n.Many && (n.Local == nil || n.Local.Nullable) }
 
 // Value returns the property's value in the struct v (not a pointer): nil where
 // a pointer is nil, else the Go value behind it.
@@ -171,33 +219,20 @@ func (p *Property) Field(v reflect.Value) reflect.Value { return v.FieldByIndex(
 type EntitySet struct {
 	Name string
 	Type *Struct
-}
-
-// Operation is an action or a function. Bound operations take an entity, or a
-// collection, of the Binding type first.
-type Operation struct {
-	Name              string
-	Function          bool
-	Binding           *Struct // nil: unbound
-	BindingCollection bool
-	Parameters        []Parameter
-	Returns           Type // nil: nothing
-}
-
-// Parameter is a non-binding parameter of an Operation.
-type Parameter struct {
-	Name     string
-	Type     Type
-	Nullable bool
+	// What the set takes besides reading.
+	Insertable, Updatable, Deletable bool
+	Annotations                      []Annotation
 }
 
 // Model is a whole entity data model.
 type Model struct {
-	Namespace  string
-	Entities   []*Struct
-	Complex    []*Struct
-	Sets       []*EntitySet
-	Operations []*Operation
+	Namespace   string
+	Enums       []*Enum
+	Entities    []*Struct
+	Complex     []*Struct
+	Sets        []*EntitySet
+	Operations  []*Operation
+	Annotations []Annotation // of the entity container
 
 	sets map[string]*EntitySet
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -200,6 +201,13 @@ func dynamicAs(t edm.Primitive) func(any) any {
 			}
 			return n
 		}
+	case t == edm.Double || t == edm.Single:
+		return func(v any) any {
+			if n := Number(v); n != nil {
+				return double(n)
+			}
+			return nil
+		}
 	case t.IsNumeric():
 		return Number
 	case t == edm.Boolean:
@@ -212,8 +220,21 @@ func dynamicAs(t edm.Primitive) func(any) any {
 			}
 			return nil
 		}
+	case t == edm.Date:
+		return func(v any) any {
+			if s, ok := v.(string); ok && dateShape.MatchString(s) {
+				return s
+			}
+			return nil
+		}
 	case t == edm.String:
-		return func(v any) any { return Text(v) }
+		return func(v any) any {
+			switch v.(type) {
+			case map[string]any, []any:
+				return nil
+			}
+			return Text(v)
+		}
 	}
 	return func(v any) any {
 		switch v := v.(type) {
@@ -227,6 +248,9 @@ func dynamicAs(t edm.Primitive) func(any) any {
 		return nil
 	}
 }
+
+// dateShape is the form of dates, which compare as the text they are.
+var dateShape = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 
 // logic is three-valued: null where neither side decides.
 func (c *compiler) logic(e *plan.Logic) closure {

@@ -5,6 +5,7 @@ package eval
 
 import (
 	"encoding/json"
+	"math"
 	"reflect"
 	"time"
 
@@ -61,6 +62,10 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 		switch {
 		case i >= e.declared:
 			r.values[i] = plain(vars[p.Name])
+		case p.Minor:
+			if n, ok := plain(p.Value(v)).(int64); ok {
+				r.values[i] = float64(n) / math.Pow10(p.Scale)
+			}
 		case !p.WriteOnly:
 			r.values[i] = plain(p.Value(v))
 		}
@@ -74,11 +79,13 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 // plain widens v to the Go type that stands for its Edm type.
 func plain(v any) any {
 	switch v := v.(type) {
-	case nil, bool, string, int64, float64, uuid.UUID, time.Time, json.Number, time.Duration:
+	case nil, bool, string, int64, float64, uuid.UUID, json.Number, time.Duration:
 		return v
+	case time.Time:
+		return v.UTC().Truncate(time.Microsecond)
 	}
 	switch x := reflect.ValueOf(v); x.Kind() {
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return x.Int()
 	case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 		return int64(x.Uint())
@@ -86,6 +93,8 @@ func plain(v any) any {
 		return x.Float()
 	case reflect.String:
 		return x.String()
+	case reflect.Bool:
+		return x.Bool()
 	}
 	return v
 }

@@ -107,6 +107,7 @@ var functions = map[string]func(a []any) any{
 	"text_boolean":  func(a []any) any { return parse(edm.Boolean, a[0]) },
 	"text_guid":     func(a []any) any { return parse(edm.Guid, a[0]) },
 	"text_instant":  func(a []any) any { return parse(edm.DateTimeOffset, a[0]) },
+	"double":        func(a []any) any { return double(a[0]) },
 	"date_instant":  func(a []any) any { return parse(edm.DateTimeOffset, a[0].(string)+"T00:00:00Z") },
 }
 

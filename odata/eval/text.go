@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -54,8 +55,9 @@ func mapASCII(s string, first, last byte) (mapped string, ok bool) {
 }
 
 // decimal is the text that reads as a number: what people write in a form.
-// Bounded, so that every back end reads it exactly alike.
-var decimal = regexp.MustCompile(`^-?[0-9]{1,18}(\.[0-9]{1,18})?$`)
+// Bounded to what is as exact in binary as in decimal, so that every back end
+// orders it alike.
+var decimal = regexp.MustCompile(`^-?([0-9]{1,18}|[0-9]{1,9}\.[0-9]{1,6})$`)
 
 // Number reads a dynamic value as a number: int64 or float64, or nil.
 func Number(v any) any {
@@ -91,6 +93,55 @@ func Instant(s string) (time.Time, bool) {
 	return t, ok
 }
 
+// doubleText writes a number without an exponent, as PostgreSQL shows its numbers.
+func doubleText(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "INF"
+	case math.IsInf(f, -1):
+		return "-INF"
+	case f == 0:
+		return "0" // not -0
+	}
+	return strconv.FormatFloat(f, 'f', -1, 64)
+}
+
+// NumberText writes the JSON number s without an exponent, keeping its digits.
+func NumberText(s string) string {
+	mantissa, exponent, _ := strings.Cut(strings.ToLower(s), "e")
+	shift, err := strconv.Atoi(exponent)
+	if err != nil || shift > maxShift || shift < -maxShift {
+		shift = 0
+	}
+	sign := ""
+	if digits, negative := strings.CutPrefix(mantissa, "-"); negative {
+		sign, mantissa = "-", digits
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	switch {
+	case shift > 0:
+		fraction += strings.Repeat("0", max(0, shift-len(fraction)))
+		whole, fraction = whole+fraction[:shift], fraction[shift:]
+	case shift < 0:
+		whole = strings.Repeat("0", max(0, -shift-len(whole))) + whole
+		point := len(whole) + shift
+		whole, fraction = whole[:point], whole[point:]+fraction
+	}
+	if whole = strings.TrimLeft(whole, "0"); whole == "" {
+		whole = "0"
+	}
+	if fraction != "" {
+		whole += "." + fraction
+	}
+	if strings.Trim(whole, "0.") == "" {
+		sign = ""
+	}
+	return sign + whole
+}
+
+// maxShift is the largest exponent that NumberText spreads out.
+const maxShift = 1000
+
 // Text gives a value as OData shows it in a URL or a text body, "" for null.
 // Values that are no primitive give their JSON.
 func Text(v any) string {
@@ -104,12 +155,9 @@ func Text(v any) string {
 	case int64:
 		return strconv.FormatInt(v, 10)
 	case float64:
-		if v == math.Trunc(v) && math.Abs(v) < 1e15 {
-			return strconv.FormatFloat(v, 'f', -1, 64)
-		}
-		return strconv.FormatFloat(v, 'g', -1, 64)
+		return doubleText(v)
 	case json.Number:
-		return v.String()
+		return NumberText(v.String())
 	case edm.DecimalValue:
 		return v.String()
 	case time.Duration:

@@ -27,6 +27,7 @@ const (
 	Gone               Code = "gone"
 	PreconditionFailed Code = "precondition_failed"
 	PreconditionNeeded Code = "precondition_required"
+	FailedDependency   Code = "failed_dependency"
 	TooLarge           Code = "too_large"
 	Unsupported        Code = "unsupported_media_type"
 	RateLimited        Code = "rate_limited"

@@ -1,11 +1,13 @@
 package payload
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,10 +26,12 @@ type Mode uint8
 
 // The modes. Properties that a mode does not take are ignored, as the protocol
 // asks (Protocol 4.01, sections 11.4.2 and 11.4.3): computed ones always, keys
-// the server gives and immutable ones in updates.
+// the server gives and immutable ones in updates. Update merges: what is not
+// given stays, in complex properties too. Replace starts from what Reset left.
 const (
 	Create Mode = iota
 	Update
+	Replace
 )
 
 // Decoder decodes bodies.
@@ -35,51 +39,109 @@ type Decoder struct {
 	Mode Mode
 	// IEEE754Compatible says that Int64 and Decimal values may be strings.
 	IEEE754Compatible bool
+	// Hide names properties of the entity that are not there for the caller.
+	Hide []string
 }
 
 // Entity applies the members of o to the struct that v, settable, holds; s is
-// its type. Members that are not given leave the struct as it is. Faults are
-// Invalid and name the property; what was set before one stays set.
-func (d Decoder) Entity(o *Object, s *edm.Struct, v reflect.Value) error {
+// its type. Members that are not given leave the struct as it is. Members that
+// speak of related entities are returned, and not applied. Faults are Invalid
+// and name the property; what was set before one stays set.
+func (d Decoder) Entity(o *Object, s *edm.Struct, v reflect.Value) ([]Nested, error) {
 	return d.object(o, s, v, "")
 }
 
-func (d Decoder) object(o *Object, s *edm.Struct, v reflect.Value, path string) error {
+func (d Decoder) object(o *Object, s *edm.Struct, v reflect.Value, path string) (nested []Nested, err error) {
+	if err := typeOf(o, s, path); err != nil {
+		return nil, err
+	}
 	for _, m := range o.Members {
-		target := path + m.Name
-		if strings.Contains(m.Name, "@") {
-			if err := control(m.Name); err != nil {
-				return err
-			}
+		if n, ok := nestedOf(m, s); ok {
+			nested = append(nested, n)
 			continue
 		}
+		if strings.Contains(m.Name, "@") {
+			continue // annotations and control information (Protocol 4.01, section 6.4)
+		}
+		target := path + m.Name
 		p := s.Property(m.Name)
 		switch {
-		case p != nil:
-			if p.Computed || d.Mode == Update && (p.Immutable || p.Key && s.IsEntity()) {
+		case p != nil && !d.hidden(s, p):
+			if !d.takes(s, p) {
 				continue
 			}
 			if err := d.set(m.Value, p, p.Field(v), target); err != nil {
-				return err
+				return nil, err
 			}
-		case s.Nav(m.Name) != nil:
-			return fault.Newf(fault.NotImplemented, "related entities inside the body (%s) are not served", m.Name).At(target)
 		case s.Open && s.Dynamic != nil && !s.Declares(m.Name):
 			setDynamic(s.Dynamic.Field(v), m)
 		default:
-			return fault.Newf(fault.Invalid, "%s has no property %q", s.Name, m.Name).At(target)
+			return nil, fault.Newf(fault.Invalid, "%s has no property %q", s.Name, m.Name).At(target)
 		}
 	}
+	return nested, nil
+}
+
+func (d Decoder) hidden(s *edm.Struct, p *edm.Property) bool {
+	return s.IsEntity() && slices.Contains(d.Hide, p.Name)
+}
+
+// takes reports whether the mode lets a body set p.
+func (d Decoder) takes(s *edm.Struct, p *edm.Property) bool {
+	return !p.Computed && (d.Mode == Create || !p.Immutable && !(p.Key && s.IsEntity()))
+}
+
+// Takes reports whether a body may set p, a property of an entity.
+func (d Decoder) Takes(p *edm.Property) bool {
+	return !p.Computed && !slices.Contains(d.Hide, p.Name) && (d.Mode == Create || !p.Immutable && !p.Key)
+}
+
+// Reset gives every property of v that a Replace may set the value it has in
+// fresh, a new entity (Protocol 4.01, section 11.4.3). A foreign key stays: it
+// belongs to a relation, which the body has to speak of.
+func (d Decoder) Reset(s *edm.Struct, v, fresh reflect.Value) {
+	foreign := map[*edm.Property]bool{}
+	for _, n := range s.Navigation {
+		if n.Dependent {
+			foreign[n.Local] = true
+		}
+	}
+	for _, p := range s.Properties {
+		if d.takes(s, p) && !foreign[p] && !d.hidden(s, p) {
+			p.Field(v).Set(p.Field(fresh))
+		}
+	}
+	if s.Dynamic != nil {
+		s.Dynamic.Field(v).Set(s.Dynamic.Field(fresh))
+	}
+}
+
+// Property sets one property of a struct, in field, to a parsed value.
+func (d Decoder) Property(value any, p *edm.Property, field reflect.Value) error {
+	if d.Mode == Replace && value != nil {
+		field.SetZero()
+	}
+	return d.set(value, p, field, p.Name)
+}
+
+// Append adds a parsed value to the collection that field holds.
+func (d Decoder) Append(value any, p *edm.Property, field reflect.Value) error {
+	of := p.Type.(edm.Collection).Of
+	if value == nil {
+		return fault.New(fault.Invalid, "an element cannot be null").At(p.Name)
+	}
+	elem := reflect.New(field.Type().Elem()).Elem()
+	if err := d.assign(value, of, elem, p.Name); err != nil {
+		return err
+	}
+	// The slice may share its array with what was read before.
+	field.Set(reflect.Append(field.Slice3(0, field.Len(), field.Len()), elem))
 	return nil
 }
 
-// control checks control information: annotations are passed over (Protocol
-// 4.01, section 6.4), but a bind that is not carried out must not be.
-func control(name string) error {
-	if strings.HasSuffix(name, "@odata.bind") || strings.HasSuffix(name, "@bind") {
-		return fault.Newf(fault.NotImplemented, "%s is not served: set the property that holds the other's key", name).At(name)
-	}
-	return nil
+// SetDynamic sets, or for a nil value removes, a dynamic property of v.
+func SetDynamic(s *edm.Struct, v reflect.Value, name string, value any) {
+	setDynamic(s.Dynamic.Field(v), Member{name, value})
 }
 
 func setDynamic(field reflect.Value, m Member) {
@@ -108,8 +170,14 @@ func (d Decoder) set(value any, p *edm.Property, field reflect.Value, target str
 	if text, ok := value.(string); ok && p.MaxLength > 0 && p.Type == edm.String && len([]rune(text)) > p.MaxLength {
 		return fault.Newf(fault.Invalid, "%s is longer than %d characters", p.Name, p.MaxLength).At(target)
 	}
+	if p.Minor {
+		return setMinor(value, p, field, target)
+	}
 	if field.Kind() == reflect.Pointer {
 		fresh := reflect.New(field.Type().Elem())
+		if d.Mode == Update && !field.IsNil() {
+			fresh.Elem().Set(field.Elem()) // a complex value is merged with what is there
+		}
 		if err := d.assign(value, p.Type, fresh.Elem(), target); err != nil {
 			return err
 		}
@@ -139,7 +207,12 @@ func (d Decoder) assign(value any, t edm.Type, field reflect.Value, target strin
 		if t.GoType.Kind() == reflect.Map {
 			return d.openMap(o, field, target)
 		}
-		return d.object(o, t, field, target+"/")
+		_, err := d.object(o, t, field, target+"/") // complex types have no navigation properties
+		return err
+	case *edm.Enum:
+		if !setMember(value, t, field) {
+			return fault.Newf(fault.Invalid, "%s has no member %v", t, value).At(target)
+		}
 	case edm.Primitive:
 		if !d.primitive(value, t, field) {
 			return wrong()
@@ -150,6 +223,7 @@ func (d Decoder) assign(value any, t edm.Type, field reflect.Value, target strin
 
 func (d Decoder) collection(list []any, t edm.Collection, field reflect.Value, target string) error {
 	slice := reflect.MakeSlice(field.Type(), len(list), len(list))
+	d.Mode = Create // elements are new, whatever was in their place
 	for i, item := range list {
 		at := fmt.Sprintf("%s/%d", target, i)
 		if item == nil {
@@ -165,11 +239,21 @@ func (d Decoder) collection(list []any, t edm.Collection, field reflect.Value, t
 
 // openMap sets a Go map, which stands for an open complex type.
 func (d Decoder) openMap(o *Object, field reflect.Value, target string) error {
-	m := reflect.MakeMapWithSize(field.Type(), len(o.Members))
+	m := reflect.MakeMapWithSize(field.Type(), len(o.Members)+field.Len())
 	elem := field.Type().Elem()
+	if d.Mode == Update {
+		for _, k := range field.MapKeys() {
+			m.SetMapIndex(k, field.MapIndex(k))
+		}
+	}
 	for _, x := range o.Members {
 		v := reflect.ValueOf(plain(x.Value))
 		switch {
+		case strings.Contains(x.Name, "@"):
+			continue
+		case !v.IsValid() && d.Mode == Update: // a dynamic property that is null is not there
+			m.SetMapIndex(reflect.ValueOf(x.Name), reflect.Value{})
+			continue
 		case !v.IsValid():
 			v = reflect.Zero(elem)
 		case !v.Type().AssignableTo(elem):
@@ -199,7 +283,7 @@ func (d Decoder) primitive(value any, t edm.Primitive, field reflect.Value) bool
 			field.SetString(s)
 		}
 		return ok
-	case edm.Int16, edm.Int32, edm.Int64:
+	case edm.SByte, edm.Byte, edm.Int16, edm.Int32, edm.Int64:
 		n, ok := d.integer(value)
 		if !ok || field.CanInt() && field.OverflowInt(n) || field.CanUint() && (n < 0 || field.OverflowUint(uint64(n))) {
 			return false
@@ -210,12 +294,20 @@ func (d Decoder) primitive(value any, t edm.Primitive, field reflect.Value) bool
 			field.SetInt(n)
 		}
 		return true
-	case edm.Double, edm.Decimal:
-		f, ok := number(value)
-		if ok {
-			field.SetFloat(f)
+	case edm.Single, edm.Double, edm.Decimal:
+		f, ok := d.number(value)
+		if !ok || field.OverflowFloat(f) && !math.IsInf(f, 0) {
+			return false
 		}
-		return ok
+		field.SetFloat(f)
+		return true
+	case edm.Binary:
+		text, ok := value.(string)
+		b, ok2 := binary(text)
+		if ok && ok2 {
+			field.SetBytes(b)
+		}
+		return ok && ok2
 	}
 	text, ok := value.(string)
 	if !ok {
@@ -252,8 +344,16 @@ func (d Decoder) integer(value any) (int64, bool) {
 	return int64(f), err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53
 }
 
+// binary reads base64url (JSON Format 4.01, section 7.1), or plain base64, with
+// or without padding.
+func binary(text string) ([]byte, bool) {
+	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	return b, err == nil
+}
+
 // number reads a JSON number, or one of the strings for those JSON has not.
-func number(value any) (float64, bool) {
+func (d Decoder) number(value any) (float64, bool) {
 	switch v := value.(type) {
 	case json.Number:
 		f, err := v.Float64()
@@ -266,6 +366,10 @@ func number(value any) (float64, bool) {
 			return math.Inf(-1), true
 		case "NaN":
 			return math.NaN(), true
+		}
+		if d.IEEE754Compatible {
+			f, err := strconv.ParseFloat(v, 64)
+			return f, err == nil
 		}
 	}
 	return 0, false

@@ -2,9 +2,11 @@ package payload
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"math"
 	"reflect"
+	"slices"
 	"sort"
 	"time"
 
@@ -16,7 +18,11 @@ const instantForm = "2006-01-02T15:04:05.000000Z"
 
 // Encoder writes Go structs as OData JSON, the same JSON that a read of the
 // stored row gives.
-type Encoder struct{ buf bytes.Buffer }
+type Encoder struct {
+	Hide  []string // properties of the entity that are not shown
+	Plain bool     // without ETags
+	buf   bytes.Buffer
+}
 
 // Bytes is what was written.
 func (e *Encoder) Bytes() []byte { return e.buf.Bytes() }
@@ -35,15 +41,19 @@ func (e *Encoder) Members(s *edm.Struct, v reflect.Value) bool {
 		e.Raw(":")
 		sep = ","
 	}
-	if s.ETag != nil {
+	if s.ETag != nil && !e.Plain {
 		name("@odata.etag")
 		e.JSON(ETag(s, v))
 	}
 	for _, p := range s.Properties {
-		if p.WriteOnly {
+		if p.WriteOnly || s.IsEntity() && slices.Contains(e.Hide, p.Name) {
 			continue
 		}
 		name(p.Name)
+		if p.Minor {
+			e.minor(p, v)
+			continue
+		}
 		e.value(p.Type, p.Field(v))
 	}
 	if s.Dynamic != nil {
@@ -87,6 +97,9 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 		}
 		e.Raw("]")
 		return
+	case *edm.Enum:
+		e.JSON(t.Format(storage(v)))
+		return
 	case *edm.Struct:
 		if v.Kind() == reflect.Struct {
 			e.Raw("{")
@@ -104,6 +117,8 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 		e.JSON(x.UTC().Format(instantForm))
 	case float64:
 		e.double(x)
+	case []byte:
+		e.JSON(base64.URLEncoding.EncodeToString(x))
 	default:
 		e.JSON(x)
 	}

@@ -77,9 +77,16 @@ func parse(d *json.Decoder, depth int) (any, error) {
 		return parseElements(d, depth)
 	case string:
 		return t, checkText(t)
+	case json.Number:
+		if _, err := t.Float64(); err != nil || len(t) > maxDigits {
+			return nil, fault.Newf(fault.Invalid, "the number %.40s is out of range", t)
+		}
 	}
 	return t, nil
 }
+
+// maxDigits is how long a number may be.
+const maxDigits = 400
 
 func checkText(s string) error {
 	if strings.IndexByte(s, 0) >= 0 {
@@ -99,6 +106,9 @@ func parseMembers(d *json.Decoder, depth int) (*Object, error) {
 		name := t.(string) // the decoder lets nothing else stand here
 		if seen[name] {
 			return nil, fault.Newf(fault.Invalid, "%q is given twice", name).At(name)
+		}
+		if name == "" {
+			return nil, fault.New(fault.Invalid, "a member has no name")
 		}
 		seen[name] = true
 		if err := checkText(name); err != nil {
@@ -154,7 +164,7 @@ func plain(v any) any {
 		if n, err := v.Int64(); err == nil {
 			return n
 		}
-		f, _ := v.Float64()
+		f, _ := v.Float64() // the parser let no other through
 		return f
 	case []any:
 		list := make([]any, len(v))

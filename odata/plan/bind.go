@@ -2,6 +2,7 @@ package plan
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ type Binder struct {
 	Now    time.Time // what now() gives; zero: the back end's own time
 	Base   string    // absolute URL of the service root, with a slash at its end, for links
 
+	spent   *spent            // nil: without limits
 	aliases map[string]string // parameter aliases of the request
 	args    map[string]any    // parameters of a Predicate
 	what    string            // what is bound, for messages
@@ -59,6 +61,9 @@ func Root(s *edm.Struct) *Var { return &Var{Struct: s} }
 // Aliases are the request's parameter aliases. If want is not nil the result
 // must be of that type.
 func (b *Binder) Bind(e uri.Expr, root *Var, what string, aliases map[string]string, want edm.Type) (Expr, error) {
+	if b.spent == nil {
+		b.Limits, b.spent = b.Limits.OrDefault(), &spent{}
+	}
 	scope := *b
 	scope.what, scope.root, scope.aliases = what, root, aliases
 	if scope.it == nil {
@@ -115,6 +120,11 @@ func (b *Binder) guard(v *Var) error {
 	if err != nil {
 		return err
 	}
+	for _, k := range v.Struct.Key {
+		if slices.Contains(p.Hide, k.Name) {
+			return fmt.Errorf("access predicate of %s: the key cannot be hidden", set.Name)
+		}
+	}
 	v.Access, err = b.predicate(p, v)
 	v.hidden = p.Hide // not from the predicate itself
 	return err
@@ -128,11 +138,19 @@ func (b *Binder) notServed(at int, what string) error {
 	return fault.Newf(fault.NotImplemented, "%s, position %d: %s is not served", b.what, at, what).At(b.what)
 }
 
+// unservedLiterals are the forms of literals of types that no property has.
+var unservedLiterals = map[uri.LiteralKind]string{
+	uri.BinaryLiteral: "Edm.Binary", uri.GeoLiteral: "geography and geometry",
+}
+
 func (b *Binder) bind(e uri.Expr) (Expr, error) {
+	if err := b.spendNode(); err != nil {
+		return nil, err
+	}
 	switch e := e.(type) {
 	case *uri.Literal:
-		if e.Kind == uri.GeoLiteral {
-			return nil, b.notServed(e.Pos(), "geography and geometry")
+		if t := unservedLiterals[e.Kind]; t != "" {
+			return nil, b.notServed(e.Pos(), t)
 		}
 		c, ok := constant(e)
 		if !ok {
@@ -229,11 +247,17 @@ func (b *Binder) step(p place, name string, at uri.At) (place, error) {
 	if nav == nil || nav.Many {
 		return place{v: p.v, name: name}, nil
 	}
+	if nav.Inline() {
+		return place{v: &Var{Struct: nav.Target, Of: p.v, Nav: nav, Row: p.v}}, nil
+	}
 	for _, j := range p.v.Joins {
 		// What an access predicate reached without checks is not for others.
 		if j.Nav == nav && j.unguarded == (b.Access == nil) {
 			return place{v: j}, nil
 		}
+	}
+	if err := b.spendStep(); err != nil {
+		return place{}, err
 	}
 	j, err := b.over(p.v, nav)
 	if err == nil {
@@ -278,6 +302,9 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 		return &Dyn{typed{at, p.v.Values.T.(edm.Collection).Of}, p.v, nil, nil}, nil
 	}
 	// An entity stands for its key, so that nav eq null asks whether there is one.
+	if len(p.v.Struct.Key) == 0 {
+		return nil, b.errorf(e.Pos(), "%s has no value", e)
+	}
 	return &Prop{at, p.v, p.v.Struct.Key[0]}, nil
 }
 
@@ -297,7 +324,7 @@ func (b *Binder) property(v *Var, name string, at uri.At) (Expr, error) {
 	if v.Struct.Nav(name) != nil {
 		return nil, b.errorf(int(at), "%s is a collection: use any, all or $count", name)
 	}
-	if v.Struct.Open && !v.Struct.Declares(name) && !strings.HasPrefix(name, "$") {
+	if v.Struct.TakesDynamic(name) && !strings.HasPrefix(name, "$") {
 		return &Dyn{typed{at, edm.Untyped}, v, v.Struct.Dynamic, []string{name}}, nil
 	}
 	return nil, b.errorf(int(at), "%s has no property %q", v.Struct.Name, name)
@@ -305,7 +332,11 @@ func (b *Binder) property(v *Var, name string, at uri.At) (Expr, error) {
 
 func (b *Binder) alias(e *uri.Alias) (Expr, error) {
 	if v, ok := b.args[e.Name]; ok {
-		return &Const{typed{e.At, goType(v)}, v}, nil
+		t, ok := goType(v)
+		if !ok {
+			return nil, b.errorf(e.Pos(), "a %T cannot be the argument @%s", v, e.Name)
+		}
+		return &Const{typed{e.At, t}, v}, nil
 	}
 	x, scope, err := b.resolveAlias(e)
 	if err != nil {
@@ -328,8 +359,8 @@ func (b *Binder) resolveAlias(e *uri.Alias) (uri.Expr, *Binder, error) {
 	if slices.Contains(b.open, e.Name) {
 		return nil, nil, b.errorf(e.Pos(), "the parameter alias @%s refers to itself", e.Name)
 	}
-	if len(b.open) > 8 {
-		return nil, nil, b.errorf(e.Pos(), "parameter aliases refer to each other more than 8 deep")
+	if len(b.open) > maxAliasDepth {
+		return nil, nil, b.errorf(e.Pos(), "parameter aliases refer to each other more than %d deep", maxAliasDepth)
 	}
 	x, err := uri.ParseExpr(text, "@"+e.Name, b.Limits.Expr)
 	if err != nil {
@@ -340,18 +371,27 @@ func (b *Binder) resolveAlias(e *uri.Alias) (uri.Expr, *Binder, error) {
 	return x, &scope, nil
 }
 
-func goType(v any) edm.Type {
+// maxAliasDepth is how deep parameter aliases may refer to each other: their
+// expressions' depths add up.
+const maxAliasDepth = 2
+
+// goType is the type of a predicate's argument.
+func goType(v any) (t edm.Type, ok bool) {
 	switch v.(type) {
+	case nil:
+		return edm.Null, true
 	case bool:
-		return edm.Boolean
+		return edm.Boolean, true
 	case int64:
-		return edm.Int64
+		return edm.Int64, true
+	case string:
+		return edm.String, true
 	case time.Time:
-		return edm.DateTimeOffset
+		return edm.DateTimeOffset, true
 	case uuid.UUID:
-		return edm.Guid
+		return edm.Guid, true
 	}
-	return edm.String
+	return nil, false
 }
 
 func (b *Binder) unary(e *uri.Unary) (Expr, error) {
@@ -385,8 +425,13 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 		}
 		return &Logic{boolean{e.At}, e.Op, l, r}, err
 	case uri.Eq, uri.Ne, uri.Gt, uri.Ge, uri.Lt, uri.Le:
-		l, r, err = b.comparable(e, l, r)
-		return &Compare{boolean{e.At}, e.Op, l, r}, err
+		if l, r, err = b.comparable(e, l, r); err != nil {
+			return nil, err
+		}
+		if isNaN(l) || isNaN(r) { // equal to nothing, not even null or itself
+			return &Const{typed{e.At, edm.Boolean}, e.Op == uri.Ne}, nil
+		}
+		return &Compare{boolean{e.At}, e.Op, l, r}, nil
 	}
 	if e.Op == uri.Has {
 		return nil, b.notServed(e.Pos(), "the operator has")
@@ -402,6 +447,9 @@ func (b *Binder) collection(e uri.Expr, use string) (*Var, error) {
 		return nil, err
 	}
 	if p.name != "" && p.v.Struct.Nav(p.name) != nil {
+		if err := b.spendStep(); err != nil {
+			return nil, err
+		}
 		return b.over(p.v, p.v.Struct.Nav(p.name))
 	}
 	x, err := b.value(e)

@@ -138,7 +138,10 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 	}
 	switch {
 	case x.Type() == edm.Untyped:
-		return convert(x, to), nil
+		if y := convert(x, to); y != nil {
+			return y, nil
+		}
+		return nil, b.notServed(e.Pos(), "cast of a dynamic property to "+to.String())
 	case x.Type() == edm.Null:
 		return &Const{typed{e.At, to}, nil}, nil
 	case x.Type() == to:
@@ -158,8 +161,8 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 
 // isof says whether x is a value of the type, which null is not.
 func (b *Binder) isof(x Expr, t edm.Primitive, at uri.At) (Expr, error) {
-	if x.Type() == edm.Untyped {
-		x = convert(x, t)
+	if y := convert(x, t); x.Type() == edm.Untyped && y != nil {
+		x = y
 	}
 	if x.Type() != t {
 		return &Const{typed{at, edm.Boolean}, false}, nil

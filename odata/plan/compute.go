@@ -2,6 +2,7 @@ package plan
 
 import (
 	"leadloop/odata/edm"
+	"leadloop/odata/fault"
 	"leadloop/odata/uri"
 )
 
@@ -26,12 +27,23 @@ func (b *Binder) compute(v *Var, q *uri.Query) error {
 		if err != nil {
 			return err
 		}
-		if x.Type() == edm.Binary {
-			return b.notServed(item.X.Pos(), "computing Edm.Binary")
+		if !computable(x) {
+			return fault.Newf(fault.NotImplemented, "$compute, position %d: computing %s is not served", item.X.Pos(), x.Type()).At("$compute")
 		}
 		v.computed = append(v.computed, Computed{item.Name, x})
 	}
 	return nil
+}
+
+// computable reports whether x can be shown: it is a value that JSON has a form
+// for, or one that is held as JSON.
+func computable(x Expr) bool {
+	switch x.(type) {
+	case *Dyn, *Prop:
+		return x.Type() != edm.Binary
+	}
+	t, primitive := x.Type().(edm.Primitive)
+	return primitive && t != edm.Binary && t != edm.Untyped
 }
 
 // Computes reports whether a property of that name is computed for v.

@@ -1,6 +1,10 @@
 package plan
 
 import (
+	"math"
+	"slices"
+	"strconv"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/uri"
 )
@@ -20,12 +24,18 @@ func convert(x Expr, want edm.Type) Expr {
 	if have == want || have == edm.Null {
 		return x
 	}
+	if e, ok := want.(*edm.Enum); ok {
+		return member(x, e)
+	}
 	to, primitive := want.(edm.Primitive)
 	if !primitive {
 		return nil
 	}
 	switch x := x.(type) {
 	case *Dyn:
+		if to == edm.Duration || to == edm.TimeOfDay || to == edm.Binary {
+			return nil // what JSON holds is taken for none of these
+		}
 		if have == edm.Untyped {
 			return &Dyn{typed{x.At, want}, x.Var, x.Column, x.Path}
 		}
@@ -55,10 +65,77 @@ func convert(x Expr, want edm.Type) Expr {
 // alike returns x as a value that compares with one of type t, or nil. A dynamic
 // property that is compared with an integer may hold any number.
 func alike(x Expr, t edm.Type) Expr {
-	if x.Type() == edm.Untyped && numeric(t) {
+	switch {
+	case t == edm.Untyped:
+		return nil
+	case x.Type() == edm.Untyped && numeric(t):
 		t = edm.Decimal
 	}
 	return convert(x, t)
+}
+
+// promote makes both numbers of a comparison Doubles where one is (URL Conventions
+// 4.01, section 5.1.1.16.1).
+func promote(l, r Expr) (Expr, Expr) {
+	switch {
+	case !numeric(l.Type()) || !numeric(r.Type()) || isDouble(l) == isDouble(r):
+		return l, r
+	case isDouble(l):
+		if l = exact(l); isDouble(l) {
+			r = double(r)
+		}
+	default:
+		if r = exact(r); isDouble(r) {
+			l = double(l)
+		}
+	}
+	return l, r
+}
+
+func isDouble(x Expr) bool { return x.Type() == edm.Double || x.Type() == edm.Single }
+
+// exact makes a Decimal of a Double constant so small that comparing with it is
+// the same for a whole number and for the Double nearest to that: so that an
+// index on whole numbers serves.
+func exact(x Expr) Expr {
+	c, ok := x.(*Const)
+	if !ok {
+		return x
+	}
+	if f, ok := c.Value.(float64); ok && math.Abs(f) < 1<<53 {
+		if d, ok := edm.ParseDecimal(strconv.FormatFloat(f, 'g', -1, 64)); ok {
+			return &Const{typed{c.At, edm.Decimal}, d}
+		}
+	}
+	return x
+}
+
+// double takes a number as a Double.
+func double(x Expr) Expr {
+	at := uri.At(x.Pos())
+	switch x := x.(type) {
+	case *Dyn:
+		return &Dyn{typed{at, edm.Double}, x.Var, x.Column, x.Path}
+	case *Const:
+		switch v := x.Value.(type) {
+		case int64:
+			return &Const{typed{at, edm.Double}, float64(v)}
+		case edm.DecimalValue:
+			return &Const{typed{at, edm.Double}, v.Float64()}
+		}
+		return x // null
+	}
+	return &Call{typed{at, edm.Double}, toDouble, []Expr{x}}
+}
+
+// isNaN reports whether x is the literal NaN, which is equal to nothing.
+func isNaN(x Expr) bool {
+	c, ok := x.(*Const)
+	if !ok {
+		return false
+	}
+	f, ok := c.Value.(float64)
+	return ok && math.IsNaN(f)
 }
 
 func numeric(t edm.Type) bool {
@@ -66,32 +143,46 @@ func numeric(t edm.Type) bool {
 	return ok && p.IsNumeric()
 }
 
+// member returns the text x as a member of the enumeration type e, or nil.
+func member(x Expr, e *edm.Enum) Expr {
+	c, ok := x.(*Const)
+	if !ok || c.T != edm.String {
+		return nil
+	}
+	v, ok := e.Parse(c.Value.(string))
+	if !ok {
+		return nil
+	}
+	return &Const{typed{c.At, e}, v}
+}
+
 // comparable converts the sides of a comparison to types that compare.
 func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	ordered := e.Op != uri.Eq && e.Op != uri.Ne
 	for _, x := range []Expr{l, r} {
 		p, primitive := x.Type().(edm.Primitive)
+		if _, enum := x.Type().(*edm.Enum); enum && !ordered {
+			continue
+		}
 		if !primitive || ordered && (p == edm.Boolean || p == edm.Binary) {
 			return nil, nil, b.errorf(e.Pos(), "%s does not apply to %s", e.Op, x.Type())
 		}
 	}
 	lt, rt := l.Type(), r.Type()
 	switch {
-	case lt == edm.Untyped && (rt == edm.Untyped || rt == edm.Null):
-		// Two dynamic properties compare as text; against null any value will do.
-		l = convert(l, edm.String)
-		if rt == edm.Untyped {
-			r = convert(r, edm.String)
-		}
+	case lt == edm.Null || rt == edm.Null:
 		return l, r, nil
-	case lt == edm.Null && rt == edm.Untyped:
-		return l, convert(r, edm.String), nil
+	case lt == edm.Untyped && rt == edm.Untyped:
+		// Two dynamic properties compare as text.
+		return convert(l, edm.String), convert(r, edm.String), nil
 	}
 	if y := alike(l, rt); y != nil && rt != edm.Null {
-		return y, r, nil
+		l, r = promote(y, r)
+		return l, r, nil
 	}
 	if y := alike(r, lt); y != nil {
-		return l, y, nil
+		l, r = promote(l, y)
+		return l, r, nil
 	}
 	if rt == edm.Null {
 		return l, r, nil
@@ -105,9 +196,13 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, collection := l.Type().(edm.Collection); collection {
+		return nil, b.errorf(e.Pos(), "in does not apply to %s", l.Type())
+	}
 	in := &In{boolean{e.At}, l, make([]*Const, 0, len(items))}
+	anyDouble := false
 	for _, item := range items {
-		x, err := scope.bind(item)
+		x, err := scope.element(item)
 		if err != nil {
 			return nil, err
 		}
@@ -119,17 +214,47 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 		if !ok {
 			return nil, b.notServed(item.Pos(), "in over anything but constants")
 		}
-		if t := in.X.Type(); t != edm.Untyped && !(numeric(t) && numeric(c.T)) {
+		if isNaN(c) {
+			continue
+		}
+		if t := in.X.Type(); t != edm.Untyped && t != edm.Null && !(numeric(t) && numeric(c.T)) {
 			if x, err = scope.as(c, t); err != nil {
 				return nil, err
 			}
 		}
+		if numeric(in.X.Type()) && !isDouble(in.X) {
+			x = exact(x)
+		}
+		anyDouble = anyDouble || isDouble(x)
 		in.List = append(in.List, x.(*Const))
 	}
-	if in.X.Type() == edm.Untyped {
-		in.X = convert(in.X, edm.String)
+	if numeric(in.X.Type()) && (anyDouble || isDouble(in.X)) {
+		if !isDouble(in.X) {
+			in.X = double(in.X)
+		}
+		for i, c := range in.List {
+			in.List[i] = double(c).(*Const)
+		}
+	}
+	if isNaN(l) {
+		return &Const{typed{e.At, edm.Boolean}, false}, nil
+	}
+	if l.Type() == edm.Null {
+		null := slices.ContainsFunc(in.List, func(c *Const) bool { return c.Value == nil })
+		return &Const{typed{e.At, edm.Boolean}, null}, nil
 	}
 	return in, nil
+}
+
+// element binds an element of a list, which counts as such and not as a node.
+func (b *Binder) element(item uri.Expr) (Expr, error) {
+	if err := b.spendListed(); err != nil {
+		return nil, err
+	}
+	if b.spent != nil {
+		defer func(nodes int) { b.spent.nodes = nodes }(b.spent.nodes)
+	}
+	return b.bind(item)
 }
 
 // list gives the items on the right of an "in", and the Binder to bind them by.

@@ -34,11 +34,15 @@ func (b *Binder) expand(v *Var, show *Projection, q *uri.Query, depth int, left 
 	if len(q.Expand) > 0 && depth >= b.Limits.ExpandDepth {
 		return fault.Newf(fault.Invalid, "$expand nests deeper than %d (limit ExpandDepth)", b.Limits.ExpandDepth).At("$expand")
 	}
+	items := q.Expand
+	if len(items) == 0 {
+		items = v.Expand
+	}
 	seen := map[*edm.Navigation]bool{}
 	// What is expanded by name has its own options, wherever the * stands.
 	for _, star := range []bool{false, true} {
-		for i := range q.Expand {
-			item := &q.Expand[i]
+		for i := range items {
+			item := &items[i]
 			if (item.Name == "*") != star {
 				continue
 			}
@@ -47,7 +51,7 @@ func (b *Binder) expand(v *Var, show *Projection, q *uri.Query, depth int, left 
 				return err
 			}
 			for _, nav := range navs {
-				if seen[nav] && star {
+				if seen[nav] && star || nav.Inline() {
 					continue
 				}
 				if seen[nav] {
@@ -118,8 +122,6 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 	}
 	for option := range item.Options.Given {
 		switch {
-		case option == "$apply":
-			return x, fault.Newf(fault.NotImplemented, "$expand, position %d: $apply inside $expand is not served", item.At).At("$expand")
 		case !nav.Many && option != "$select" && option != "$expand" && option != "$compute" && option != "$levels":
 			return x, uri.Errorf("$expand", item.At, "%s does not apply to %s, a single entity", option, nav.Name)
 		case last == "$ref" && !ofRefs[option], last == "$count" && !ofCount[option]:
@@ -142,16 +144,22 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 	}
 	x.Count = last == "$count"
 	if last == "$ref" {
-		x.Read.Show = Projection{Ref: b.address(target)}
+		x.Read.Show = Projection{Ref: &Address{b.Base, b.Model.SetOf(target.Struct).Name}}
 	}
 	if nav.Many {
-		path := strings.Join(append([]string{nav.Name}, item.Path...), "/")
-		x.Read.Next = &Next{*b.address(v), path, following(&options)}
+		if set := b.setOf(v); set != nil {
+			path := strings.Join(append([]string{nav.Name}, item.Path...), "/")
+			x.Read.Next = &Next{Address{b.Base, set.Name}, path, following(&options)}
+		} else if x.Read.More {
+			// What a query has aggregated has no address, and so no further pages.
+			x.Read.More, x.Read.Limit = false, -1
+			if x.Read.Top != nil {
+				x.Read.Limit = *x.Read.Top
+			}
+		}
 	}
 	return x, nil
 }
-
-func (b *Binder) address(v *Var) *Address { return &Address{b.Base, b.Model.SetOf(v.Struct).Name} }
 
 // following is the query of the next pages of an expanded collection.
 func following(options *uri.Query) string {

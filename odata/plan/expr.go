@@ -43,9 +43,18 @@ type Var struct {
 	Access Expr            // rows the caller may see; nil: all
 	Joins  []*Var          // reached from here over single-valued navigation properties
 
+	From   Relation         // what the rows are those of; nil: Struct's table
+	Row    *Var             // not nil: a part of that one's row
+	Order  []Order          // the order of the rows, where there is one
+	Shapes *Shapes          // not nil: rows of different structure
+	Expand []uri.ExpandItem // what is expanded where nothing is asked for
+
 	computed  []Computed
 	hidden    []string // properties the caller must not see
 	unguarded bool     // reached without access checks, by an access predicate
+	shape     int      // which of the shapes of a row; see Shapes
+	reads     int      // sets read to get the rows, where From is not nil
+	repeats   bool     // an entity may be there more than once
 }
 
 // Property returns the declared property of that name that the caller may see,
@@ -205,6 +214,11 @@ func Nullable(e Expr) bool {
 		return e.Type() != edm.Boolean && e.Type() != edm.String
 	}
 	return true
+}
+
+// Equal is the condition that the property p of v is c.
+func Equal(v *Var, p *edm.Property, c *Const) Expr {
+	return &Compare{Op: uri.Eq, L: &Prop{Var: v, Prop: p}, R: c}
 }
 
 // And joins conditions; nil ones are left out, and no condition gives nil.

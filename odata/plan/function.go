@@ -1,6 +1,10 @@
 package plan
 
 import (
+	"maps"
+	"slices"
+	"strings"
+
 	"leadloop/odata/edm"
 )
 
@@ -91,6 +95,7 @@ func Functions() []*Function {
 	add("div", "div_duration", dur, dur, d)
 	add("divby", "div_duration", dur, dur, d)
 
+	list = append(list, toDouble)
 	for _, from := range []struct {
 		name string
 		t    edm.Type
@@ -110,6 +115,10 @@ func Functions() []*Function {
 	add("cast to Edm.TimeOfDay", "time", tod, at)
 	return list
 }
+
+// toDouble takes a number as a Double. The binder calls it where a number meets
+// a Double; expressions cannot name it.
+var toDouble = &Function{"to double", "double", []edm.Type{edm.Decimal}, edm.Double}
 
 // unserved are the canonical functions of OData 4.01 that are not served.
 var unserved = map[string]bool{"geo.distance": true, "geo.intersects": true, "geo.length": true}
@@ -160,3 +169,17 @@ func conversionCost(from, to edm.Type) int {
 	}
 	return 1
 }
+
+// FunctionNames lists the names of the canonical functions served, in order.
+func FunctionNames() []string {
+	names := map[string]bool{"case": true, "cast": true, "isof": true}
+	for name := range overloads {
+		if _, operator := operatorNames[name]; !operator && !strings.Contains(name, " ") {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// operatorNames are the overloads that are called by operators.
+var operatorNames = map[string]bool{"add": true, "sub": true, "mul": true, "div": true, "divby": true, "mod": true, "-": true}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -54,66 +55,87 @@ func parsed(at uri.At, t edm.Primitive, text string) (*Const, bool) {
 	return &Const{typed{at, t}, v}, ok
 }
 
-// instants are the forms of a DateTimeOffset: seconds may be left out.
-var instants = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04Z07:00"}
-
 // Parse reads the literal text of a value of type t (without prefix or quotes)
 // as the Go value a Const holds.
 func Parse(t edm.Primitive, text string) (value any, ok bool) {
-	var err error
 	switch t {
 	case edm.String, edm.Untyped:
-		return text, true
+		return text, utf8.ValidString(text) && strings.IndexByte(text, 0) < 0
 	case edm.Boolean:
 		return text == "true", text == "true" || text == "false"
-	case edm.Int16, edm.Int32, edm.Int64:
-		value, err = strconv.ParseInt(text, 10, 64)
+	case edm.SByte, edm.Byte, edm.Int16, edm.Int32, edm.Int64:
+		n, err := strconv.ParseInt(text, 10, 64)
+		return n, err == nil && text[0] != '+'
 	case edm.Decimal:
 		return edm.ParseDecimal(text)
-	case edm.Double:
-		return parseDouble(text)
+	case edm.Single, edm.Double:
+		return parseFloat(text)
 	case edm.Duration:
 		return parseDuration(text)
 	case edm.Guid:
-		if len(text) != 36 {
-			return nil, false
-		}
-		value, err = uuid.Parse(text)
+		u, err := uuid.Parse(text)
+		return u, err == nil && len(text) == 36
 	case edm.DateTimeOffset:
 		return parseInstant(text)
 	case edm.Date:
-		_, err = time.Parse(time.DateOnly, text)
-		value = text
+		d, err := time.Parse(time.DateOnly, text)
+		return text, err == nil && d.Year() > 0
 	case edm.TimeOfDay:
 		return parseTimeOfDay(text)
 	default:
 		return text, text != ""
 	}
-	return value, err == nil
 }
+
+// instantShape is the form of a DateTimeOffset, d standing for a digit.
+const instantShape = "dddd-dd-ddTdd:dd"
 
 // parseInstant reads an instant, in UTC and cut to microseconds, which is what
-// both databases keep.
-func parseInstant(text string) (any, bool) {
+// both databases keep, as are the years 1 to 9999. Seconds may be left out.
+func parseInstant(text string) (t time.Time, ok bool) {
 	text = strings.ToUpper(text)
-	for _, form := range instants {
-		if t, err := time.Parse(form, text); err == nil {
-			return t.UTC().Truncate(time.Microsecond), true
+	if len(text) <= len(instantShape) {
+		return t, false
+	}
+	for i := range len(instantShape) {
+		if c := instantShape[i]; c == 'd' && !isDigit(text[i]) || c != 'd' && text[i] != c {
+			return t, false
 		}
 	}
-	return nil, false
+	form := "2006-01-02T15:04:05Z07:00"
+	if text[len(instantShape)] != ':' {
+		form = "2006-01-02T15:04Z07:00"
+	} else if strings.IndexByte(text, ',') >= 0 { // Go would take it for a point
+		return t, false
+	}
+	t, err := time.Parse(form, text)
+	if _, offset := t.Zone(); err != nil || offset >= maxOffset || offset <= -maxOffset {
+		return t, false
+	}
+	t = t.UTC().Truncate(time.Microsecond)
+	return t, t.Year() >= 1 && t.Year() <= 9999
 }
 
-// parseDouble reads a number; one too large for a double is none.
-func parseDouble(text string) (any, bool) {
+// maxOffset is beyond every offset from UTC in use, in seconds.
+const maxOffset = 15 * 60 * 60
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// parseFloat reads a number as OData writes it, which is less than Go takes.
+func parseFloat(text string) (f float64, ok bool) {
 	switch text {
 	case "INF":
 		return math.Inf(1), true
 	case "-INF":
 		return math.Inf(-1), true
+	case "NaN":
+		return math.NaN(), true
+	}
+	if strings.Trim(text, "0123456789.eE+-") != "" {
+		return 0, false
 	}
 	f, err := strconv.ParseFloat(text, 64)
-	return f, err == nil && (text == "NaN" || strings.IndexByte("+-.0123456789", text[0]) >= 0)
+	return f, err == nil
 }
 
 // TimeOfDayForm is how a TimeOfDay is kept: fixed width, so that text sorts as

@@ -6,18 +6,6 @@ import (
 	"leadloop/odata/uri"
 )
 
-// Limits bound what one request may ask for. A zero field takes the default.
-type Limits struct {
-	Expr           uri.Limits
-	PageSize       int // entities of one answer; further ones are behind a next link
-	ExpandPageSize int // entities of one expanded collection, likewise
-	ExpandDepth    int // levels of $expand
-	Expands        int // expanded navigation properties in all
-}
-
-// DefaultLimits suit a public service.
-var DefaultLimits = Limits{Expr: uri.DefaultLimits, PageSize: 1000, ExpandPageSize: 100, ExpandDepth: 6, Expands: 30}
-
 // Read is one read: the entities Var stands for, those that satisfy Where and
 // that the caller may see, in Order.
 type Read struct {
@@ -37,6 +25,16 @@ type Read struct {
 	Next   *Next // of an expanded collection: where its next page is
 
 	mark string // of the query, in skip tokens
+	base *Read  // see Base
+}
+
+// Base is the read of the set itself: r, unless $apply made r the read of a
+// Relation.
+func (r *Read) Base() *Read {
+	if r.base != nil {
+		return r.base
+	}
+	return r
 }
 
 // Link narrows a Read to what Nav leads to from the one entity Parent reads.
@@ -61,7 +59,10 @@ type Projection struct {
 	Inner    map[*edm.Property]*Inner // where not the whole value is shown
 	ETag     bool
 	Ref      *Address // nothing but a reference to the entity
+	Types    bool     // computed properties say their type where JSON does not
 	Expand   []Expand
+	Nested   []Nested // entities held in the same row
+	Shapes   []Nested // not nil: one of these is shown instead, see Shapes
 }
 
 // Collection plans the read of the entities v stands for under the options q.
@@ -70,9 +71,8 @@ func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
 	if err := b.guard(v); err != nil {
 		return nil, err
 	}
-	scope := *b
-	scope.it = v
-	left := b.Limits.Expands
+	scope := b.about(v)
+	left := scope.Limits.Expands
 	r, err := scope.related(v, q, 0, &left)
 	if err != nil {
 		return nil, err
@@ -82,6 +82,16 @@ func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
 		r.page(b.Limits.PageSize)
 	}
 	return r, err
+}
+
+// about returns b for a request that is about what v stands for.
+func (b *Binder) about(v *Var) *Binder {
+	if b.spent == nil {
+		b.Limits, b.spent = b.Limits.OrDefault(), &spent{}
+	}
+	scope := *b
+	scope.it = v
+	return &scope
 }
 
 // page cuts r to pages of size entities.
@@ -96,15 +106,28 @@ func (r *Read) page(size int) {
 // related plans a collection at a depth of $expand; left counts the
 // expanded navigation properties still allowed.
 func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, error) {
-	r := &Read{Var: v, Count: q.Count, mark: mark(v, q)}
-	err := b.compute(v, q)
-	if err != nil {
+	r := &Read{Var: v, Limit: -1, Count: q.Count, mark: mark(v, q)}
+	var err error
+	if len(q.Apply) > 0 {
+		scope := *b
+		scope.it = nil // $it is an instance of what each transformation has
+		b = &scope
+		var applied *Read
+		if applied, r.base, err = b.transformed(v, q.Apply, q.Aliases); err != nil {
+			return nil, err
+		}
+		v = applied.Var
+		r.Var, r.Where = v, applied.Where
+	}
+	if err := b.compute(v, q); err != nil {
 		return nil, err
 	}
 	if q.Filter != nil {
-		if r.Where, err = b.Bind(q.Filter, v, "$filter", q.Aliases, edm.Boolean); err != nil {
+		where, err := b.Bind(q.Filter, v, "$filter", q.Aliases, edm.Boolean)
+		if err != nil {
 			return nil, err
 		}
+		r.Where = And(r.Where, where)
 	}
 	if q.Search != nil {
 		found, err := b.Search(v, q.Search, "$search")
@@ -139,12 +162,11 @@ func (b *Binder) Entity(v *Var, where Expr, q *uri.Query) (*Read, error) {
 	if err := b.guard(v); err != nil {
 		return nil, err
 	}
-	scope := *b
-	scope.it = v
+	scope := b.about(v)
 	if err := scope.compute(v, q); err != nil {
 		return nil, err
 	}
-	left := b.Limits.Expands
+	left := scope.Limits.Expands
 	show, err := scope.projection(v, q, 0, &left)
 	return &Read{Var: v, Where: where, Limit: 1, Show: show}, err
 }
@@ -154,21 +176,41 @@ var ofOne = map[string]bool{"$select": true, "$expand": true, "$compute": true, 
 
 // order binds $orderby and appends the key, so that the order is total.
 func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
-	var terms []Order
+	if most := b.Limits.OrDefault().OrderBy; len(q.OrderBy) > most {
+		return nil, fault.Newf(fault.Invalid, "$orderby has more than %d terms (limit OrderBy)", most).At("$orderby")
+	}
+	terms, err := b.terms(v, q.OrderBy, "$orderby", q.Aliases)
+	if err != nil {
+		return nil, err
+	}
+	terms = append(terms, v.Order...)
 	ordered := map[*edm.Property]bool{}
-	for _, item := range q.OrderBy {
-		x, err := b.Bind(item.X, v, "$orderby", q.Aliases, nil)
+	for _, o := range terms {
+		if p, ok := o.X.(*Prop); ok && p.Var.row() == v.row() {
+			ordered[p.Prop] = true
+		}
+	}
+	for _, o := range v.key() {
+		if !ordered[o.X.(*Prop).Prop] {
+			terms = append(terms, o)
+		}
+	}
+	return terms, nil
+}
+
+// terms binds the items of what, an order.
+func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[string]string) ([]Order, error) {
+	var terms []Order
+	for _, item := range items {
+		x, err := b.Bind(item.X, v, what, aliases, nil)
 		if err != nil {
 			return nil, err
 		}
 		if t, primitive := x.Type().(edm.Primitive); !primitive || t == edm.Binary {
-			return nil, uri.Errorf("$orderby", uri.At(x.Pos()), "%s has no order", x.Type())
+			return nil, uri.Errorf(what, uri.At(x.Pos()), "%s has no order", x.Type())
 		}
 		if _, constant := x.(*Const); constant {
-			continue // orders nothing
-		}
-		if p, ok := x.(*Prop); ok && p.Var == v {
-			ordered[p.Prop] = true
+			continue // it orders nothing
 		}
 		if x.Type() == edm.Untyped {
 			// A dynamic property may hold numbers in some rows and text in others.
@@ -176,11 +218,6 @@ func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
 			x = convert(x, edm.String)
 		}
 		terms = append(terms, Order{x, item.Desc})
-	}
-	for _, k := range v.Struct.Key {
-		if !ordered[k] {
-			terms = append(terms, Order{&Prop{Var: v, Prop: k}, false})
-		}
 	}
 	return terms, nil
 }

@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"slices"
+
+	"leadloop/odata/edm"
 	"leadloop/odata/fault"
 	"leadloop/odata/uri"
 )
@@ -9,7 +12,7 @@ import (
 // 11.2.6.6); what names it in messages. It is served where v's set has an index,
 // to callers who may see all that is in it.
 func (b *Binder) Search(v *Var, s uri.Search, what string) (Expr, error) {
-	if v.Struct == nil || len(v.Struct.Search) == 0 {
+	if v.Struct == nil || len(v.Struct.Search) == 0 || b.setOf(v) == nil {
 		name := "a collection of values"
 		if v.Struct != nil {
 			name = v.Struct.Name
@@ -22,4 +25,15 @@ func (b *Binder) Search(v *Var, s uri.Search, what string) (Expr, error) {
 		}
 	}
 	return &Found{boolean{uri.At(s.Pos())}, v, s}, nil
+}
+
+// setOf is the set of the entities that v stands for, also where a query has
+// given them more properties; nil where they are entities no more.
+func (b *Binder) setOf(v *Var) *edm.EntitySet {
+	for _, set := range b.Model.Sets {
+		if set.Type == v.Struct || set.Type.Table == v.Struct.Table && !v.Struct.Transient && slices.Equal(set.Type.Key, v.Struct.Key) {
+			return set
+		}
+	}
+	return nil
 }

@@ -68,13 +68,17 @@ func (s *selection) addAll(items []uri.SelectItem) error {
 // projection resolves $select and $expand.
 func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Projection, error) {
 	s := v.Struct
-	show := Projection{ETag: s.ETag != nil}
+	if v.Shapes != nil {
+		return b.shapes(v, q, depth, left)
+	}
+	show := Projection{ETag: s.ETag != nil, Types: true}
 	all := len(q.Select) == 0
 	var tree selection
 	if err := tree.addAll(q.Select); err != nil {
 		return show, err
 	}
 	chosen := map[*edm.Property]bool{}
+	inline := map[string]bool{}
 	computed := map[string]bool{}
 	for _, item := range tree.below {
 		p := v.Property(item.name)
@@ -89,7 +93,8 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 			continue
 		case v.Computes(item.name):
 			computed[item.name] = true
-		case s.Nav(item.name) != nil: // its value is shown by $expand only
+		case s.Nav(item.name) != nil: // shown by $expand only, or else inline
+			inline[item.name] = true
 		default:
 			dynamic, err := b.selected(s, item)
 			if err != nil {
@@ -115,8 +120,13 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 	}
 	show.All = all
 	if all {
-		show.Dynamic, show.Dynamics = s.Open, nil
+		show.Dynamic, show.Dynamics = s.Open && s.Only == nil, s.Only
 	}
+	if err := b.nested(v, &show, inline); err != nil {
+		return show, err
+	}
+	// The context URL lists what an aggregation has left.
+	show.All = all && !s.Transient
 	return show, b.expand(v, &show, q, depth, left)
 }
 
@@ -124,9 +134,9 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 // operation, which selects nothing that is shown.
 func (b *Binder) selected(s *edm.Struct, item *selection) (dynamic bool, err error) {
 	switch {
-	case strings.Contains(item.name, "."):
+	case b.Model != nil && strings.HasPrefix(item.name, b.Model.Namespace+"."):
 		return false, b.qualified("$select", item.at, item.name)
-	case s.Open && !s.Declares(item.name) && !strings.HasPrefix(item.name, "$"):
+	case s.TakesDynamic(item.name) && !strings.HasPrefix(item.name, "$"):
 		return true, nil
 	}
 	return false, uri.Errorf("$select", item.at, "%s has no property %q", s.Name, item.name)

@@ -15,11 +15,7 @@ var operators = map[uri.Op]string{
 func (g *generator) cond(e plan.Expr) {
 	switch e := e.(type) {
 	case *plan.Logic:
-		g.w("(")
-		g.cond(e.L)
-		g.w(" ", operators[e.Op], " ")
-		g.cond(e.R)
-		g.w(")")
+		g.logic(e.Op, terms(e, e.Op, nil), g.cond)
 	case *plan.Compare:
 		g.compare(e)
 	case *plan.In:
@@ -38,11 +34,7 @@ func (g *generator) cond(e plan.Expr) {
 func (g *generator) exact(e plan.Expr) {
 	switch e := e.(type) {
 	case *plan.Logic:
-		g.w("(")
-		g.exact(e.L)
-		g.w(" ", operators[e.Op], " ")
-		g.exact(e.R)
-		g.w(")")
+		g.logic(e.Op, terms(e, e.Op, nil), g.exact)
 	case *plan.Not:
 		g.w("(NOT ")
 		g.exact(e.X)
@@ -56,12 +48,35 @@ func (g *generator) exact(e plan.Expr) {
 	}
 }
 
+// terms appends to list what e joins by op.
+func terms(e plan.Expr, op uri.Op, list []plan.Expr) []plan.Expr {
+	if l, ok := e.(*plan.Logic); ok && l.Op == op {
+		return terms(l.R, op, terms(l.L, op, list))
+	}
+	return append(list, e)
+}
+
+// logic joins terms by op. It halves them, as SQLite bounds the depth of
+// expressions and a chain of operators is as deep as it is long.
+func (g *generator) logic(op uri.Op, list []plan.Expr, write func(plan.Expr)) {
+	if len(list) == 1 {
+		write(list[0])
+		return
+	}
+	half := len(list) / 2
+	g.w("(")
+	g.logic(op, list[:half], write)
+	g.w(" ", operators[op], " ")
+	g.logic(op, list[half:], write)
+	g.w(")")
+}
+
 func (g *generator) compare(e *plan.Compare) {
 	l, r := e.L, e.R
-	if l.Type() == edm.Null {
+	if isNull(l) {
 		l, r = r, l
 	}
-	if c, ok := r.(*plan.Const); ok && c.Value == nil {
+	if isNull(r) {
 		g.compareNull(e.Op, l)
 		return
 	}
@@ -108,13 +123,18 @@ func (g *generator) compareDecimals(e *plan.Compare) {
 	}
 }
 
+func isNull(x plan.Expr) bool {
+	c, ok := x.(*plan.Const)
+	return ok && c.Value == nil
+}
+
 // compareNull writes the comparison of x with null.
 func (g *generator) compareNull(op uri.Op, x plan.Expr) {
 	_, constant := x.(*plan.Const)
 	switch {
 	case op != uri.Eq && op != uri.Ne:
 		g.w("(1 = 0)")
-	case constant && (x.Type() == edm.Null) == (op == uri.Eq):
+	case constant && isNull(x) == (op == uri.Eq):
 		g.w("(1 = 1)")
 	case constant:
 		g.w("(1 = 0)")
@@ -133,7 +153,7 @@ func (g *generator) compareNull(op uri.Op, x plan.Expr) {
 // databases, whatever the collation of the column.
 func (g *generator) operand(x plan.Expr) {
 	g.value(x)
-	if g.dialect == Postgres && x.Type() == edm.String {
+	if t := x.Type(); g.dialect == Postgres && (t == edm.String || t == edm.Date || t == edm.TimeOfDay) {
 		g.w(` COLLATE "C"`)
 	}
 }

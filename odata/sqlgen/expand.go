@@ -95,8 +95,8 @@ func (g *generator) relatedOne(x plan.Expand) {
 	g.w("), 'null')")
 }
 
-// aggregate is the function that joins texts.
-func (g *generator) aggregate() string {
+// joining is the function that joins texts.
+func (g *generator) joining() string {
 	if g.dialect == Postgres {
 		return "string_agg"
 	}
@@ -106,7 +106,7 @@ func (g *generator) aggregate() string {
 // relatedAll writes an array of the entities.
 func (g *generator) relatedAll(x plan.Expand) {
 	row := g.name(x.Read.Var) + "j"
-	g.w(label(x.Name), " || '[' || coalesce((SELECT ", g.aggregate(), "(j, ',') FROM (SELECT ")
+	g.w(label(x.Name), " || '[' || coalesce((SELECT ", g.joining(), "(j, ',') FROM (SELECT ")
 	g.object(x.Read.Var, &x.Read.Show)
 	g.w(" AS j")
 	g.page(x.Read)
@@ -118,7 +118,7 @@ func (g *generator) relatedAll(x plan.Expand) {
 func (g *generator) relatedPage(v *plan.Var, x plan.Expand) {
 	r := x.Read
 	row := g.name(r.Var) + "j"
-	g.w("(SELECT ", label(x.Name), " || '[' || coalesce(", g.aggregate(), "(j, ',')")
+	g.w("(SELECT ", label(x.Name), " || '[' || coalesce(", g.joining(), "(j, ',')")
 	g.w(" FILTER (WHERE n <= ")
 	g.bind(edm.Int64, int64(r.Limit))
 	g.w("), '') || ']' || CASE WHEN max(n) > ")

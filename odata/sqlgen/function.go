@@ -23,14 +23,14 @@ var postgres = map[string]string{
 	"toupper":          `upper($0 COLLATE "und-x-icu")`,
 	"trim":             `btrim($0, E'\t\n\v\f\r ')`,
 
-	"year": "extract(year from $0)::bigint", "month": "extract(month from $0)::bigint", "day": "extract(day from $0)::bigint",
-	"hour": "extract(hour from $0)::bigint", "minute": "extract(minute from $0)::bigint", "second": "trunc(extract(second from $0))::bigint",
-	"year_date": "extract(year from $0)::bigint", "month_date": "extract(month from $0)::bigint", "day_date": "extract(day from $0)::bigint",
-	"hour_time": "extract(hour from $0)::bigint", "minute_time": "extract(minute from $0)::bigint", "second_time": "trunc(extract(second from $0))::bigint",
+	"year": "extract(year from $0 AT TIME ZONE 'UTC')::bigint", "month": "extract(month from $0 AT TIME ZONE 'UTC')::bigint", "day": "extract(day from $0 AT TIME ZONE 'UTC')::bigint",
+	"hour": "extract(hour from $0 AT TIME ZONE 'UTC')::bigint", "minute": "extract(minute from $0 AT TIME ZONE 'UTC')::bigint", "second": "trunc(extract(second from $0))::bigint",
+	"year_date": "substr($0, 1, 4)::bigint", "month_date": "substr($0, 6, 2)::bigint", "day_date": "substr($0, 9, 2)::bigint",
+	"hour_time": "substr($0, 1, 2)::bigint", "minute_time": "substr($0, 4, 2)::bigint", "second_time": "substr($0, 7, 2)::bigint",
 	"fractionalseconds":      "(extract(second from $0) % 1)",
-	"fractionalseconds_time": "(extract(second from $0) % 1)",
-	"date":                   "($0)::date",
-	"time":                   "($0)::time",
+	"fractionalseconds_time": "('0' || substr($0, 9))::numeric",
+	"date":                   "to_char($0 AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+	"time":                   "to_char($0 AT TIME ZONE 'UTC', 'HH24:MI:SS.US')",
 	"totaloffsetminutes":     "CASE WHEN $0 IS NOT NULL THEN 0::bigint END",
 	"totalseconds":           "($0 / 1000000.0)",
 	"mindatetime":            "'0001-01-01T00:00:00Z'::timestamptz",
@@ -55,13 +55,13 @@ var postgres = map[string]string{
 
 	"add_instant": "($0 + $1 * interval '1 microsecond')", "sub_instant": "($0 - $1 * interval '1 microsecond')",
 	"between":  "(extract(epoch from ($0) - ($1)) * 1000000)::bigint",
-	"add_date": "($0 + $1 * interval '1 microsecond')::date", "sub_date": "($0 - $1 * interval '1 microsecond')::date",
+	"add_date": "to_char(($0)::date + $1 * interval '1 microsecond', 'YYYY-MM-DD')", "sub_date": "to_char(($0)::date - $1 * interval '1 microsecond', 'YYYY-MM-DD')",
 	"add_duration": "($0 + $1)", "sub_duration": "($0 - $1)", "neg_duration": "(-$0)",
 	"mul_duration": "round($0 * ($1)::numeric)::bigint", "mul_by_duration": "round(($0)::numeric * $1)::bigint",
 	"div_duration": "round($0 / nullif(($1)::numeric, 0))::bigint",
 
 	"int_text": "($0)::text", "decimal_text": "trim_scale(($0)::numeric)::text", "double_text": "($0)::text", "boolean_text": "($0)::text",
-	"date_text": "($0)::text", "time_text": "to_char($0, 'HH24:MI:SS.US')", "guid_text": "($0)::text",
+	"date_text": "($0)", "time_text": "($0)", "guid_text": "($0)::text",
 	"duration_text": "(SELECT CASE WHEN d < 0 THEN '-' ELSE '' END || 'P' || CASE WHEN abs(d) >= 86400000000 THEN abs(d) / 86400000000 || 'D' ELSE '' END ||" +
 		" CASE WHEN abs(d) % 86400000000 > 0 OR d = 0 THEN 'T' || trim_scale(abs(d) % 86400000000 / 1000000.0) || 'S' ELSE '' END FROM (SELECT ($0)::bigint AS d) q)",
 	"instant_text": `to_char($0 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
@@ -73,6 +73,7 @@ var postgres = map[string]string{
 	"text_boolean": "(CASE $0 WHEN 'true' THEN true WHEN 'false' THEN false END)",
 	"text_guid":    "(SELECT CASE WHEN s ~ " + guidPattern + " THEN s::uuid END FROM (SELECT $0 AS s) q)",
 	"text_instant": "(SELECT " + instantOfText + " FROM (SELECT $0 AS x) s WHERE x ~ " + instantPattern + ")",
+	"double":       "($0)::float8",
 	"date_instant": "(($0)::timestamp AT TIME ZONE 'UTC')",
 }
 
@@ -84,7 +85,7 @@ const wholeNumber = "CASE WHEN n BETWEEN -9223372036854775808 AND 92233720368547
 var lite = map[string]string{
 	"contains":   "(instr($0, $1) > 0)",
 	"startswith": "(substr($0, 1, length($1)) = $1)",
-	"endswith":   "(length($1) = 0 OR substr($0, -length($1)) = $1)",
+	"endswith":   "(substr($0, length($0) - length($1) + 1) = $1)",
 	"concat":     "($0 || $1)",
 	"length":     "length($0)",
 	"indexof":    "(instr($0, $1) - 1)",
@@ -97,6 +98,7 @@ var lite = map[string]string{
 	"second":     "CAST(substr($0, 18, 2) AS INTEGER)",
 	"date":       "substr($0, 1, 10)",
 	"time":       "substr($0, 12, 15)",
+	"double":     "CAST($0 AS REAL)",
 }
 
 // call writes a call of a canonical function or operator.

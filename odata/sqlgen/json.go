@@ -1,6 +1,7 @@
 package sqlgen
 
 import (
+	"encoding/json"
 	"slices"
 
 	"leadloop/odata/edm"
@@ -13,6 +14,10 @@ import (
 // member written is always a scalar, so that the object's text ends in one
 // brace and no more.
 func (g *generator) object(v *plan.Var, show *plan.Projection) {
+	if show.Shapes != nil {
+		g.shapes(v, show.Shapes)
+		return
+	}
 	members := g.members(v, show)
 	if slices.ContainsFunc(members, func(m member) bool { return m.raw }) {
 		g.objectOfParts(v, show, members)
@@ -49,26 +54,35 @@ func (g *generator) dynamicRest(v *plan.Var, show *plan.Projection) {
 	g.w(", 2) END")
 }
 
-// dynamicText writes the dynamic properties as the text of an object, without
-// those whose names the query gave to what it computes.
+// dynamicText writes the dynamic properties as JSON text, without those whose
+// names a query gave to what it computed.
 func (g *generator) dynamicText(v *plan.Var, show *plan.Projection) {
+	var taken []string
+	for _, p := range show.Props {
+		if p.Dynamic {
+			taken = append(taken, p.Name)
+		}
+	}
+	for _, c := range show.Computed {
+		taken = append(taken, c.Name)
+	}
 	if g.dialect == Postgres {
 		g.w("(")
 		g.column(v, v.Struct.Dynamic)
-		for _, c := range show.Computed {
-			g.w(" - ", quoteText(c.Name))
+		for _, name := range taken {
+			g.w(" - ", quoteText(name))
 		}
 		g.w(")::text")
 		return
 	}
-	if len(show.Computed) == 0 {
+	if len(taken) == 0 {
 		g.column(v, v.Struct.Dynamic)
 		return
 	}
 	g.w("json_remove(")
 	g.column(v, v.Struct.Dynamic)
-	for _, c := range show.Computed {
-		g.w(", ", quoteText(`$."`+c.Name+`"`))
+	for _, name := range taken {
+		g.w(", ", quoteText(`$."`+name+`"`))
 	}
 	g.w(")")
 }
@@ -91,7 +105,13 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 	if show.ETag {
 		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }, last: true})
 	}
+	for i := range show.Nested {
+		list = append(list, member{name: show.Nested[i].Name, write: func() { g.inline(&show.Nested[i]) }})
+	}
 	for _, p := range show.Props {
+		if p.Dynamic && typed(show, p.Type) {
+			list = append(list, g.typeOf(p.Name, p.Type))
+		}
 		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
 		if in := show.Inner[p]; in != nil {
 			m.write = func() { g.inner(in) }
@@ -109,6 +129,9 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 		list = append(list, member{name: name, write: func() { g.dynamicJSON(v, name) }})
 	}
 	for _, c := range show.Computed {
+		if typed(show, c.X.Type()) {
+			list = append(list, g.typeOf(c.Name, c.X.Type()))
+		}
 		list = append(list, member{name: c.Name, write: func() { g.computed(c.X) }, last: scalar(c.X)})
 	}
 	for _, x := range show.Expand {
@@ -135,10 +158,14 @@ func (g *generator) objectSQLite(members []member) {
 func (g *generator) memberName(name string) { g.w(quoteText(name)) }
 
 // objectPostgres goes by a sub-select, as json_build_object takes at most 100
-// arguments.
+// arguments. Only names too long for a column's go by that, in pieces.
 func (g *generator) objectPostgres(v *plan.Var, members []member) {
-	if len(members) == 0 {
+	switch {
+	case len(members) == 0:
 		g.w("'{}'")
+		return
+	case slices.ContainsFunc(members, func(m member) bool { return len(m.name) > maxName }):
+		g.objectText(members)
 		return
 	}
 	row := g.name(v) + "r"
@@ -153,6 +180,25 @@ func (g *generator) objectPostgres(v *plan.Var, members []member) {
 	g.w(") ", row, ")")
 }
 
+// maxName is how many bytes PostgreSQL keeps of a name.
+const maxName = 63
+
+// objectText writes an object some of whose members have names too long to be
+// those of columns.
+func (g *generator) objectText(members []member) {
+	for i, m := range members {
+		start := ","
+		if i == 0 {
+			start = "{"
+		}
+		name, _ := json.Marshal(m.name) // a string always marshals
+		g.w(quoteText(start+string(name)+":"), " || coalesce(to_json((SELECT ")
+		m.write()
+		g.w("))::text, 'null') || ")
+	}
+	g.w("'}'")
+}
+
 // etag writes the entity's weak ETag (Protocol 4.01, section 8.3.1).
 func (g *generator) etag(v *plan.Var) {
 	g.w(`'W/"' || `)
@@ -164,6 +210,10 @@ func (g *generator) etag(v *plan.Var) {
 func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	column := func() { g.column(v, p) }
 	switch {
+	case p.Minor:
+		g.majorJSON(v, p)
+	case isEnum(p):
+		g.memberNames(v, p)
 	case p.JSON && g.dialect == SQLite:
 		g.w("json(")
 		column()
@@ -177,9 +227,27 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 		g.w(" WHEN 1 THEN json('true') WHEN 0 THEN json('false') END")
 	case p.Type == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(column)
+	case p.Type == edm.Double && p.Dynamic:
+		g.double(column)
 	default:
 		column()
 	}
+}
+
+// double writes a computed number, which may be one that JSON has none for
+// (JSON Format 4.01, section 7.1).
+func (g *generator) double(value func()) {
+	g.w("CASE WHEN ")
+	value()
+	g.per(" > 1.7976931348623157e308 THEN 'INF' WHEN ", " = 'NaN'::float8 THEN to_json('NaN'::text) WHEN ")
+	value()
+	g.per(" < -1.7976931348623157e308 THEN '-INF' ELSE ", " = 'Infinity'::float8 THEN to_json('INF'::text) WHEN ")
+	if g.dialect == Postgres {
+		value()
+		g.w(" = '-Infinity'::float8 THEN to_json('-INF'::text) ELSE to_json(")
+	}
+	value()
+	g.per(" END", ") END")
 }
 
 // instant writes a PostgreSQL timestamptz in InstantForm.
@@ -218,11 +286,13 @@ func (g *generator) text(x plan.Expr) {
 		value()
 		g.w(")::text")
 	case t == edm.Double || t == edm.Decimal:
-		g.w("CASE WHEN ")
+		g.w("CASE typeof(")
 		value()
-		g.w(" IS NOT NULL THEN replace(printf('%!.17g', ")
+		g.w(") WHEN 'real' THEN replace(printf('%!.17g', ")
 		value()
-		g.w("), 'Inf', 'INF') END")
+		g.w("), 'Inf', 'INF') ELSE CAST(")
+		value()
+		g.w(" AS TEXT) END")
 	default:
 		g.w("CAST(")
 		value()

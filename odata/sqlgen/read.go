@@ -43,17 +43,6 @@ func Exists(d Dialect, r *plan.Read) Statement {
 	return g.statement()
 }
 
-// Row returns the statement that reads the columns of the entity of r, by
-// their names.
-func Row(d Dialect, r *plan.Read) Statement {
-	g := newGenerator(d)
-	g.w("SELECT ", g.name(r.Var), ".*")
-	g.from(r.Var)
-	g.where(r, false)
-	g.w(" LIMIT 1")
-	return g.statement()
-}
-
 // count counts the entities of r with range variables of their own, as it may
 // stand inside the statement that reads them.
 func (g *generator) count(r *plan.Read) {
@@ -103,7 +92,7 @@ func (g *generator) page(r *plan.Read) {
 
 // sortsFirst reports whether the page is better found before its JSON is made.
 func (g *generator) sortsFirst(r *plan.Read) bool {
-	if g.dialect != SQLite || r.Limit < 0 || len(r.Var.Struct.Key) != 1 || len(r.Order) == 0 {
+	if g.dialect != SQLite || r.Limit < 0 || r.Var.From != nil || len(r.Var.Struct.Key) != 1 || len(r.Order) == 0 {
 		return false
 	}
 	p, ok := r.Order[0].X.(*plan.Prop)
@@ -112,7 +101,9 @@ func (g *generator) sortsFirst(r *plan.Read) bool {
 
 // from writes the table of v and those joined to it.
 func (g *generator) from(v *plan.Var) {
-	g.w(" FROM ", quoteName(v.Struct.Table), " ", g.name(v))
+	g.w(" FROM ")
+	g.table(v)
+	g.w(" ", g.name(v))
 	g.joins(v)
 }
 
@@ -131,7 +122,8 @@ func (g *generator) joins(v *plan.Var) {
 }
 
 // where writes the conditions of r; paged says whether those of its page too.
-func (g *generator) where(r *plan.Read, paged bool) {
+// It reports whether there are any.
+func (g *generator) where(r *plan.Read, paged bool) bool {
 	sep := " WHERE "
 	and := func() {
 		g.w(sep)
@@ -157,6 +149,7 @@ func (g *generator) where(r *plan.Read, paged bool) {
 		and()
 		g.after(r)
 	}
+	return sep != " WHERE "
 }
 
 // link writes that the entities are those related to r.Link.Parent's.
@@ -212,6 +205,10 @@ func (g *generator) limit(r *plan.Read) {
 // after writes the condition that a row comes after r.After in r.Order. The
 // range of the first term stands by itself, so that an index finds its start.
 func (g *generator) after(r *plan.Read) {
+	if len(r.Order) == 0 { // there is but one row
+		g.w("1 = 0")
+		return
+	}
 	first, v := r.Order[0], r.After[0]
 	if v != nil && !(first.Desc && plan.Nullable(first.X)) {
 		op := uri.Ge

@@ -37,10 +37,6 @@ func (g *generator) computed(x plan.Expr) {
 		g.double(value)
 	case t == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(value)
-	case t == edm.TimeOfDay && g.dialect == Postgres:
-		g.w("to_char(")
-		value()
-		g.w(", 'HH24:MI:SS.US')")
 	case t == edm.Duration && g.dialect == Postgres:
 		g.fill(postgres["duration_text"], []plan.Expr{x})
 	case t == edm.Duration:
@@ -56,30 +52,6 @@ func (g *generator) computed(x plan.Expr) {
 func scalar(x plan.Expr) bool {
 	t, primitive := x.Type().(edm.Primitive)
 	return primitive && t != edm.Untyped
-}
-
-// double writes a number, or the text of one that JSON has no form for (JSON
-// Format 4.01, section 7.1).
-func (g *generator) double(value func()) {
-	inf, minus := "9e999", "-9e999"
-	if g.dialect == Postgres {
-		inf, minus = "'Infinity'", "'-Infinity'"
-	}
-	g.w("CASE WHEN ")
-	value()
-	if g.dialect == Postgres {
-		g.w(" IN ('NaN', ", inf, ", ", minus, ") THEN to_json(CASE ")
-		value()
-		g.w(" WHEN ", inf, " THEN 'INF' WHEN ", minus, " THEN '-INF' ELSE 'NaN' END) ELSE to_json(")
-		value()
-		g.w(") END")
-		return
-	}
-	g.w(" = ", inf, " THEN 'INF' WHEN ")
-	value()
-	g.w(" = ", minus, " THEN '-INF' ELSE ")
-	value()
-	g.w(" END")
 }
 
 // jsonOf writes a value inside JSON as the JSON it is.

@@ -32,6 +32,8 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_instant": instant,
 		"odata_compare": compareDecimals,
 		"odata_key":     uri.KeyText,
+		"odata_decimal": eval.NumberText,
+		"odata_guid":    guid,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -107,6 +109,14 @@ func number(v string) any { return eval.Number(v) }
 func instant(v string) any {
 	if t, ok := eval.Instant(v); ok {
 		return t.Format(InstantForm)
+	}
+	return nil
+}
+
+// guid reads text as a guid in lower case, or gives null.
+func guid(v string) any {
+	if u, ok := plan.Parse(edm.Guid, v); ok {
+		return u.(uuid.UUID).String()
 	}
 	return nil
 }

@@ -56,6 +56,9 @@ func (g *generator) w(parts ...string) {
 
 // name gives a range variable its table alias.
 func (g *generator) name(v *plan.Var) string {
+	for v.Row != nil {
+		v = v.Row
+	}
 	n, ok := g.names[v]
 	if !ok {
 		n = "t" + strconv.Itoa(len(g.names))
@@ -77,10 +80,12 @@ func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) 
 func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // casts are the PostgreSQL types of bound values: without a cast the server
-// would guess them from the context.
+// would guess them from the context. Dates and times of day are text of fixed
+// width, as instants are on SQLite. Dates are text of fixed width, as instants
+// are on SQLite.
 var casts = map[edm.Primitive]string{
-	edm.Boolean: "::boolean", edm.String: "::text", edm.Int16: "::bigint", edm.Int32: "::bigint", edm.Int64: "::bigint",
-	edm.Decimal: "::numeric", edm.Double: "::float8", edm.Date: "::date", edm.TimeOfDay: "::time",
+	edm.Boolean: "::boolean", edm.String: "::text", edm.SByte: "::bigint", edm.Byte: "::bigint", edm.Int16: "::bigint", edm.Int32: "::bigint", edm.Int64: "::bigint",
+	edm.Decimal: "::numeric", edm.Single: "::float8", edm.Double: "::float8", edm.Date: "::text", edm.TimeOfDay: "::text",
 	edm.DateTimeOffset: "::timestamptz", edm.Guid: "::uuid", edm.Duration: "::bigint",
 }
 

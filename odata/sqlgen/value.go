@@ -13,8 +13,16 @@ func (g *generator) value(e plan.Expr) {
 			g.w("NULL")
 			return
 		}
+		if enum, ok := e.T.(*edm.Enum); ok {
+			g.bind(enum.Storage(), e.Value)
+			return
+		}
 		g.bind(e.T.(edm.Primitive), e.Value)
 	case *plan.Prop:
+		if e.Prop.Minor {
+			g.majorUnits(e.Var, e.Prop)
+			return
+		}
 		g.column(e.Var, e.Prop)
 	case *plan.Dyn:
 		g.dynamic(e)
@@ -120,63 +128,6 @@ func (g *generator) json(e *plan.Dyn, last string) {
 	}
 }
 
-// dynamic writes a value inside JSON as one of its type, null where it is none.
-func (g *generator) dynamic(e *plan.Dyn) {
-	p, ok := e.T.(edm.Primitive)
-	if !ok {
-		p = edm.Untyped
-	}
-	if g.dialect == Postgres {
-		g.dynamicPostgres(e, p)
-		return
-	}
-	raw := func(how string) { g.json(e, how) }
-	g.w("CASE ")
-	if e.Column == nil && len(e.Path) == 0 {
-		g.w(g.name(e.Var), ".type ")
-	} else {
-		g.w("json_type(")
-		raw("->")
-		g.w(") ")
-	}
-	switch {
-	case p.IsInteger():
-		g.w("WHEN 'integer' THEN ")
-		raw("->>")
-		g.w(" END")
-	case p.IsNumeric():
-		g.w("WHEN 'integer' THEN ")
-		raw("->>")
-		g.w(" WHEN 'real' THEN ")
-		raw("->>")
-		g.w(" WHEN 'text' THEN odata_number(")
-		raw("->>")
-		g.w(") END")
-	case p == edm.Boolean:
-		g.w("WHEN 'true' THEN 1 WHEN 'false' THEN 0 WHEN 'text' THEN CASE ")
-		raw("->>")
-		g.w(" WHEN 'true' THEN 1 WHEN 'false' THEN 0 END END")
-	case p == edm.DateTimeOffset:
-		g.w("WHEN 'text' THEN odata_instant(")
-		raw("->>")
-		g.w(") END")
-	case p == edm.Guid:
-		g.w("WHEN 'text' THEN lower(")
-		raw("->>")
-		g.w(") END")
-	case e.Column == nil && len(e.Path) == 0:
-		g.w("WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'null' THEN NULL ELSE ")
-		raw("->>")
-		g.w(" END")
-	default:
-		g.w("WHEN 'text' THEN ")
-		raw("->>")
-		g.w(" WHEN 'null' THEN NULL ELSE ")
-		raw("->")
-		g.w(" END")
-	}
-}
-
 // Patterns of text that reads as a number, an instant or a guid, the same as in
 // package eval.
 const (
@@ -185,54 +136,8 @@ const (
 	guidPattern    = `'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'`
 )
 
-func (g *generator) dynamicPostgres(e *plan.Dyn, p edm.Primitive) {
-	raw := func(how string) { g.json(e, how) }
-	cast := func(pattern, to string) {
-		g.w("CASE WHEN ")
-		raw("->>")
-		g.w(" ~ ", pattern, " THEN (")
-		raw("->>")
-		g.w(")::", to, " END")
-	}
-	switch {
-	case p.IsNumeric():
-		g.w("CASE jsonb_typeof(")
-		raw("->")
-		g.w(") WHEN 'number' THEN ")
-		if p.IsInteger() {
-			cast("'^-?[0-9]{1,18}$'", "bigint")
-		} else {
-			g.w("(")
-			raw("->>")
-			g.w(")::numeric WHEN 'string' THEN ")
-			cast(numberPattern, "numeric")
-		}
-		g.w(" END")
-	case p == edm.Boolean:
-		g.w("CASE ")
-		raw("->>")
-		g.w(" WHEN 'true' THEN true WHEN 'false' THEN false END")
-	case p == edm.DateTimeOffset:
-		g.instantOf(raw)
-	case p == edm.Guid:
-		cast(guidPattern, "uuid")
-	case p == edm.Date || p == edm.TimeOfDay:
-		g.w("NULL", casts[p]) // a property of JSON text is none of these
-	default:
-		g.w("(")
-		raw("->>")
-		g.w(")")
-	}
-}
-
 // instantOfText is the text x, which satisfies instantPattern, as an instant on
 // PostgreSQL, where casting a date such as February 30 would fail the statement:
 // days are added to the month's first, and must not leave the month.
 const instantOfText = "CASE WHEN extract(month FROM ((substr(x, 1, 7) || '-01')::date + (substr(x, 9, 2)::int - 1))) = substr(x, 6, 2)::int" +
 	" THEN (substr(x, 1, 7) || '-01' || substr(x, 11))::timestamptz + (substr(x, 9, 2)::int - 1) * interval '1 day' END"
-
-func (g *generator) instantOf(raw func(how string)) {
-	g.w("(SELECT ", instantOfText, " FROM (SELECT ")
-	raw("->>")
-	g.w(" AS x) s WHERE x ~ ", instantPattern, ")")
-}

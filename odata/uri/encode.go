@@ -32,7 +32,7 @@ func (q *Query) String() string {
 	var parts []string
 	for _, o := range q.options() {
 		switch o.name {
-		case "$filter", "$search", "$compute", "$orderby":
+		case "$apply", "$filter", "$search", "$compute", "$orderby":
 			parts = append(parts, o.name+"="+o.value)
 		}
 	}
@@ -53,6 +53,7 @@ func (q *Query) options() []option {
 		}
 	}
 	number := func(n *int) func() string { return func() string { return strconv.Itoa(*n) } }
+	add(len(q.Apply) > 0, "$apply", func() string { return sequence(q.Apply) })
 	add(q.Filter != nil, "$filter", func() string { return q.Filter.String() })
 	add(q.Search != nil, "$search", func() string { return q.Search.String() })
 	add(len(q.Compute) > 0, "$compute", func() string { return joined(q.Compute) })
@@ -80,13 +81,6 @@ func joined[T interface{ String() string }](items []T) string {
 }
 
 func (i ComputeItem) String() string { return i.X.String() + " as " + i.Name }
-
-func (i OrderItem) String() string {
-	if i.Desc {
-		return i.X.String() + " desc"
-	}
-	return i.X.String()
-}
 
 func (i SelectItem) String() string { return itemText(i.Name, i.Path, &i.Options) }
 func (i ExpandItem) String() string { return itemText(i.Name, i.Path, &i.Options) }

@@ -13,37 +13,39 @@ const (
 	tokenEnd tokenKind = iota
 	tokenName
 	tokenLiteral
-	tokenSpace
 	tokenPunct // one of ( ) , / : @ = ; $ * - [ ]
 	tokenBad
 )
 
-// token is a piece of the text. For a literal, text is its value.
+// token is a piece of the text. For a literal, text is its value, for a
+// tokenBad what is wrong.
 type token struct {
 	kind    tokenKind
 	literal LiteralKind
 	start   int // byte offset
 	end     int
 	text    string
-	err     string // of a tokenBad
 }
 
 // is reports whether t is the punctuation c.
 func (t token) is(c string) bool { return t.kind == tokenPunct && t.text == c }
 
-// scan reads the token that starts at byte offset at.
+// skipSpace returns the offset of the first character at or after at that is no
+// white space.
+func skipSpace(text string, at int) int {
+	for at < len(text) && isSpace(text[at]) {
+		at++
+	}
+	return at
+}
+
+// scan reads the token that starts at byte offset at, where no white space is.
 func scan(text string, at int) token {
 	if at >= len(text) {
 		return token{kind: tokenEnd, start: at, end: at}
 	}
 	c := text[at]
 	switch {
-	case isSpace(c):
-		end := at
-		for end < len(text) && isSpace(text[end]) {
-			end++
-		}
-		return token{kind: tokenSpace, start: at, end: end}
 	case c == '\'':
 		return scanQuoted(text, at, at, StringLiteral)
 	case c >= '0' && c <= '9':
@@ -70,7 +72,7 @@ func scanQuoted(text string, start, quote int, kind LiteralKind) token {
 	for {
 		i := strings.IndexByte(text[end:], '\'')
 		if i < 0 {
-			return token{kind: tokenBad, start: start, end: len(text), err: "the quote opened here is not closed"}
+			return token{kind: tokenBad, start: start, end: len(text), text: "the quote opened here is not closed"}
 		}
 		end += i + 1
 		if end >= len(text) || text[end] != '\'' {
@@ -94,12 +96,12 @@ func scanJSONString(text string, at int) token {
 		case '"':
 			var value string
 			if json.Unmarshal([]byte(text[at:end+1]), &value) != nil {
-				return token{kind: tokenBad, start: at, end: end + 1, err: "malformed JSON string"}
+				return token{kind: tokenBad, start: at, end: end + 1, text: "malformed JSON string"}
 			}
 			return token{kind: tokenLiteral, literal: StringLiteral, start: at, end: end + 1, text: value}
 		}
 	}
-	return token{kind: tokenBad, start: at, end: len(text), err: "the quote opened here is not closed"}
+	return token{kind: tokenBad, start: at, end: len(text), text: "the quote opened here is not closed"}
 }
 
 // scanName reads an identifier, with dots where it is qualified, or one of the
@@ -107,6 +109,10 @@ func scanJSONString(text string, at int) token {
 func scanName(text string, at int) token {
 	end := at
 	for end < len(text) {
+		if c := text[end] | 0x20; c >= 'a' && c <= 'z' {
+			end++
+			continue
+		}
 		r, size := utf8.DecodeRuneInString(text[end:])
 		if !(r == '_' || r == '.' && end > at || unicode.IsLetter(r) || unicode.IsDigit(r) && end > at || unicode.Is(unicode.M, r) && end > at) {
 			break
@@ -115,7 +121,7 @@ func scanName(text string, at int) token {
 	}
 	if end == at {
 		r, size := utf8.DecodeRuneInString(text[at:])
-		return token{kind: tokenBad, start: at, end: at + size, err: "unexpected character " + quoteRune(r)}
+		return token{kind: tokenBad, start: at, end: at + size, text: "unexpected character " + quoteRune(r)}
 	}
 	name := text[at:end]
 	if end < len(text) && text[end] == '-' && end-at == 8 {
@@ -126,11 +132,13 @@ func scanName(text string, at int) token {
 	if end < len(text) && text[end] == '\'' {
 		return scanPrefixed(text, at, end, name)
 	}
-	switch lower := strings.ToLower(name); {
-	case lower == "null":
-		return token{kind: tokenLiteral, literal: NullLiteral, start: at, end: end, text: lower}
-	case lower == "true" || lower == "false":
-		return token{kind: tokenLiteral, literal: BooleanLiteral, start: at, end: end, text: lower}
+	switch {
+	case strings.EqualFold(name, "null"):
+		return token{kind: tokenLiteral, literal: NullLiteral, start: at, end: end, text: "null"}
+	case strings.EqualFold(name, "true"):
+		return token{kind: tokenLiteral, literal: BooleanLiteral, start: at, end: end, text: "true"}
+	case strings.EqualFold(name, "false"):
+		return token{kind: tokenLiteral, literal: BooleanLiteral, start: at, end: end, text: "false"}
 	case name == "INF" || name == "NaN":
 		return token{kind: tokenLiteral, literal: DoubleLiteral, start: at, end: end, text: name}
 	}
@@ -156,7 +164,7 @@ func scanPrefixed(text string, at, quote int, prefix string) token {
 		t.text = text[t.start:t.end]
 		return t
 	}
-	return token{kind: tokenBad, start: at, end: quote, err: "unknown literal prefix " + prefix}
+	return token{kind: tokenBad, start: at, end: quote, text: "unknown literal prefix " + prefix}
 }
 
 // scanNumber reads what starts with a digit or a sign: a number, a date, a time
@@ -198,7 +206,7 @@ func scanNumber(text string, at int) token {
 		}
 	}
 	if r, _ := utf8.DecodeRuneInString(text[end:]); end < len(text) && (r == '_' || r == '.' || unicode.IsLetter(r)) {
-		return token{kind: tokenBad, start: at, end: wordEnd(text, end), err: "malformed number " + text[at:wordEnd(text, end)]}
+		return token{kind: tokenBad, start: at, end: wordEnd(text, end), text: "malformed number " + text[at:wordEnd(text, end)]}
 	}
 	return literal(kind, end)
 }

@@ -8,11 +8,13 @@ type Limits struct {
 	Nodes  int // operators, names, calls and literals outside lists
 	List   int // elements of the lists of "in", together
 	Items  int // of $select, $expand or $orderby; segments of a path
+	// Transformations bounds those of one $apply, at every depth.
+	Transformations int
 }
 
 // DefaultLimits suit a public service: a thousand values fit in an "in" list,
 // and no expression nests deeper than the databases' own limits.
-var DefaultLimits = Limits{Length: 128 << 10, Depth: 100, Nodes: 2000, List: 5000, Items: 200}
+var DefaultLimits = Limits{Length: 128 << 10, Depth: 100, Nodes: 2000, List: 5000, Items: 200, Transformations: 25}
 
 // OrDefault returns l with the defaults in place of zero fields.
 func (l Limits) OrDefault() Limits {
@@ -23,6 +25,7 @@ func (l Limits) OrDefault() Limits {
 		{&d.Nodes, &l.Nodes},
 		{&d.List, &l.List},
 		{&d.Items, &l.Items},
+		{&d.Transformations, &l.Transformations},
 	} {
 		if *f.from > 0 {
 			*f.to = *f.from

@@ -10,14 +10,19 @@ import (
 
 // parser reads one text from left to right, one token ahead.
 type parser struct {
-	text   string
-	what   string // what is parsed, for messages: "$filter"
-	limits Limits
-	tok    token
-	spaced bool // white space came before tok
-	depth  int
-	nodes  int
-	listed int // elements of lists
+	text    string
+	what    string // what is parsed, for messages: "$filter"
+	limits  Limits
+	tok     token
+	spaced  bool // white space came before tok
+	depth   int
+	nodes   int
+	listed  int // elements of lists
+	applied int // transformations
+
+	binaries Slab[Binary]
+	literals Slab[Literal]
+	names    Slab[Name]
 
 	// Characters counted so far: positions are asked for in rising order.
 	countedBytes, countedChars int
@@ -51,12 +56,9 @@ func ParseExpr(text, what string, limits Limits) (Expr, error) {
 
 // next reads the next token into p.tok, passing over white space.
 func (p *parser) next() {
-	p.spaced = false
-	p.tok = scan(p.text, p.tok.end)
-	if p.tok.kind == tokenSpace {
-		p.spaced = true
-		p.tok = scan(p.text, p.tok.end)
-	}
+	start := skipSpace(p.text, p.tok.end)
+	p.spaced = start > p.tok.end
+	p.tok = scan(p.text, start)
 }
 
 // at is the position of the token read last.
@@ -84,7 +86,7 @@ func (p *parser) unexpected(want string) error {
 	case tokenEnd:
 		return p.errorf("expected %s, but the text ends here", want)
 	case tokenBad:
-		return p.errorf("%s", p.tok.err)
+		return p.errorf("%s", p.tok.text)
 	}
 	return p.errorf("expected %s, found %q", want, p.text[p.tok.start:p.tok.end])
 }
@@ -124,21 +126,24 @@ func (p *parser) count() error {
 	return nil
 }
 
-var operators = map[string]Op{
-	"or": Or, "and": And, "eq": Eq, "ne": Ne, "gt": Gt, "ge": Ge, "lt": Lt, "le": Le, "add": Add, "sub": Sub,
-	"mul": Mul, "div": Div, "divby": DivBy, "mod": Mod, "has": Has, "in": In,
+// operators are the names of the binary operators.
+var operators = [...]string{
+	Or: "or", And: "and", Eq: "eq", Ne: "ne", Gt: "gt", Ge: "ge", Lt: "lt", Le: "le", Add: "add", Sub: "sub",
+	Mul: "mul", Div: "div", DivBy: "divby", Mod: "mod", Has: "has", In: "in",
 }
 
-// operator returns the binary operator that p.tok names, or 0. Names are
+// operator returns the binary operator that t names, or 0. Names are
 // case-insensitive (Protocol 4.01, section 13.2.1 item 7).
-func (p *parser) operator() Op {
-	if p.tok.kind != tokenName || len(p.tok.text) > len("divby") {
+func (t token) operator() Op {
+	if t.kind != tokenName || len(t.text) > len("divby") {
 		return 0
 	}
-	if op, ok := operators[p.tok.text]; ok {
-		return op
+	for op, name := range operators {
+		if len(name) == len(t.text) && strings.EqualFold(name, t.text) {
+			return Op(op)
+		}
 	}
-	return operators[strings.ToLower(p.tok.text)]
+	return 0
 }
 
 // expr reads an expression whose operators bind at least as strongly as min.
@@ -152,7 +157,7 @@ func (p *parser) expr(min uint8) (Expr, error) {
 		return nil, err
 	}
 	for {
-		op := p.operator()
+		op := p.tok.operator()
 		if op == 0 || power[op] < min {
 			return left, nil
 		}
@@ -170,7 +175,9 @@ func (p *parser) expr(min uint8) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		left = &Binary{At: at, Op: op, L: left, R: right}
+		b := p.binaries.New()
+		*b = Binary{At: at, Op: op, L: left, R: right}
+		left = b
 	}
 }
 
@@ -182,7 +189,8 @@ func (p *parser) operand() (Expr, error) {
 	at := p.at()
 	switch {
 	case p.tok.kind == tokenLiteral:
-		l := &Literal{At: at, Kind: p.tok.literal, Text: p.tok.text}
+		l := p.literals.New()
+		*l = Literal{At: at, Kind: p.tok.literal, Text: p.tok.text}
 		p.next()
 		return l, nil
 	case p.tok.is("("):
@@ -219,13 +227,12 @@ func (p *parser) operand() (Expr, error) {
 // startsOperand reports whether an operand may begin right after p.tok, which
 // tells "not X" from a property called not.
 func (p *parser) startsOperand() bool {
-	after := scan(p.text, p.tok.end)
-	if after.kind != tokenSpace {
+	start := skipSpace(p.text, p.tok.end)
+	after := scan(p.text, start)
+	if start == p.tok.end {
 		return after.is("(")
 	}
-	after = scan(p.text, after.end)
-	_, operator := operators[strings.ToLower(after.text)]
-	return after.kind != tokenEnd && !(after.kind == tokenName && operator)
+	return after.kind != tokenEnd && after.operator() == 0
 }
 
 // list reads the list of an "in", without counting its elements as nodes.
@@ -286,7 +293,9 @@ func (p *parser) path(at At) (Expr, error) {
 	if p.tok.is("(") && !p.spaced {
 		x, err = p.call(at, name)
 	} else {
-		x = &Name{At: at, Name: name}
+		n := p.names.New()
+		*n = Name{At: at, Name: name}
+		x = n
 	}
 	for err == nil && p.tok.is("/") {
 		p.next()

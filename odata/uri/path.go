@@ -78,7 +78,7 @@ func (p *parser) segment() (s Segment, err error) {
 }
 
 func (p *parser) argument() (a Argument, err error) {
-	if p.tok.kind == tokenName && scan(p.text, p.tok.end).is("=") {
+	if p.tok.kind == tokenName && scan(p.text, skipSpace(p.text, p.tok.end)).is("=") {
 		a.Name = p.tok.text
 		p.next()
 		p.next()

@@ -11,6 +11,7 @@ import (
 // Query is the system query options of a request, or of an expand item
 // (URL Conventions 4.01, section 5.1). Nil and empty mean not given.
 type Query struct {
+	Apply     []Transformation
 	Filter    Expr
 	Select    []SelectItem
 	Expand    []ExpandItem
@@ -40,10 +41,13 @@ type OrderItem struct {
 // served are the system query options, and whether they are served.
 var served = map[string]bool{
 	"$filter": true, "$select": true, "$expand": true, "$orderby": true, "$top": true, "$skip": true, "$count": true,
-	"$skiptoken": true, "$format": true,
-	"$compute": true, "$search": true, "$levels": true, "$schemaversion": true, "$id": true,
-	"$apply": false, "$deltatoken": false, "$index": false,
+	"$skiptoken": true, "$format": true, "$id": true, "$apply": true,
+	"$compute": true, "$search": true, "$levels": true, "$schemaversion": true,
+	"$deltatoken": false, "$index": false,
 }
+
+// Served reports whether the system query option, with its $, is served.
+func Served(option string) bool { return served[option] }
 
 // systemOption returns the canonical name of a system query option: with its $
 // and in lower case, as both may be left out and any case is taken (Protocol
@@ -80,6 +84,9 @@ func ParseQuery(raw string, limits Limits) (*Query, error) {
 		if alias, ok := strings.CutPrefix(name, "@"); ok {
 			if q.Aliases == nil {
 				q.Aliases = map[string]string{}
+			}
+			if _, given := q.Aliases[alias]; given {
+				return nil, fault.Newf(fault.Invalid, "%s is given twice", name).At(name)
 			}
 			q.Aliases[alias] = value
 			continue
@@ -125,6 +132,8 @@ func (p *parser) option(q *Query, name string) (err error) {
 		return notServed(name)
 	}
 	switch name {
+	case "$apply":
+		q.Apply, err = p.transformations()
 	case "$filter":
 		q.Filter, err = p.expr(0)
 	case "$orderby":

@@ -27,6 +27,9 @@ func (p *parser) selectItems() (items []SelectItem, err error) {
 		if len(items) >= p.limits.Items {
 			return nil, p.tooMany()
 		}
+		if p.tok.is("$") {
+			return nil, p.unexpected("a property")
+		}
 		item := SelectItem{At: p.at()}
 		if item.Name, item.Path, err = p.itemPath(); err != nil {
 			return nil, err

@@ -1,0 +1,16 @@
+-- +goose Up
+
+-- Answers of repeatable requests, for who sends one again. The answer, sealed, is
+-- null only inside the transaction that carries the request out.
+CREATE TABLE repeats (
+    caller     text NOT NULL,
+    id         text NOT NULL,
+    answer     blob,
+    expires_at datetime NOT NULL,
+    PRIMARY KEY (caller, id)
+);
+CREATE INDEX repeats_expires_at ON repeats (expires_at);
+
+-- +goose Down
+
+DROP TABLE repeats;

@@ -1,0 +1,211 @@
+package sqlgen
+
+import (
+	"strconv"
+
+	"leadloop/odata/edm"
+	"leadloop/odata/plan"
+)
+
+// group writes a grouped select over the feeds, one after the other: a feed
+// gives the keys, the inputs of the aggregates over it, and null for those of
+// others, which no aggregate counts.
+func (g *generator) group(r *plan.Group) {
+	feed := g.name(r.Of.Var) + "f"
+	column := func(p *edm.Property) { g.w(feed, ".", quoteName(p.Column)) }
+	comma := g.sep()
+	g.w("SELECT ")
+	for _, k := range r.Keys {
+		comma()
+		column(k.Prop)
+		g.as(k.Prop)
+	}
+	for _, o := range r.Objects {
+		comma()
+		g.gather(o, column)
+		g.as(o.Prop)
+	}
+	for _, x := range r.Aggregates {
+		comma()
+		g.aggregate(x, func() { column(x.Input) })
+		g.as(x.Prop)
+	}
+	g.w(" FROM (")
+	for i, f := range r.Feeds {
+		if i > 0 {
+			g.w(" UNION ALL ")
+		}
+		g.feed(r, f)
+	}
+	g.w(") ", feed)
+	for i, k := range r.Keys {
+		if i == 0 {
+			g.w(" GROUP BY ")
+		} else {
+			g.w(", ")
+		}
+		column(k.Prop)
+	}
+}
+
+// gather writes the JSON object of the dynamic properties grouped by.
+func (g *generator) gather(o plan.Object, column func(*edm.Property)) {
+	g.per("json_object(", "jsonb_build_object(")
+	comma := g.sep()
+	for i, k := range o.Keys {
+		comma()
+		g.w(quoteText(o.Names[i]), ", ")
+		g.per("json(", "(")
+		column(k)
+		g.per(")", ")::jsonb")
+	}
+	g.w(")")
+}
+
+// aggregate writes an aggregate of input. PostgreSQL has neither an order of
+// guids by itself nor sums of integers that are integers.
+func (g *generator) aggregate(x *plan.Aggregate, input func()) {
+	t := x.Prop.Type.(edm.Primitive)
+	cast := ""
+	if g.dialect == Postgres && t != edm.Decimal {
+		cast = casts[t]
+	}
+	switch x.Method {
+	case plan.CountAll:
+		g.w("count(")
+		input()
+		g.w(")")
+		return
+	case plan.CountDistinct:
+		g.w("count(DISTINCT ")
+		input()
+		g.w(")")
+		return
+	case plan.Average:
+		g.w("avg(")
+	default:
+		g.w(string(x.Method), "(")
+	}
+	input()
+	if g.dialect == Postgres {
+		switch {
+		case x.Method == plan.Average:
+			g.w("::float8")
+		case t == edm.Guid:
+			g.w("::text")
+		case t == edm.String:
+			g.w(` COLLATE "C"`)
+		}
+	}
+	g.w(")", cast)
+}
+
+// feed writes the rows of a feed. Where its way may lead to an entity more than
+// once, entities are told apart by their key.
+func (g *generator) feed(r *plan.Group, f *plan.Feed) {
+	distinct := f.Repeats && f.Target != nil
+	comma := g.sep()
+	if distinct {
+		g.w("SELECT ")
+		for _, k := range r.Keys {
+			comma()
+			g.w(quoteName(k.Prop.Column))
+		}
+		for _, x := range r.Aggregates {
+			comma()
+			g.w(quoteName(x.Input.Column))
+		}
+		g.w(" FROM (SELECT DISTINCT ")
+		comma = g.sep()
+		for i, k := range f.Target.Struct.Key {
+			comma()
+			g.column(f.Target, k)
+			g.w(" AS ", quoteName("@key"+strconv.Itoa(i)))
+		}
+	} else {
+		g.w("SELECT ")
+	}
+	for _, k := range r.Keys {
+		comma()
+		g.held(k.X)
+		g.as(k.Prop)
+	}
+	for _, x := range r.Aggregates {
+		comma()
+		g.input(x, f)
+		g.as(x.Input)
+	}
+	if len(r.Keys)+len(r.Aggregates) == 0 {
+		comma()
+		g.w("1")
+	}
+	g.reached(r, f)
+	if distinct {
+		g.w(") d")
+	}
+}
+
+// reached writes where the entities of a feed come from.
+func (g *generator) reached(r *plan.Group, f *plan.Feed) {
+	g.from(r.Of.Var)
+	for _, v := range f.Path {
+		g.w(" JOIN ")
+		g.table(v)
+		g.w(" ", g.name(v), " ON ")
+		g.column(v, v.Nav.Remote)
+		g.w(" = ")
+		g.column(v.Of, v.Nav.Local)
+		g.joins(v)
+	}
+	sep := " WHERE "
+	if g.where(r.Of, false) {
+		sep = " AND "
+	}
+	for _, v := range f.Path {
+		if v.Access != nil {
+			g.w(sep)
+			g.cond(v.Access)
+			sep = " AND "
+		}
+	}
+	if f.Target != nil {
+		g.w(sep)
+		g.column(f.Target, f.Target.Struct.Key[0])
+		g.w(" IS NOT NULL")
+	}
+}
+
+// input writes what x aggregates, in the feed f.
+func (g *generator) input(x *plan.Aggregate, f *plan.Feed) {
+	if x.Over != f {
+		g.null(x)
+		return
+	}
+	if x.If != nil {
+		g.w("CASE WHEN ")
+		g.cond(x.If)
+		g.w(" THEN ")
+		defer g.w(" END")
+	}
+	if x.X == nil {
+		g.w("1")
+		return
+	}
+	g.held(x.X)
+}
+
+// null writes null in the place of what x aggregates.
+func (g *generator) null(x *plan.Aggregate) {
+	g.w("NULL")
+	if g.dialect != Postgres {
+		return
+	}
+	switch {
+	case x.X == nil:
+		g.w("::int")
+	case x.X.Type() == edm.Untyped:
+		g.w("::text")
+	default:
+		g.w(casts[x.X.Type().(edm.Primitive)])
+	}
+}
