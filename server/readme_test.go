@@ -47,7 +47,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
-	cmd.Dir, cmd.Env = dir, environment()
+	cmd.Dir, cmd.Env = dir, append(environment(), "MAKEFLAGS=", "MAKELEVEL=") // make says more under make
 	s := launch(t, cmd)
 	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // the server too, whatever happened
 	s.wait(time.Minute)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -55,6 +57,7 @@ func (d Decoder) object(o *Object, s *edm.Struct, v reflect.Value, path string) 
 	if err := typeOf(o, s, path); err != nil {
 		return nil, err
 	}
+	var dynamic []Member // set at once, as each time copies the map
 	for _, m := range o.Members {
 		if n, ok := nestedOf(m, s); ok {
 			nested = append(nested, n)
@@ -74,10 +77,16 @@ func (d Decoder) object(o *Object, s *edm.Struct, v reflect.Value, path string) 
 				return nil, err
 			}
 		case s.Open && s.Dynamic != nil && !s.Declares(m.Name):
-			setDynamic(s.Dynamic.Field(v), m)
+			if err := checkName(m.Name); err != nil {
+				return nil, err
+			}
+			dynamic = append(dynamic, m)
 		default:
 			return nil, fault.Newf(fault.Invalid, "%s has no property %q", s.Name, m.Name).At(target)
 		}
+	}
+	if len(dynamic) > 0 {
+		setDynamic(s.Dynamic.Field(v), dynamic...)
 	}
 	return nested, nil
 }
@@ -144,18 +153,34 @@ func SetDynamic(s *edm.Struct, v reflect.Value, name string, value any) {
 	setDynamic(s.Dynamic.Field(v), Member{name, value})
 }
 
-func setDynamic(field reflect.Value, m Member) {
+// setDynamic applies dynamic properties to field; null removes one.
+func setDynamic(field reflect.Value, changes ...Member) {
 	// The map may be shared with what was read before: never change it in place.
-	next := make(map[string]any, field.Len()+1)
+	next := make(map[string]any, field.Len()+len(changes))
 	for _, k := range field.MapKeys() {
 		next[k.String()] = field.MapIndex(k).Interface()
 	}
-	if m.Value == nil {
-		delete(next, m.Name)
-	} else {
-		next[m.Name] = plain(m.Value)
+	for _, m := range changes {
+		if m.Value == nil {
+			delete(next, m.Name)
+		} else {
+			next[m.Name] = plain(m.Value)
+		}
 	}
 	field.Set(reflect.ValueOf(next))
+}
+
+// maxName is how many characters the name of a dynamic property may have.
+const maxName = 200
+
+func checkName(name string) error {
+	if utf8.RuneCountInString(name) > maxName {
+		return fault.Newf(fault.Invalid, "a property's name has 1 to %d characters", maxName).At(string([]rune(name)[:40]))
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return fault.New(fault.Invalid, "a property's name holds no control character").At(name)
+	}
+	return nil
 }
 
 // set sets a property's field.

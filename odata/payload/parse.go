@@ -165,7 +165,7 @@ func plain(v any) any {
 			return n
 		}
 		f, _ := v.Float64() // the parser let no other through
-		return f
+		return f + 0        // PostgreSQL's numbers know no -0
 	case []any:
 		list := make([]any, len(v))
 		for i, x := range v {

@@ -86,7 +86,7 @@ func (g *generator) dynamicSQLite(e *plan.Dyn, t edm.Primitive) {
 // characters there is nothing to round.
 const (
 	pgNumber = "CASE jsonb_typeof(@) WHEN 'number' THEN CASE WHEN length(#) <= 15 THEN (#)::numeric ELSE (" +
-		"SELECT CASE WHEN n = trunc(n) AND abs(n) < 9223372036854775808 THEN n WHEN abs(n) < 5e-324 THEN 0 WHEN abs(n) < 1.79e308 THEN n::float8::text::numeric END" +
+		"SELECT CASE WHEN n = trunc(n) AND n BETWEEN -9223372036854775808 AND 9223372036854775807 THEN n WHEN abs(n) < 5e-324 THEN 0 WHEN abs(n) < 1.79e308 THEN n::float8::text::numeric END" +
 		" FROM (SELECT (#)::numeric AS n) s) END" +
 		` WHEN 'string' THEN CASE WHEN # ~ '^-?([0-9]{1,18}|[0-9]{1,9}[.][0-9]{1,6})$' THEN (#)::numeric END END`
 	pgInteger = "CASE WHEN jsonb_typeof(@) = 'number' AND # ~ '^-?[0-9]{1,18}$' THEN (#)::bigint END"
