@@ -99,6 +99,9 @@ func (s *Service) Build() error {
 			return errors.New("odata: the set " + es.Name + " has no Access")
 		}
 	}
+	if err := s.track(model); err != nil {
+		return err
+	}
 	s.model = model
 	return nil
 }

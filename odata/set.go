@@ -36,6 +36,15 @@ type Set[T any] struct {
 	Delete func(ctx context.Context, entity *T) error
 	// Actions are the actions bound to one entity of the set.
 	Actions []Action
+	// Track lets clients follow the set's changes, by delta links (Protocol 4.01,
+	// section 11.3). The database must have what CreateChangeLogs gives.
+	Track bool
+	// Keep names the properties that access predicates go by, so that callers
+	// whose access is restricted can follow changes, too: for each change it is
+	// noted what they were before. Keep names them by paths of at most one
+	// navigation property, as in "MakerID", "Order/CustomerID", "Members/UserID".
+	// Where a predicate follows navigation properties it needs a Was.
+	Keep []string
 }
 
 // set is a Set without its type parameter.
@@ -47,6 +56,9 @@ type set struct {
 	update  func(ctx context.Context, entity any) error
 	remove  func(ctx context.Context, entity any) error
 	actions map[string]*action
+	tracked bool
+	kept    []string
+	log     *edm.ChangeLog // nil: not tracked
 }
 
 // Add adds an entity set to the service. It panics when called after Build.
@@ -59,7 +71,7 @@ func Add[T any](s *Service, d Set[T]) {
 		if err != nil {
 			return err
 		}
-		x := &set{EntitySet: es, access: d.Access, actions: map[string]*action{}}
+		x := &set{EntitySet: es, access: d.Access, actions: map[string]*action{}, tracked: d.Track, kept: d.Keep}
 		x.fresh = func() any { return new(T) }
 		if d.New != nil {
 			x.fresh = func() any { return d.New() }

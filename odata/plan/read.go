@@ -33,6 +33,8 @@ type Read struct {
 	More   bool // entities past Limit make a further page: one more row is fetched
 	Count  bool // the number of entities, whatever page
 	Show   Projection
+	// Changes says that only what has changed is read; nil: whatever there is.
+	Changes *Changes
 }
 
 // Link narrows a Read to what Nav leads to from the one entity Parent reads.

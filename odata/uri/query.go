@@ -18,7 +18,9 @@ type Query struct {
 	Top, Skip *int
 	Count     bool
 	SkipToken string
-	Format    string
+	// DeltaToken is where a delta link starts.
+	DeltaToken string
+	Format     string
 	// Aliases are the parameter aliases, @name → the text given for it.
 	Aliases map[string]string
 	// Given holds the names of the system query options present, with their $.
@@ -48,8 +50,8 @@ type OrderItem struct {
 // served are the system query options, and whether they are served.
 var served = map[string]bool{
 	"$filter": true, "$select": true, "$expand": true, "$orderby": true, "$top": true, "$skip": true, "$count": true,
-	"$skiptoken": true, "$format": true,
-	"$apply": false, "$compute": false, "$deltatoken": false, "$id": false, "$index": false, "$levels": false,
+	"$skiptoken": true, "$deltatoken": true, "$format": true,
+	"$apply": false, "$compute": false, "$id": false, "$index": false, "$levels": false,
 	"$schemaversion": false, "$search": false,
 }
 
@@ -139,6 +141,8 @@ func (p *parser) option(q *Query, name string) (err error) {
 		p.next()
 	case "$skiptoken":
 		q.SkipToken = p.rest()
+	case "$deltatoken":
+		q.DeltaToken = p.rest()
 	case "$format":
 		q.Format = p.rest()
 	}
@@ -247,7 +251,7 @@ func (p *parser) expandOptions(q *Query) error {
 			return p.errorf("%s is given twice", option)
 		}
 		q.Given[option] = true
-		if option == "$skiptoken" || option == "$format" {
+		if option == "$skiptoken" || option == "$deltatoken" || option == "$format" {
 			return p.errorf("%s cannot stand inside $expand", option)
 		}
 		if err := p.option(q, option); err != nil {

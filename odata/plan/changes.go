@@ -1,0 +1,100 @@
+package plan
+
+import "leadloop/odata/edm"
+
+// Changes makes a Read one of what has changed: it goes through a change log,
+// and gives what each entity in it is now, or that it is to be removed.
+type Changes struct {
+	Log  *edm.ChangeLog
+	Past *Var // what the log kept
+	// Was says of Past whether the caller was allowed to see the entity; nil: yes.
+	Was Expr
+	// Shown are the bits of the properties the caller may see: other changes are
+	// none to them. Matter are those that can make an entity leave the result.
+	Shown, Matter int64
+	// From is the first number in the log that may be new to the client, Before is
+	// the one after the last that is looked at. What the numbers count is the back
+	// end's affair.
+	From, Before int64
+	After        *Change // the last change looked at; nil at the start
+}
+
+// Change is a place in a change log.
+type Change struct{ N, Seq int64 }
+
+// Track prepares r, the plan of a whole entity set, for its changes to be
+// followed. Changes is nil where they cannot be told exactly: where the filter
+// or the caller's access goes by what the log does not keep, so that entities
+// would appear without a change, or nobody could say which of the removed ones
+// the caller ever saw.
+func (b *Binder) Track(r *Read, log *edm.ChangeLog) (*Changes, error) {
+	c := &Changes{Log: log, Past: Root(log.Past), Shown: edm.Through, Matter: -1}
+	for _, p := range log.Columns() {
+		if p == log.Entity.Dynamic || r.Var.Property(p.Name) != nil {
+			c.Shown |= log.Bit(p)
+		}
+	}
+	var access Predicate
+	if b.Access != nil {
+		var err error
+		if access, err = b.Access(b.Model.SetOf(r.Var.Struct)); err != nil {
+			return nil, err
+		}
+	}
+	filtered, ok1 := c.reads(r.Where, r.Var)
+	guarded, ok2 := c.reads(r.Var.Access, r.Var)
+	if !ok1 || !ok2 {
+		return nil, nil
+	}
+	if r.Where != nil {
+		c.Matter = filtered | guarded
+	}
+	if access.Expr == "" {
+		return c, nil
+	}
+	return b.was(c, access)
+}
+
+// was binds what an access predicate says of the past.
+func (b *Binder) was(c *Changes, access Predicate) (*Changes, error) {
+	given := access.Was != ""
+	if given {
+		access.Expr = access.Was
+	}
+	var err error
+	c.Was, err = b.predicate(access, c.Past)
+	if err != nil && !given {
+		return nil, nil // it speaks of what is not kept
+	}
+	return c, err
+}
+
+// reads gives the bits of the changes that may change what e gives. Ok is false
+// where the log does not have all of them.
+func (c *Changes) reads(e Expr, root *Var) (bits int64, ok bool) {
+	ok = true
+	through := func(v *Var, p *edm.Property) {
+		ok = ok && v.Of == root && v.Nav != nil && v.Access == nil && c.Log.Keeps(v.Nav, p)
+		if ok {
+			bits |= edm.Through | c.Log.Bit(v.Nav.Local)
+		}
+	}
+	Walk(e, func(e Expr) {
+		switch e := e.(type) {
+		case *Prop:
+			if e.Var == root {
+				bits |= c.Log.Bit(e.Prop)
+			} else {
+				through(e.Var, e.Prop)
+			}
+		case *Dyn:
+			ok = ok && e.Var == root
+			bits |= c.Log.Bit(c.Log.Entity.Dynamic)
+		case *Lambda:
+			through(e.Var, e.Var.Nav.Remote)
+		case *Count:
+			through(e.Var, e.Var.Nav.Remote)
+		}
+	})
+	return bits, ok
+}
