@@ -85,13 +85,15 @@ func mine(expr, was string) func(context.Context) (odata.Predicate, error) {
 // newLibrary is a library in an empty database of dialect.
 func newLibrary(t testing.TB, dialect string, pageSize int) *shop {
 	t.Helper()
-	db, err := store.Open(t.Context(), storetest.DSN(t, dialect), store.SQLiteHook(sqlgen.RegisterSQLite))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	s := libraryOn(t, db, pageSize)
-	err = s.write(t.Context(), func(tx *gorm.DB) error {
+	s := libraryAt(t, storetest.DSN(t, dialect), pageSize)
+	s.createLibrary(t, dialect)
+	return s
+}
+
+// createLibrary creates the tables and the change logs.
+func (s *shop) createLibrary(t testing.TB, dialect string) {
+	t.Helper()
+	err := s.write(t.Context(), func(tx *gorm.DB) error {
 		err := tx.AutoMigrate(&Shelf{}, &Item{}, &Note{}, &Document{}, &Grant{}, &Pair{})
 		for _, q := range s.CreateChangeLogs(sqlgen.Dialect(dialect)) {
 			err = errors.Join(err, tx.Exec(q).Error)
@@ -101,12 +103,16 @@ func newLibrary(t testing.TB, dialect string, pageSize int) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
 }
 
-// libraryOn is a service over a library that is there.
-func libraryOn(t testing.TB, db *store.DB, pageSize int) *shop {
+// libraryAt is a service over the database dsn.
+func libraryAt(t testing.TB, dsn string, pageSize int) *shop {
 	t.Helper()
+	db, err := store.Open(t.Context(), dsn, store.SQLiteHook(sqlgen.RegisterSQLite))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
 	limits := odata.Limits{}
 	limits.PageSize = pageSize
 	s := &shop{db: db, Service: odata.New(odata.Options{Namespace: "Library", Prefix: "/shop", Read: db.Read, Limits: limits})}
