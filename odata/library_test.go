@@ -39,7 +39,7 @@ type (
 		ID      int64
 		ShelfID *int64
 		Text    string
-		Shelf   *Shelf `odata:"partner=Notes"`
+		Shelf   *Shelf `gorm:"constraint:OnDelete:CASCADE" odata:"partner=Notes"`
 	}
 	Document struct {
 		ID    string `gorm:"primaryKey"`

@@ -198,7 +198,7 @@ func (s *shop) anything(random *rand.Rand) string {
 	owner, shelf := 1+random.IntN(3), 1+random.IntN(3)
 	document := fmt.Sprintf("'d%d'", 1+random.IntN(4))
 	letter := string(rune('a' + random.IntN(4)))
-	switch random.IntN(12) {
+	switch random.IntN(13) {
 	case 0, 1:
 		return add(n, owner, letter, float64(random.IntN(10))) + " ON CONFLICT DO NOTHING"
 	case 2:
@@ -210,13 +210,18 @@ func (s *shop) anything(random *rand.Rand) string {
 	case 5:
 		return []string{"DELETE FROM items WHERE id = '" + item(n) + "'", fmt.Sprintf("DELETE FROM notes WHERE id = %d", n)}[random.IntN(2)]
 	case 6:
-		return fmt.Sprintf("INSERT INTO notes (id, shelf_id, text) VALUES (%d, %d, '%s') ON CONFLICT DO NOTHING", n, shelf, letter)
+		return fmt.Sprintf("INSERT INTO notes (id, shelf_id, text) SELECT %d, id, '%s' FROM shelves WHERE id = %d ON CONFLICT DO NOTHING", n, letter, shelf)
 	case 7:
-		return fmt.Sprintf("UPDATE notes SET text = '%s', shelf_id = %s WHERE id = %d", letter, []string{"NULL", fmt.Sprint(shelf)}[random.IntN(2)], n)
+		return fmt.Sprintf("UPDATE notes SET text = '%s', shelf_id = %s WHERE id = %d", letter, []string{"NULL", fmt.Sprintf("(SELECT id FROM shelves WHERE id = %d)", shelf)}[random.IntN(2)], n)
 	case 8:
 		return fmt.Sprintf("UPDATE shelves SET owner_id = %d WHERE id = %d", owner, shelf)
 	case 9:
 		return fmt.Sprintf("INSERT INTO grants (id, document_id, user_id) VALUES (%d, %s, %d) ON CONFLICT DO NOTHING", n, document, owner)
+	case 12:
+		if random.IntN(2) == 0 {
+			return fmt.Sprintf("DELETE FROM shelves WHERE id = %d", shelf)
+		}
+		return fmt.Sprintf("INSERT INTO shelves (id, owner_id) VALUES (%d, %d) ON CONFLICT DO NOTHING", shelf, owner)
 	case 10:
 		return fmt.Sprintf("UPDATE documents SET title = '%s' WHERE id = %s", letter, document)
 	}

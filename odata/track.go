@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 
 	"leadloop/odata/plan"
@@ -86,7 +87,10 @@ func (q *request) tracked(t *target, r *plan.Read) (*tracking, error) {
 	}}, nil
 }
 
-func timely(expr string) bool { return strings.Contains(strings.ToLower(expr), "now(") }
+// timely reports whether an expression may give another value without a change.
+func timely(expr string) bool { return clock.MatchString(expr) }
+
+var clock = regexp.MustCompile(`(?i)\bnow\s*\(`)
 
 // marks tells where the log of t's set stands.
 func (q *request) marks(ctx context.Context, t *target) (next, end, forgotten int64, err error) {

@@ -36,6 +36,9 @@ const columnBits = 62
 func NewChangeLog(s *Struct, keep []string) (*ChangeLog, error) {
 	l := &ChangeLog{Entity: s, Past: &Struct{Namespace: s.Namespace, Name: s.Name, Table: s.Table + "_changes"}}
 	for _, p := range s.Key {
+		if !p.plain() {
+			return nil, fmt.Errorf("%s: its key is not of a primitive type", s.Name)
+		}
 		past := *p
 		l.Past.Key = append(l.Past.Key, &past)
 		l.Past.Properties = append(l.Past.Properties, &past)
@@ -66,8 +69,8 @@ func (l *ChangeLog) keep(path string) error {
 		}
 		of, name = k.Nav.Target, rest
 	}
-	if k.Of = of.Property(name); k.Of == nil || k.Of.Column == "" || k.Of.JSON {
-		return fmt.Errorf("%s has no plain property %q", of.Name, name)
+	if k.Of = of.Property(name); k.Of == nil || k.Of.Column == "" || !k.Of.plain() {
+		return fmt.Errorf("%s has no property %q of a primitive type in a column of its own", of.Name, name)
 	}
 	past := *k.Of
 	past.Nullable, past.Key = true, false
@@ -80,6 +83,11 @@ func (l *ChangeLog) keep(path string) error {
 	l.Kept = append(l.Kept, k)
 	l.Past.Properties = append(l.Past.Properties, k.Past)
 	return nil
+}
+
+func (p *Property) plain() bool {
+	_, primitive := p.Type.(Primitive)
+	return primitive && !p.JSON
 }
 
 // Many reports whether k is kept of the entities of a collection.

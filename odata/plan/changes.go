@@ -72,29 +72,60 @@ func (b *Binder) was(c *Changes, access Predicate) (*Changes, error) {
 // reads gives the bits of the changes that may change what e gives. Ok is false
 // where the log does not have all of them.
 func (c *Changes) reads(e Expr, root *Var) (bits int64, ok bool) {
-	ok = true
-	through := func(v *Var, p *edm.Property) {
-		ok = ok && v.Of == root && v.Nav != nil && v.Access == nil && c.Log.Keeps(v.Nav, p)
-		if ok {
-			bits |= edm.Through | c.Log.Bit(v.Nav.Local)
-		}
+	r := reading{c: c, root: root, ok: true}
+	Walk(e, r.node)
+	return r.bits, r.ok
+}
+
+// reading gathers what an expression depends on.
+type reading struct {
+	c    *Changes
+	root *Var
+	bits int64
+	ok   bool
+}
+
+func (r *reading) node(e Expr) {
+	switch e := e.(type) {
+	case *Const, *Compare, *Logic, *Not, *In, *Call: // so do their parts
+	case *Prop:
+		r.property(e.Var, e.Prop)
+	case *Dyn:
+		r.property(e.Var, nil)
+	case *Lambda:
+		r.collection(e.Var)
+	case *Count:
+		r.collection(e.Var)
+	default:
+		r.bits = -1 // on any of the entity's columns
 	}
-	Walk(e, func(e Expr) {
-		switch e := e.(type) {
-		case *Prop:
-			if e.Var == root {
-				bits |= c.Log.Bit(e.Prop)
-			} else {
-				through(e.Var, e.Prop)
+}
+
+// property notes a property of v, nil for one inside JSON.
+func (r *reading) property(v *Var, p *edm.Property) {
+	switch {
+	case v == r.root && p != nil:
+		r.bits |= r.c.Log.Bit(p)
+	case v == r.root:
+		for _, column := range r.c.Log.Columns() {
+			if column.JSON {
+				r.bits |= r.c.Log.Bit(column)
 			}
-		case *Dyn:
-			ok = ok && e.Var == root
-			bits |= c.Log.Bit(c.Log.Entity.Dynamic)
-		case *Lambda:
-			through(e.Var, e.Var.Nav.Remote)
-		case *Count:
-			through(e.Var, e.Var.Nav.Remote)
 		}
-	})
-	return bits, ok
+	case v.Nav == nil && v.Of != nil: // an element of a collection of values
+		r.property(v.Of, nil)
+	case v.Nav == nil || v.Of != r.root || v.Access != nil || p == nil || !r.c.Log.Keeps(v.Nav, p):
+		r.ok = false
+	default:
+		r.bits |= edm.Through | r.c.Log.Bit(v.Nav.Local)
+	}
+}
+
+// collection notes that it matters what v runs over.
+func (r *reading) collection(v *Var) {
+	if v.Nav == nil {
+		r.property(v, nil)
+	} else {
+		r.property(v, v.Nav.Remote)
+	}
 }

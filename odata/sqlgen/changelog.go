@@ -61,26 +61,25 @@ func DropChangeLog(d Dialect, l *edm.ChangeLog) []string {
 	return append(list, "DROP TABLE "+quoteName(l.Past.Table))
 }
 
-// columnType is the type of a column of the log, as that of what it keeps.
+// columnTypes are the types of columns by what they keep, where that is not
+// text: on SQLite and on PostgreSQL.
+var columnTypes = map[edm.Type][2]string{
+	edm.Boolean: {"integer", "boolean"}, edm.Int16: {"integer", "bigint"}, edm.Int32: {"integer", "bigint"}, edm.Int64: {"integer", "bigint"},
+	edm.Double: {"real", "double precision"}, edm.Decimal: {"numeric", "numeric"}, edm.Binary: {"blob", "bytea"},
+	edm.Date: {"text", "date"}, edm.TimeOfDay: {"text", "time"}, edm.DateTimeOffset: {"text", "timestamptz"}, edm.Guid: {"text", "uuid"},
+}
+
 func columnType(d Dialect, p *edm.Property) string {
-	if d == Postgres {
-		switch p.Type {
-		case edm.String:
-			return `text COLLATE "C"`
-		case edm.DateTimeOffset:
-			return "timestamptz"
-		case edm.Int64, edm.Int32, edm.Int16:
-			return "bigint"
-		}
-		return strings.TrimPrefix(casts[p.Type.(edm.Primitive)], "::")
+	types, ok := columnTypes[p.Type]
+	switch {
+	case !ok && d == Postgres:
+		return `text COLLATE "C"`
+	case !ok:
+		return "text"
+	case d == Postgres:
+		return types[1]
 	}
-	switch p.Type {
-	case edm.Boolean, edm.Int64, edm.Int32, edm.Int16:
-		return "integer"
-	case edm.Double, edm.Decimal:
-		return "real"
-	}
-	return "text"
+	return types[0]
 }
 
 // trigger is a trigger that writes to a change log.

@@ -18,7 +18,10 @@ var DefaultLimits = Limits{Length: 128 << 10, Depth: 100, Nodes: 2000, List: 500
 func (l Limits) OrDefault() Limits {
 	d := DefaultLimits
 	for _, f := range []struct{ to, from *int }{
-		{&d.Length, &l.Length}, {&d.Depth, &l.Depth}, {&d.Nodes, &l.Nodes}, {&d.List, &l.List},
+		{&d.Length, &l.Length},
+		{&d.Depth, &l.Depth},
+		{&d.Nodes, &l.Nodes},
+		{&d.List, &l.List},
 		{&d.Items, &l.Items},
 	} {
 		if *f.from > 0 {
