@@ -50,19 +50,26 @@ func (s *Service) changeLogs(statements func(*edm.ChangeLog) []string) []string 
 	return list
 }
 
-// ForgetChanges drops what was noted before an instant from the change logs.
-// Delta links from before then are answered 410 Gone. It is to be called now and
-// again, as the logs only grow otherwise.
-func (s *Service) ForgetChanges(tx *gorm.DB, before time.Time) error {
+// ForgetChanges drops some of what was noted before an instant from the change
+// logs, and says how much it was: the rest is for further transactions, until it
+// is none. Delta links from before then are answered 410 Gone. It is to be called
+// now and again, as the logs only grow otherwise.
+func (s *Service) ForgetChanges(tx *gorm.DB, before time.Time) (dropped int64, err error) {
 	for _, es := range s.model.Sets {
 		l := s.sets[es.Name].log
 		if l == nil {
 			continue
 		}
 		st := sqlgen.Forget(dialect(tx), l, before)
-		if _, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, st.SQL, st.Args...); err != nil {
-			return fmt.Errorf("forget changes of %s: %w", es.Name, err)
+		result, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, st.SQL, st.Args...)
+		if err != nil {
+			return 0, fmt.Errorf("forget changes of %s: %w", es.Name, err)
 		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, fmt.Errorf("forget changes of %s: %w", es.Name, err)
+		}
+		dropped += n
 	}
-	return nil
+	return dropped, nil
 }

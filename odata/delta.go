@@ -73,20 +73,20 @@ func (q *request) getDelta(ctx context.Context, t *target) error {
 
 // placeDelta sets the bounds of the delta that r is to read.
 func (q *request) placeDelta(ctx context.Context, t *target, r *plan.Read, w *tracking) error {
-	next, end, forgotten, err := q.marks(ctx, t)
+	m, err := q.marks(ctx, t)
 	if err != nil {
 		return err
 	}
 	token := &w.token
 	switch {
-	case token.From <= forgotten:
+	case token.Since.From <= m.forgotten:
 		return q.tooOld("this delta link is too old: the changes since then are no longer known")
-	case token.From > end || token.Before > end:
+	case token.Since.From > m.end || token.Before > m.end:
 		return q.tooOld("this delta link is from another database, or from before it was restored")
-	case token.Before == 0:
-		token.Before, token.Next = end, next
+	case token.Began == nil:
+		token.Began, token.Before = &m.now, m.end
 	}
-	w.changes.From, w.changes.Before, w.changes.After = token.From, token.Before, token.After
+	w.changes.Since, w.changes.Before, w.changes.After = token.Since, token.Before, token.After
 	r.Changes = w.changes
 	return nil
 }

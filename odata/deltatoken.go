@@ -17,27 +17,41 @@ import (
 // deltaToken is what a $deltatoken carries. Its content is nobody's secret: with
 // a forged one a caller learns what they may learn anyway.
 type deltaToken struct {
-	Version int    `json:"v"`
-	Query   string `json:"q"` // what was asked for
-	Access  string `json:"a"` // what the caller may see
-	From    int64  `json:"f"` // the first number in the log that may be new
-	// Where a delta has several pages: the bounds it began with, and the last
-	// change of the page before.
+	Version int        `json:"v"`
+	Query   string     `json:"q"` // what was asked for
+	Access  string     `json:"a"` // what the caller may see
+	Since   plan.Since `json:"s"`
+	// Where a delta has several pages: when it began, the number it goes to, and
+	// the last change of the page before.
+	Began  *plan.Since  `json:"n,omitempty"`
 	Before int64        `json:"b,omitempty"`
-	Next   int64        `json:"x,omitempty"`
 	After  *plan.Change `json:"l,omitempty"`
+}
+
+// sound reports whether t can have been made by this service: the numbers of a
+// log are not negative.
+func (t deltaToken) sound() bool {
+	numbers := append([]int64{t.Before, t.Since.From, t.Since.Known}, t.Since.Flight...)
+	if t.Began != nil {
+		numbers = append(append(numbers, t.Began.From, t.Began.Known), t.Began.Flight...)
+	}
+	if t.After != nil {
+		numbers = append(numbers, t.After.N, t.After.Seq)
+	}
+	return t.Version == deltaVersion && (t.Began == nil) == (t.Before == 0) && slices.Min(numbers) >= 0
 }
 
 const deltaVersion = 1
 
 // following is the token of the link that comes after a whole delta.
 func (t deltaToken) following() deltaToken {
-	return deltaToken{Version: t.Version, Query: t.Query, Access: t.Access, From: t.Next}
+	return deltaToken{Version: t.Version, Query: t.Query, Access: t.Access, Since: *t.Began}
 }
 
-// deltaShape is what of the query a delta link keeps: the parts by which
-// entities belong to the result, and how they are shown.
-func (q *request) deltaShape() string {
+// deltaShape is what of the request a delta link keeps: the parts by which
+// entities belong to the result, and how they are shown. Ok is false where the
+// URL does not have all of them.
+func (q *request) deltaShape() (text string, ok bool) {
 	shape := map[string]string{}
 	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
 		rawName, rawValue, _ := strings.Cut(pair, "=")
@@ -48,11 +62,17 @@ func (q *request) deltaShape() string {
 			shape[option] = value
 		}
 	}
+	for _, option := range []string{"filter", "select"} {
+		if _, there := shape[option]; q.query.Given["$"+option] && !there {
+			return "", false
+		}
+	}
 	var b strings.Builder
+	b.WriteString(q.URL.Path + "\n")
 	for _, name := range slices.Sorted(maps.Keys(shape)) {
 		b.WriteString(name + "=" + shape[name] + "\n")
 	}
-	return b.String()
+	return b.String(), true
 }
 
 // optionOf is the name of a query option without its $, in lower case; that of
@@ -83,7 +103,7 @@ func (q *request) readToken(w *tracking) error {
 	bad := fault.New(fault.Invalid, "the $deltatoken is not one of this service's for this request; read the set anew with the preference track-changes").At("$deltatoken")
 	text, err := base64.RawURLEncoding.DecodeString(q.query.DeltaToken)
 	var t deltaToken
-	if err != nil || json.Unmarshal(text, &t) != nil || t.Version != deltaVersion || t.Query != w.token.Query {
+	if err != nil || json.Unmarshal(text, &t) != nil || !t.sound() || t.Query != w.token.Query {
 		return bad
 	}
 	if t.Access != w.token.Access {

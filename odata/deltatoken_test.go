@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -64,8 +65,10 @@ func TestDeltaTokens(t *testing.T) {
 				{"another user", 2, link, 410, "what you may read has changed"},
 				{"nobody", -1, link, 403, "nothing for you"},
 				{"from before all", 1, relink(t, link, replace(`"f":\d+`, `"f":0`)), 410, "too old"},
-				{"from the future", 1, relink(t, link, replace(`"f":\d+`, `"f":99999999`)), 410, "another database"},
-				{"to the future", 1, relink(t, link, replace(`}$`, `,"b":99999999}`)), 410, "another database"},
+				{"from the future", 1, relink(t, link, replace(`"f":\d+`, `"f":9999999999999999`)), 410, "another database"},
+				{"a negative number", 1, relink(t, link, replace(`"k":`, `"i":[-1],"k":`)), 400, "for this request"},
+				{"half a walk", 1, relink(t, link, replace(`}$`, `,"b":5}`)), 400, "for this request"},
+				{"to the future", 1, relink(t, link, replace(`}$`, `,"n":{"f":1,"k":1},"b":9999999999999999}`)), 410, "another database"},
 			} {
 				a := s.do(t, user(t.Context(), c.user), "GET "+strings.TrimPrefix(c.link, "http://shop.test/shop"), "")
 				if a.status != c.status || !strings.Contains(a.body, c.want) {
@@ -102,8 +105,13 @@ func TestDeltaLasts(t *testing.T) {
 			}
 			forget := func(before time.Time) {
 				t.Helper()
-				if err := s.write(t.Context(), func(tx *gorm.DB) error { return s.ForgetChanges(tx, before) }); err != nil {
-					t.Fatal(err)
+				for dropped := int64(1); dropped > 0; {
+					if err := s.write(t.Context(), func(tx *gorm.DB) (err error) {
+						dropped, err = s.ForgetChanges(tx, before)
+						return err
+					}); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			forget(time.Now().Add(-time.Hour))
@@ -120,24 +128,34 @@ func TestDeltaLasts(t *testing.T) {
 				}
 				s.exec(t, "DELETE FROM items WHERE id = '"+item(4)+"'")
 			}
-			s.drop(t, dialect)
+			s.recreate(t, dialect)
+			s.exec(t, add(9, 1, "nine", 9), set(9, "price = 5"))
+			a = s.do(t, user(t.Context(), 1), "GET "+strings.TrimPrefix(r.link, "http://shop.test/shop"), "")
+			if a.status != http.StatusGone {
+				t.Errorf("a link from before the log was made anew: %d %s", a.status, a.body)
+			}
+			r = s.follow(t, 1, "/Items")
+			s.exec(t, "DELETE FROM items")
+			if r.sync(t); r.ids() != "" {
+				t.Errorf("a log made anew: %s", r.ids())
+			}
 		})
 	}
 }
 
-// drop removes the change logs, after which the tables are as before.
-func (s *shop) drop(t testing.TB, dialect string) {
+// recreate drops the change logs and creates them again.
+func (s *shop) recreate(t testing.TB, dialect string) {
 	t.Helper()
 	err := s.write(t.Context(), func(tx *gorm.DB) (err error) {
-		for _, q := range s.DropChangeLogs(sqlgen.Dialect(dialect)) {
+		d := sqlgen.Dialect(dialect)
+		for _, q := range slices.Concat(s.DropChangeLogs(d), s.CreateChangeLogs(d)) {
 			err = errors.Join(err, tx.Exec(q).Error)
 		}
 		return err
 	})
 	if err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
-	s.exec(t, add(9, 1, "nine", 9), set(9, "price = 5"), "DELETE FROM items")
 }
 
 // Where changes cannot be followed exactly the preference is not applied, and

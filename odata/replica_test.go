@@ -40,8 +40,11 @@ func TestDeltaOutOfOrder(t *testing.T) {
 	}
 	late := begin(set(3, "price = 33"))
 	commit(middle)
-	if r.sync(t); r.ids() != "2 3" {
-		t.Errorf("the second: %s", r.ids())
+	if r.sync(t); r.ids() != "2 3" || r.received != 1 {
+		t.Errorf("the second: %s, %d received", r.ids(), r.received)
+	}
+	if r.sync(t); r.received > 0 {
+		t.Errorf("while others are in flight: %d", r.received)
 	}
 	s.exec(t, add(4, 1, "four", 4), add(5, 1, "five", 5), add(6, 1, "six", 6))
 	if r.sync(t); r.ids() != "2 3 4 5 6" || r.pages < 2 {

@@ -2,9 +2,11 @@ package odata
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"leadloop/odata/plan"
@@ -52,7 +54,9 @@ func (q *request) track(ctx context.Context, t *target, r *plan.Read) (*tracking
 	if q.query.DeltaToken != "" {
 		err = q.readToken(w)
 	} else {
-		w.token.From, _, _, err = q.marks(ctx, t)
+		var m marks
+		m, err = q.marks(ctx, t)
+		w.token.Since = m.now
 	}
 	if err == nil && preferred != "" {
 		q.w.Header().Add("Preference-Applied", preferred)
@@ -74,16 +78,16 @@ func (q *request) tracked(t *target, r *plan.Read) (*tracking, error) {
 	if err != nil {
 		return nil, err
 	}
-	shape := q.deltaShape()
-	if timely(shape) || timely(access.Expr) {
-		return nil, nil // rows come and go by the clock
+	shape, whole := q.deltaShape()
+	if !whole || timely(shape) || timely(access.Expr) {
+		return nil, nil // a link would not say all, or rows come and go by the clock
 	}
 	c, err := q.binder().Track(r, t.set.log)
 	if c == nil || err != nil {
 		return nil, err
 	}
 	return &tracking{changes: c, token: deltaToken{
-		Version: deltaVersion, Query: digest(t.set.Name, shape), Access: digest(access.Expr, access.Was, fmt.Sprint(access.Args), fmt.Sprint(access.Hide)),
+		Version: deltaVersion, Query: digest(shape), Access: digest(access.Expr, access.Was, fmt.Sprint(access.Args), fmt.Sprint(access.Hide)),
 	}}, nil
 }
 
@@ -92,18 +96,41 @@ func timely(expr string) bool { return clock.MatchString(expr) }
 
 var clock = regexp.MustCompile(`(?i)\bnow\s*\(`)
 
+// marks is where a change log stands.
+type marks struct {
+	now       plan.Since
+	end       int64 // after the last change that can be seen
+	forgotten int64 // the last change forgotten
+}
+
+// maxFlight is how many transactions in flight a token names. Beyond that it
+// leaves them out, and their neighbours come twice.
+const maxFlight = 100
+
 // marks tells where the log of t's set stands.
-func (q *request) marks(ctx context.Context, t *target) (next, end, forgotten int64, err error) {
+func (q *request) marks(ctx context.Context, t *target) (m marks, err error) {
 	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Marks(d, t.set.log) })
 	if err != nil {
-		return 0, 0, 0, err
+		return m, err
 	}
 	defer rows.Close()
+	var flight sql.NullString
 	if rows.Next() {
-		err = rows.Scan(&next, &end, &forgotten)
+		err = rows.Scan(&m.now.From, &m.end, &m.forgotten, &flight)
 	}
 	if err == nil {
 		err = rows.Err()
 	}
-	return next, end, forgotten, err
+	m.now.Known = m.now.From
+	if numbers := strings.FieldsFunc(flight.String, func(c rune) bool { return c == ',' }); flight.Valid && len(numbers) <= maxFlight {
+		m.now.Known = m.end
+		for _, text := range numbers {
+			n, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return m, fmt.Errorf("a transaction in flight: %w", err)
+			}
+			m.now.Flight = append(m.now.Flight, n)
+		}
+	}
+	return m, err
 }

@@ -28,8 +28,12 @@ type Kept struct {
 // Through is the bit of a change that came about through a related entity.
 const Through int64 = 1 << 62
 
-// columnBits is how many bits the columns share.
-const columnBits = 62
+// The bit of the ETag, which changes with all else, and how many bits the other
+// columns share.
+const (
+	etagBit    int64 = 1 << 61
+	columnBits       = 61
+)
 
 // NewChangeLog describes the change log of s. Keep names properties of s, or of
 // entities one navigation property away as "Nav/Name".
@@ -107,6 +111,9 @@ func (l *ChangeLog) Keeps(nav *Navigation, p *Property) bool {
 // the column's name, so that it stays when the model grows; columns may share
 // one.
 func (l *ChangeLog) Bit(p *Property) int64 {
+	if l.Entity.ETag != nil && p.Column == l.Entity.ETag.Column {
+		return etagBit
+	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(p.Column)) // never fails
 	return 1 << (h.Sum32() % columnBits)

@@ -12,11 +12,18 @@ type Changes struct {
 	// Shown are the bits of the properties the caller may see: other changes are
 	// none to them. Matter are those that can make an entity leave the result.
 	Shown, Matter int64
-	// From is the first number in the log that may be new to the client, Before is
-	// the one after the last that is looked at. What the numbers count is the back
-	// end's affair.
-	From, Before int64
-	After        *Change // the last change looked at; nil at the start
+	Since         Since
+	Before        int64   // the number after the last that is looked at
+	After         *Change // the last change looked at; nil at the start
+}
+
+// Since is a moment in the life of a change log. The log's numbers from From on
+// may be of later changes; of them those under Known that are not in Flight are
+// of earlier ones. What the numbers count is the back end's affair.
+type Since struct {
+	From   int64   `json:"f"`
+	Known  int64   `json:"k"`
+	Flight []int64 `json:"i,omitempty"`
 }
 
 // Change is a place in a change log.

@@ -13,7 +13,8 @@ import (
 // transaction, as a later commit may have the earlier sequence number. The mask
 // is null for what was not there before.
 //
-// The first row is no change: its number is that of the last change forgotten.
+// The first row tells of no change: its number is that of the last change
+// forgotten. That of a new log is beyond all numbers of one that was dropped.
 const (
 	logNumber   = `"n"`
 	logSequence = `"seq"` // PostgreSQL only: tells changes of one transaction apart
@@ -40,7 +41,11 @@ func CreateChangeLog(d Dialect, l *edm.ChangeLog) []string {
 	}
 	list := []string{
 		"CREATE TABLE " + table + " (\n" + strings.Join(lines, ",\n") + "\n)",
-		"INSERT INTO " + table + " (" + logNumber + ") VALUES ('0')",
+	}
+	if d == Postgres {
+		list = append(list, "INSERT INTO "+table+" DEFAULT VALUES")
+	} else {
+		list = append(list, "INSERT INTO "+table+" ("+logNumber+") VALUES (unixepoch() * 1000)")
 	}
 	for _, t := range triggers(l) {
 		list = append(list, t.create(d)...)
