@@ -192,6 +192,9 @@ func (q *request) collection(t *target) (*plan.Read, error) {
 var ofCount = map[string]bool{"$filter": true, "$apply": true, "$search": true, "$compute": true, "$format": true, "$schemaversion": true}
 
 func (q *request) getCount(ctx context.Context, t *target) error {
+	if q.query.DeltaToken != "" {
+		return fault.New(fault.NotImplemented, "/$count with $deltatoken is not served").At("$deltatoken")
+	}
 	for option := range q.query.Given {
 		if !ofCount[option] {
 			return fault.Newf(fault.Invalid, "%s does not apply to /$count", option).At(option)
@@ -216,7 +219,14 @@ func (q *request) getCount(ctx context.Context, t *target) error {
 }
 
 func (q *request) getCollection(ctx context.Context, t *target) error {
+	if q.query.DeltaToken != "" && q.query.SkipToken == "" {
+		return q.getDelta(ctx, t)
+	}
 	r, err := q.collection(t)
+	if err != nil {
+		return err
+	}
+	tracking, err := q.track(ctx, t, r) // before it is read, so that nothing is missed
 	if err != nil {
 		return err
 	}
@@ -246,7 +256,7 @@ func (q *request) getCollection(ctx context.Context, t *target) error {
 	if q.Method == http.MethodHead {
 		return nil
 	}
-	if err := q.stream(t, r, p, rows, any); err != nil {
+	if err := q.stream(t, r, p, rows, any, tracking); err != nil {
 		// The answer has begun: only cutting it off tells the client.
 		q.s.Log.ErrorContext(ctx, "a read broke off", "path", q.URL.Path, "error", err)
 		panic(http.ErrAbortHandler)
@@ -295,7 +305,7 @@ func (p *page) next(rows *sql.Rows) (bool, error) {
 }
 
 // stream writes the collection, from the row already scanned on.
-func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any bool) error {
+func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any bool, w *tracking) error {
 	b := bufio.NewWriterSize(q.w, 32<<10)
 	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
 	if q.format.metadata != "none" {
@@ -316,15 +326,18 @@ func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any b
 		}
 	}
 	_ = b.WriteByte(']')
-	if p.more {
-		_, _ = b.WriteString(`,"@odata.nextLink":` + quote(q.nextLink(r, p)))
+	switch {
+	case p.more:
+		writeLink(b, "nextLink", q.nextLink(r, p, w))
+	case w != nil:
+		writeLink(b, "deltaLink", q.link(w.token.String()))
 	}
 	_, _ = b.WriteString("}\n")
 	return gone(b.Flush())
 }
 
 // nextLink is this request's URL with the place of the next page in it.
-func (q *request) nextLink(r *plan.Read, p *page) string {
+func (q *request) nextLink(r *plan.Read, p *page, w *tracking) string {
 	after := make([]*string, len(p.terms))
 	for i := range p.terms {
 		if p.terms[i].Valid {
@@ -338,12 +351,15 @@ func (q *request) nextLink(r *plan.Read, p *page) string {
 			name = decoded
 		}
 		switch strings.ToLower(strings.TrimPrefix(name, "$")) {
-		case "", "skip", "skiptoken":
+		case "", "skip", "skiptoken", "deltatoken":
 		default:
 			parts = append(parts, pair)
 		}
 	}
 	parts = append(parts, "$skiptoken="+r.Token(after))
+	if w != nil { // the changes that are followed begin at the first page
+		parts = append(parts, "$deltatoken="+w.token.String())
+	}
 	return strings.TrimSuffix(q.root(), q.s.Prefix+"/") + q.URL.EscapedPath() + "?" + strings.Join(parts, "&")
 }
 

@@ -22,7 +22,7 @@ func eachDepot(t *testing.T, f func(t *testing.T, s *shop)) {
 }
 
 // compact is a body without white space.
-func compact(t *testing.T, body string) string {
+func compact(t testing.TB, body string) string {
 	t.Helper()
 	var b bytes.Buffer
 	if body != "" && json.Compact(&b, []byte(body)) != nil {

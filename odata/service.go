@@ -144,6 +144,9 @@ func (s *Service) Build() error {
 		}
 	}
 	model.Annotations = s.announce()
+	if err := s.track(model); err != nil {
+		return err
+	}
 	s.model = model
 	return s.describe()
 }

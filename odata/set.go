@@ -54,6 +54,15 @@ type Set[T any] struct {
 	// functions have no side effects.
 	Actions   []Operation
 	Functions []Operation
+	// Track lets clients follow the set's changes, by delta links (Protocol 4.01,
+	// section 11.3). The database must have what CreateChangeLogs gives.
+	Track bool
+	// Keep names the properties that access predicates go by, so that callers
+	// whose access is restricted can follow changes, too: for each change it is
+	// noted what they were before. Keep names them by paths of at most one
+	// navigation property, as in "MakerID", "Order/CustomerID", "Members/UserID".
+	// Where a predicate follows navigation properties it needs a Was.
+	Keep []string
 	// Description tells in the metadata what is in the set.
 	Description string
 	// Annotations say more about the set, by terms of public vocabularies.
@@ -70,6 +79,10 @@ type set struct {
 	remove      func(ctx context.Context, entity any) error
 	operations  []*operation
 	description string
+
+	tracked bool
+	kept    []string
+	log     *edm.ChangeLog // nil: not tracked
 
 	upsert, requireIfMatch, outside bool
 }
@@ -101,7 +114,7 @@ func Add[T any](s *Service, d Set[T]) {
 			}
 			es.Type.Search = append(es.Type.Search, p)
 		}
-		x := &set{EntitySet: es, access: d.Access, description: d.Description}
+		x := &set{EntitySet: es, access: d.Access, description: d.Description, tracked: d.Track, kept: d.Keep}
 		x.fresh = func() any { return new(T) }
 		if d.New != nil {
 			x.fresh = func() any { return d.New() }

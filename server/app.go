@@ -121,14 +121,15 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	// Workers outlive the requests, which may still give them work.
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
-	ended := make(chan error, 3)
+	ended := make(chan error, 4)
 	go func() { ended <- a.Routing.Run(workers) }()
 	go func() { ended <- a.Keys.Run(workers) }()
+	go func() { ended <- a.forgetChanges(workers) }()
 	go func() { ended <- server.Serve(l) }()
 	a.log.Info("listening", "address", l.Addr().String(), "version", version(), "database", a.DB.Dialect())
 
 	var failed error
-	left := 3
+	left := 4
 	select {
 	case <-ctx.Done():
 		a.log.Info("stopping")

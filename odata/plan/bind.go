@@ -20,6 +20,10 @@ import (
 type Predicate struct {
 	Expr string
 	Args map[string]any // bool, int64, string, time.Time or uuid.UUID
+	// Was tells from what a change log kept of an entity's past whether the
+	// caller was allowed to see it then: an expression over the kept properties.
+	// It is to be given where Expr follows navigation properties; "" takes Expr.
+	Was string
 	// Hide names properties that the caller must not see: for them they are not
 	// there, neither shown nor to be named in an expression.
 	Hide []string

@@ -23,6 +23,8 @@ type Read struct {
 	Count  bool // the number of entities, whatever page
 	Show   Projection
 	Next   *Next // of an expanded collection: where its next page is
+	// Changes says that only what has changed is read; nil: whatever there is.
+	Changes *Changes
 
 	mark string // of the query, in skip tokens
 	base *Read  // see Base

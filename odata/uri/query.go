@@ -26,6 +26,8 @@ type Query struct {
 	// SchemaVersion is the version of the model that the client was made for.
 	SchemaVersion string
 	ID            string // of the entity that a reference is to
+	// DeltaToken is where a delta link starts.
+	DeltaToken string
 	// Aliases are the parameter aliases, @name → the text given for it.
 	Aliases map[string]string
 	// Given holds the names of the system query options present, with their $.
@@ -43,7 +45,7 @@ var served = map[string]bool{
 	"$filter": true, "$select": true, "$expand": true, "$orderby": true, "$top": true, "$skip": true, "$count": true,
 	"$skiptoken": true, "$format": true, "$id": true, "$apply": true,
 	"$compute": true, "$search": true, "$levels": true, "$schemaversion": true,
-	"$deltatoken": false, "$index": false,
+	"$deltatoken": true, "$index": false,
 }
 
 // Served reports whether the system query option, with its $, is served.
@@ -154,6 +156,8 @@ func (p *parser) option(q *Query, name string) (err error) {
 		p.next()
 	case "$skiptoken":
 		q.SkipToken = p.rest()
+	case "$deltatoken":
+		q.DeltaToken = p.rest()
 	case "$format":
 		q.Format = p.rest()
 	case "$compute":
