@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"reflect"
 	"strings"
 
@@ -202,25 +201,15 @@ func (q *request) invoke(t *target) error {
 
 // sendStruct sends a Go struct of type s.
 func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v reflect.Value) {
-	var e payload.Encoder
+	e := payload.Encoder{Style: q.style()}
 	e.Raw("{")
 	e.Members(s, v)
 	e.Raw("}")
+	if tag := payload.ETag(s, v); tag != "" {
+		q.w.Header().Set("ETag", tag)
+	}
 	q.sendEntity(status, contextURL, e.Bytes())
 }
 
 // keyPath is the key predicate of an entity in its canonical URL.
-func keyPath(s *edm.Struct, v reflect.Value) string {
-	parts := make([]string, len(s.Key))
-	for i, p := range s.Key {
-		text := fmt.Sprint(p.Value(v))
-		if p.Type == edm.String {
-			text = url.PathEscape(uri.Quote(text))
-		}
-		if len(s.Key) > 1 {
-			text = p.Name + "=" + text
-		}
-		parts[i] = text
-	}
-	return "(" + strings.Join(parts, ",") + ")"
-}
+func keyPath(s *edm.Struct, v reflect.Value) string { return payload.KeyPath(s, v) }

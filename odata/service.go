@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"reflect"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ type Options struct {
 	Now func() time.Time
 	// Log gets errors that are not the caller's; nil takes slog.Default.
 	Log *slog.Logger
+	// TrustedProxies are the networks of the proxies before the service: from
+	// elsewhere, what a request says of the way it came is not believed.
+	TrustedProxies []netip.Prefix
 }
 
 // Limits bound what one request may cost.
@@ -142,21 +146,43 @@ type request struct {
 	query   *uri.Query
 	version string // of OData, that the answer speaks
 	format  format
+
+	prefers   preferences
+	omitNulls bool
 }
 
 // ServeHTTP serves one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{Request: r, s: s, w: w, version: "4.01"}
-	if strings.TrimSpace(r.Header.Get("OData-MaxVersion")) == "4.0" {
-		q.version = "4.0"
+	switch {
+	case r.Method == http.MethodHead:
+		w = bodyless{w}
+	case acceptsGzip(r.Header.Get("Accept-Encoding")):
+		c := &compressor{ResponseWriter: w}
+		s.serve(c, r)
+		c.close()
+		return
 	}
+	s.serve(w, r)
+}
+
+func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
+	q := &request{Request: r, s: s, w: w}
+	var err error
+	q.version, err = answerVersion(r.Header.Get("OData-MaxVersion"), r.Header.Get("OData-Version"))
 	w.Header().Set("OData-Version", q.version)
-	if err := q.serve(); err != nil {
+	w.Header().Set("Vary", "Accept, Accept-Charset, Accept-Encoding, OData-MaxVersion, Prefer")
+	if err == nil {
+		err = q.serve()
+	}
+	if err != nil {
 		WriteError(w, r, err, s.Log)
 	}
 }
 
 func (q *request) serve() error {
+	if err := q.acceptable(); err != nil {
+		return err
+	}
 	path, ok := strings.CutPrefix(q.URL.EscapedPath(), q.s.Prefix)
 	if !ok || path != "" && path[0] != '/' {
 		return fault.Newf(fault.NotFound, "no resource has the address %q", q.URL.Path)
@@ -168,11 +194,11 @@ func (q *request) serve() error {
 	if q.query, err = uri.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {
 		return err
 	}
-	if q.format, err = negotiate(q.query.Format, q.Header.Get("Accept")); err != nil {
-		return err
-	}
 	segments, err := uri.ParsePath(path, q.s.Limits.Expr)
 	if err != nil {
+		return err
+	}
+	if q.format, err = negotiate(q.query.Format, q.accept(segments), q.version); err != nil {
 		return err
 	}
 	if len(segments) == 0 {
@@ -183,6 +209,28 @@ func (q *request) serve() error {
 		return err
 	}
 	return q.dispatch(t)
+}
+
+// acceptable refuses what no resource can answer to, and reads the preferences.
+func (q *request) acceptable() error {
+	for _, name := range []string{"Isolation", "OData-Isolation"} {
+		if q.Header.Get(name) != "" {
+			return fault.Newf(fault.PreconditionFailed, "snapshot isolation is not served").At(name)
+		}
+	}
+	if !utf8Accepted(q.Header.Get("Accept-Charset")) {
+		return fault.New(fault.NotAcceptable, "this service answers in UTF-8").At("Accept-Charset")
+	}
+	return q.prefer()
+}
+
+// accept is the Accept header, which does not matter to a resource that is plain
+// text.
+func (q *request) accept(segments []uri.Segment) string {
+	if n := len(segments); n > 0 && (segments[n-1].Name == "$count" || segments[n-1].Name == "$value") {
+		return ""
+	}
+	return q.Header.Get("Accept")
 }
 
 // dispatch calls what the method asks for of the resource.
@@ -230,9 +278,12 @@ func (q *request) notAllowed(methods ...string) error {
 // binder binds expressions on behalf of the caller.
 func (q *request) binder() *plan.Binder {
 	ctx := q.Context()
+	limits := q.s.Limits.Limits
+	limits.PageSize = q.pageSize(limits.PageSize)
 	return &plan.Binder{
 		Model:  q.s.model,
-		Limits: q.s.Limits.Limits,
+		Limits: limits,
+		Style:  q.style(),
 		Now:    q.s.Now().UTC().Truncate(time.Microsecond),
 		Access: func(es *edm.EntitySet) (Predicate, error) { return q.s.sets[es.Name].access(ctx) },
 	}

@@ -34,6 +34,7 @@ type Binder struct {
 	Access Access     // nil: every row is visible
 	Limits Limits
 	Now    time.Time // what now() gives; zero: the back end's own time
+	Style  Style     // of what is read
 
 	aliases map[string]string // parameter aliases of the request
 	args    map[string]any    // parameters of a Predicate

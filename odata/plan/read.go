@@ -33,6 +33,8 @@ type Read struct {
 	More   bool // entities past Limit make a further page: one more row is fetched
 	Count  bool // the number of entities, whatever page
 	Show   Projection
+	Style  Style
+	Tag    bool // the ETag is wanted by itself too
 }
 
 // Link narrows a Read to what Nav leads to from the one entity Parent reads.
@@ -53,6 +55,7 @@ type Projection struct {
 	Props    []*edm.Property
 	Dynamic  bool     // every dynamic property
 	Dynamics []string // or these
+	Navs     []string // navigation properties in $select
 	ETag     bool
 	Expand   []Expand
 }
@@ -78,6 +81,7 @@ func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
 		err = r.resume(q.SkipToken)
 		r.page(b.Limits.PageSize)
 	}
+	r.Style = b.Style
 	return r, err
 }
 
@@ -128,7 +132,7 @@ func (b *Binder) Entity(v *Var, where Expr, q *uri.Query) (*Read, error) {
 	}
 	left := b.Limits.Expands
 	show, err := b.projection(v, q, 0, &left)
-	return &Read{Var: v, Where: where, Limit: 1, Show: show}, err
+	return &Read{Var: v, Where: where, Limit: 1, Show: show, Style: b.Style}, err
 }
 
 // order binds $orderby and appends the key, so that the order is total.
@@ -174,7 +178,8 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 			all = true
 		case p != nil:
 			chosen[p] = true
-		case s.Nav(item.Name) != nil: // shown by $expand only
+		case s.Nav(item.Name) != nil: // its value is shown by $expand only
+			show.Navs = append(show.Navs, item.Name)
 		case s.Open && !s.Declares(item.Name):
 			show.Dynamics = append(show.Dynamics, item.Name)
 		default:

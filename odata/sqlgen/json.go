@@ -11,6 +11,9 @@ import (
 // member written is always a scalar, so that the object's text ends in one
 // brace and no more.
 func (g *generator) object(v *plan.Var, show *plan.Projection) {
+	if g.style.OmitNulls {
+		defer g.omitNulls()()
+	}
 	if show.Dynamic {
 		g.w("rtrim(")
 	}
@@ -47,25 +50,27 @@ type member struct {
 
 // members are the members of v's object, those that may end in a brace first.
 func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
-	list := make([]member, 0, len(show.Props)+len(show.Dynamics)+len(show.Expand)+1)
+	list := g.control(v, show)
 	var scalars []member
-	if show.ETag {
-		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }, last: true})
-	}
 	for _, p := range show.Props {
 		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
 		if show.Dynamic && m.last {
+			scalars = append(scalars, g.typed(v, p)...)
 			scalars = append(scalars, m)
 		} else {
+			list = append(list, g.typed(v, p)...)
 			list = append(list, m)
 		}
 	}
 	for _, name := range show.Dynamics {
 		list = append(list, member{name: name, write: func() { g.dynamicJSON(v, name) }})
 	}
+	list = append(list, g.links(v, show)...)
 	for _, x := range show.Expand {
+		list = append(list, g.linksOf(v, x.Name)...)
 		list = append(list, g.expanded(x)...)
 	}
+	list = append(list, g.operations(v)...)
 	return append(list, scalars...)
 }
 
@@ -73,9 +78,11 @@ func (g *generator) expanded(x plan.Expand) []member {
 	list := []member{}
 	if x.Read.Count {
 		list = append(list, member{name: x.Name + "@odata.count", write: func() {
-			g.w("(")
-			g.count(x.Read)
-			g.w(")")
+			g.quoted(edm.Int64, func() {
+				g.w("(")
+				g.count(x.Read)
+				g.w(")")
+			})
 		}})
 	}
 	return append(list, member{name: x.Name, write: func() { g.related(x.Read) }})
@@ -120,6 +127,10 @@ func (g *generator) objectPostgres(v *plan.Var, show *plan.Projection) {
 
 // etag writes the entity's weak ETag (Protocol 4.01, section 8.3.1).
 func (g *generator) etag(v *plan.Var) {
+	if v.Struct.ETag == nil {
+		g.w("NULL")
+		return
+	}
 	g.w(`'W/"' || `)
 	g.column(v, v.Struct.ETag)
 	g.w(` || '"'`)
@@ -128,7 +139,23 @@ func (g *generator) etag(v *plan.Var) {
 // shown writes a property as JSON shows it.
 func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	column := func() { g.column(v, p) }
+	_, many := p.Type.(edm.Collection)
 	switch {
+	case p.JSON && g.style.Renders(p.Type):
+		g.rendered(p.Type, plan.MaxNesting, func() {
+			column()
+			if g.dialect == Postgres {
+				g.w("::jsonb")
+			}
+		})
+	case many && g.dialect == SQLite:
+		g.w("json(coalesce(nullif(")
+		column()
+		g.w(", 'null'), '[]'))")
+	case many:
+		g.w("coalesce(nullif(")
+		column()
+		g.w("::text, 'null'), '[]')::json")
 	case p.JSON && g.dialect == SQLite:
 		g.w("json(")
 		column()
@@ -136,6 +163,10 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	case p.JSON:
 		column()
 		g.w("::json")
+	case g.style.Quotes(p.Type):
+		g.quoted(p.Type, column)
+	case p.Type == edm.Double:
+		g.double(column)
 	case p.Type == edm.Boolean && g.dialect == SQLite:
 		g.w("CASE ")
 		column()

@@ -9,7 +9,9 @@ import (
 
 	"leadloop/odata/edm"
 	"leadloop/odata/eval"
+	"leadloop/odata/payload"
 	"leadloop/odata/plan"
+	"leadloop/odata/uri"
 )
 
 // RegisterSQLite adds to a connection the functions that statements for SQLite
@@ -30,6 +32,9 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_number":  number,
 		"odata_instant": instant,
 		"odata_compare": compareDecimals,
+
+		"odata_key":        uri.KeyText,
+		"odata_omit_nulls": payload.OmitNulls,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
