@@ -5,13 +5,14 @@ import (
 	"strings"
 )
 
-// root is the absolute URL of the service root, with a slash at its end.
+// root is the absolute URL of the service root, as the client knows it, with a
+// slash at its end.
 func (q *request) root() string {
-	scheme := "http"
-	if q.TLS != nil {
-		scheme = "https"
+	if q.base == "" {
+		o := Proxies(q.s.TrustedProxies).Origin(q.Request)
+		q.base = o.Scheme + "://" + o.Host + o.Prefix + q.s.Prefix + "/"
 	}
-	return scheme + "://" + q.Host + q.s.Prefix + "/"
+	return q.base
 }
 
 // begin writes the headers of an answer in JSON.

@@ -147,6 +147,7 @@ type request struct {
 	version string // of OData, that the answer speaks
 	format  format
 
+	base      string // see root
 	prefers   preferences
 	omitNulls bool
 }
@@ -167,16 +168,29 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 	q := &request{Request: r, s: s, w: w}
-	var err error
-	q.version, err = answerVersion(r.Header.Get("OData-MaxVersion"), r.Header.Get("OData-Version"))
-	w.Header().Set("OData-Version", q.version)
-	w.Header().Set("Vary", "Accept, Accept-Charset, Accept-Encoding, OData-MaxVersion, Prefer")
+	err := q.head()
 	if err == nil {
 		err = q.serve()
 	}
 	if err != nil {
 		WriteError(w, r, err, s.Log)
 	}
+}
+
+// head sets the headers that all answers have.
+func (q *request) head() (err error) {
+	q.version, err = answerVersion(q.Header.Get("OData-MaxVersion"), q.Header.Get("OData-Version"))
+	q.w.Header().Set("OData-Version", q.version)
+	q.w.Header().Set("Vary", "Accept, Accept-Charset, Accept-Encoding, OData-MaxVersion, Prefer")
+	return err
+}
+
+// WriteError answers a request to the service with err, as the service itself
+// would: for who stands before it and does not let the request through.
+func (s *Service) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	q := &request{Request: r, s: s, w: w}
+	_ = q.head() // err is what the request gets
+	WriteError(w, r, err, s.Log)
 }
 
 func (q *request) serve() error {

@@ -31,7 +31,8 @@ type App struct {
 	Feedback *feedback.Service
 	OData    *odata.Service
 
-	log *slog.Logger
+	log     *slog.Logger
+	proxies odata.Proxies
 }
 
 // open opens the database and wires the application over it. Migrate says
@@ -69,7 +70,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	if err := checkVault(ctx, db, vault); err != nil {
 		return nil, err
 	}
-	a := &App{DB: db, Vault: vault, log: log}
+	a := &App{DB: db, Vault: vault, log: log, proxies: s.TrustedProxies}
 	a.Staff = NewStaff(db, vault)
 	a.Keys = keys.New(db, vault)
 	a.Leads = leads.New(db, vault)
@@ -81,7 +82,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	if err := a.Routing.SyncConnectors(ctx); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
 	}
-	a.OData = odata.New(odata.Options{Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Now: store.Now, Log: log})
+	a.OData = odata.New(odata.Options{Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Now: store.Now, Log: log, TrustedProxies: s.TrustedProxies})
 	a.addSets()
 	return a, a.OData.Build()
 }
