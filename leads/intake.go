@@ -67,7 +67,9 @@ func (s *Service) receive(ctx context.Context, src *Source, d Delivery) ([]Recei
 	if err != nil {
 		return nil, err
 	}
-	payload := &Payload{Body: body, ContentType: d.ContentType, RemoteAddress: d.RemoteAddress, UserAgent: d.UserAgent}
+	payload := &Payload{
+		Body: body, ContentType: quoted(d.ContentType), RemoteAddress: quoted(d.RemoteAddress), UserAgent: quoted(d.UserAgent),
+	}
 	rows := make([]*leadRow, len(fields))
 	for i := range fields {
 		if rows[i], err = s.row(src, fields[i], payload); err == nil {

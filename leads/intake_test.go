@@ -103,6 +103,25 @@ func TestReceiveForm(t *testing.T) {
 	}
 }
 
+// What a header may hold is more than PostgreSQL's text takes.
+func TestOddHeaders(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := New(db, storetest.Vault())
+		src := addSource(t, s, Source{Kind: KindJSON})
+		d := Delivery{Method: "POST", Body: []byte(`{"City":"Haifa"}`), UserAgent: "caf\xe9\x00 " + strings.Repeat("x", 2*maxQuoted), ContentType: "\xff"}
+		if _, err := s.Receive(context.Background(), src.Token, d); err != nil {
+			t.Fatal(err)
+		}
+		var payload Payload
+		if err := db.Read(context.Background()).Take(&payload).Error; err != nil {
+			t.Fatal(err)
+		}
+		if want := "caf\ufffd " + strings.Repeat("x", maxQuoted-6) + "…"; payload.UserAgent != want || payload.ContentType != "\ufffd" {
+			t.Errorf("user agent %q, content type %q", payload.UserAgent, payload.ContentType)
+		}
+	})
+}
+
 func TestReceiveSeveral(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := New(db, storetest.Vault())

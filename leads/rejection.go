@@ -18,6 +18,7 @@ import (
 const (
 	maxRejections   = 1_000   // kept of each source, the newest
 	maxRejectedBody = 4 << 10 // bytes kept of each
+	maxQuoted       = 500     // characters kept of a header, a reason, a target
 	rejectTimeout   = 5 * time.Second
 )
 
@@ -61,7 +62,7 @@ func (s *Service) reject(ctx context.Context, src *Source, d Delivery, cause err
 	if !errors.As(cause, &e) {
 		return
 	}
-	r := Rejection{SourceID: src.ID, ReceivedAt: s.Now(), Reason: bounded(e.Message), Target: bounded(e.Target), Body: mask(d)}
+	r := Rejection{SourceID: src.ID, ReceivedAt: s.Now(), Reason: maskText(quoted(e.Message)), Target: maskText(quoted(e.Target)), Body: mask(d)}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rejectTimeout)
 	defer cancel()
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
@@ -77,11 +78,12 @@ func (s *Service) reject(ctx context.Context, src *Source, d Delivery, cause err
 	}
 }
 
-// bounded is text that quotes the sender, fit to be stored.
-func bounded(text string) string {
-	text = maskText(oneLine(strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\ufffd")))
-	if runes := []rune(text); len(runes) > 500 {
-		return string(runes[:499]) + "…"
+// quoted is short text of the sender's, which may hold any bytes, fit to be
+// stored.
+func quoted(text string) string {
+	text = oneLine(strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\ufffd"))
+	if runes := []rune(text); len(runes) > maxQuoted {
+		return string(runes[:maxQuoted-1]) + "…"
 	}
 	return text
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -266,4 +267,21 @@ func (r *receiver) next(t testing.TB, within time.Duration) delivery {
 		t.Fatalf("nothing was delivered within %v", within)
 		return delivery{}
 	}
+}
+
+// failing starts a receiver that answers 503 as often as the number it also
+// gives says.
+func failing(t testing.TB) (*receiver, *atomic.Int32) {
+	t.Helper()
+	left := &atomic.Int32{}
+	return listen(t, func(w http.ResponseWriter, _ *http.Request) {
+		if left.Add(-1) >= 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}), left
+}
+
+// failWith is a receiver that always answers so.
+func failWith(status int) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 }

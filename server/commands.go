@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -56,8 +58,17 @@ type userPasswd struct {
 	Email string `arg:"" help:"Their e-mail address."`
 }
 
-// with runs f over the application, migrated, as the program itself.
+// with runs f over the application, migrated, as the program itself. A database
+// that is not there yet is most likely a mistyped name.
 func (d database) with(ctx context.Context, s streams, f func(ctx context.Context, a *App) error) error {
+	if _, err := os.Stat(d.DB); errors.Is(err, fs.ErrNotExist) && !strings.Contains(d.DB, "://") {
+		return withHint(fmt.Errorf("there is no database %s", d.DB), "name another with --db; serve, migrate and user add make a new one")
+	}
+	return d.withNew(ctx, s, f)
+}
+
+// withNew is with that makes the database where there is none.
+func (d database) withNew(ctx context.Context, s streams, f func(ctx context.Context, a *App) error) error {
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	a, err := open(ctx, d, serving{}, log, true)
 	if err != nil {
@@ -73,7 +84,7 @@ func (c *userAdd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	return c.with(ctx, s, func(ctx context.Context, a *App) error {
+	return c.withNew(ctx, s, func(ctx context.Context, a *App) error {
 		u := &User{Email: c.Email, Name: c.Name, Role: c.Role, Password: text, Active: true}
 		if err := a.Staff.CreateUser(ctx, u); err != nil {
 			return err

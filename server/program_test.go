@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,37 +16,52 @@ import (
 	"testing"
 	"time"
 
+	"leadloop/store"
 	"leadloop/store/storetest"
 )
 
 // These tests use the program as people do: as a binary, from outside.
 
-// built is the program, built once for all tests of this process.
+// built are the programs, each built once for all tests of this process.
 var built struct {
-	sync.Once
-	dir string
-	err error
+	sync.Mutex
+	dir      string
+	programs map[string]string
 }
 
-// program is the path of the built program. It detects races if the tests do.
-func program(t testing.TB) string {
+// program is the path of the program, as go build makes it.
+func program(t testing.TB) string { t.Helper(); return build(t, "leadloop") }
+
+// server is the path of the program for servers: where the tests detect races,
+// so does it. For commands that would only cost time.
+func server(t testing.TB) string {
 	t.Helper()
-	built.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "leadloop-program-"); built.err != nil {
-			return
-		}
-		args := []string{"build", "-o", filepath.Join(built.dir, "leadloop")}
-		if detectsRaces() {
-			args = append(args, "-race")
-		}
-		if out, err := exec.Command("go", append(args, "leadloop")...).CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatal(built.err)
+	if detectsRaces() {
+		return build(t, "leadloop-race", "-race")
 	}
-	return filepath.Join(built.dir, "leadloop")
+	return program(t)
+}
+
+func build(t testing.TB, name string, flags ...string) string {
+	t.Helper()
+	built.Lock()
+	defer built.Unlock()
+	if path := built.programs[name]; path != "" {
+		return path
+	}
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "leadloop-program-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		built.dir, built.programs = dir, map[string]string{}
+	}
+	path := filepath.Join(built.dir, name)
+	if out, err := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "leadloop")...).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	built.programs[name] = path
+	return path
 }
 
 func detectsRaces() bool {
@@ -69,7 +83,7 @@ func removeProgram() {
 
 // environment is the tests' own, without what would configure the program.
 func environment(more ...string) []string {
-	var env []string
+	env := []string{"GORACE=atexit_sleep_ms=0"} // else each server takes a second more to stop
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "LEADLOOP_") {
 			env = append(env, v)
@@ -139,7 +153,7 @@ var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
 // stopped, with a check that it stops well, when t ends, unless it was before.
 func serve(t testing.TB, dir, dsn string, args ...string) *instance {
 	t.Helper()
-	cmd := exec.Command(program(t), append([]string{"serve", "--db", dsn, "--addr", "127.0.0.1:0"}, args...)...)
+	cmd := exec.Command(server(t), append([]string{"serve", "--db", dsn, "--addr", "127.0.0.1:0"}, args...)...)
 	cmd.Dir, cmd.Env = dir, environment()
 	s := launch(t, cmd)
 	t.Cleanup(func() {
@@ -241,14 +255,19 @@ func eventually(t testing.TB, within time.Duration, what string, condition func(
 	}
 }
 
-// onBoth runs f on both databases at once, each with a folder and the address of
-// an empty database.
+// onBoth runs f on both databases at once, each with the address of an empty
+// database and the folder to work in.
 func onBoth(t *testing.T, f func(t *testing.T, dir, dsn string)) {
 	t.Parallel()
 	for _, dialect := range storetest.Dialects {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
-			f(t, t.TempDir(), storetest.DSN(t, dialect))
+			dsn := storetest.DSN(t, dialect)
+			dir := filepath.Dir(dsn)
+			if dialect == store.Postgres {
+				dir = t.TempDir()
+			}
+			f(t, dir, dsn)
 		})
 	}
 }

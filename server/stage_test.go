@@ -1,10 +1,14 @@
 package server
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"leadloop/store"
 )
 
 const (
@@ -17,19 +21,46 @@ type stage struct {
 	*instance
 	dir, dsn string
 	admin    client
-	anyone   client // with no credentials
+	anyone   client      // with no credentials
+	webhook  json.Number // ConnectorID of "Webhook, JSON"
 }
 
 // newStage starts a server on an empty database, which may send to this machine.
 func newStage(t *testing.T, dir, dsn string, args ...string) *stage {
 	t.Helper()
-	added := command{dir: dir, stdin: adminPassword + "\n", args: []string{"user", "add", adminEmail, "--role", "admin", "--password-stdin", "--db", dsn}}.run(t)
-	if added.status != 0 {
-		t.Fatalf("user add: %+v", added)
-	}
 	s := &stage{dir: dir, dsn: dsn}
+	s.admin = client{header: http.Header{"Authorization": {"Bearer " + hire(t, dir, dsn)}}}
 	s.start(t, append([]string{"--allow-networks", "127.0.0.0/8"}, args...)...)
+	s.webhook = number(s.admin.get("/odata/Connectors?$filter=Code eq 'webhook-json'").want(200).text("value", 0, "ID"))
 	return s
+}
+
+// hire makes the admin in the database and returns their access token. It does
+// what user add and /auth/token do, with a hash that is quickly made.
+func hire(t *testing.T, dir, dsn string) (token string) {
+	t.Helper()
+	vault, err := database{DB: dsn, SecretKeyFile: filepath.Join(dir, "leadloop.key")}.vault()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := store.Open(asSystem, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Migrate(asSystem); err != nil {
+		t.Fatal(err)
+	}
+	staff := NewStaff(db, vault)
+	staff.cost = cost{memory: 64, passes: 1, threads: 1}
+	if err := staff.CreateUser(asSystem, &User{Email: adminEmail, Role: "admin", Password: adminPassword, Active: true}); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := staff.SignIn(asSystem, adminEmail, adminPassword, home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens.AccessToken
 }
 
 // start starts the server of the stage, again if it was stopped.
@@ -37,10 +68,7 @@ func (s *stage) start(t *testing.T, args ...string) {
 	t.Helper()
 	s.instance = serve(t, s.dir, s.dsn, args...)
 	s.anyone = client{t: t, base: s.base}
-	if s.admin.header == nil {
-		s.admin = s.signIn(t, adminEmail, adminPassword)
-	}
-	s.admin.base = s.base
+	s.admin.t, s.admin.base = t, s.base
 }
 
 // signIn gives a client who is a member of the staff.
@@ -61,7 +89,7 @@ func (s *stage) join(t *testing.T, name string, scopes ...string) party {
 	t.Helper()
 	id := s.admin.post("/odata/Customers", map[string]any{"Name": name}).want(201).text("ID")
 	p := party{id: id}
-	p.connection, p.key = s.connect(t, id, map[string]any{"Scopes": scopes})
+	p.connection, p.key = s.connect(t, id, map[string]any{"Scopes": append([]string{}, scopes...)})
 	p.client = client{t: t, base: s.base, header: http.Header{"X-Api-Key": {p.key}}}
 	return p
 }
@@ -88,9 +116,9 @@ func (s *stage) source(t *testing.T, kind string, more map[string]any) string {
 }
 
 // ruleFor is the body of a rule that sends to url.
-func ruleFor(customer, url string, more map[string]any) map[string]any {
+func (s *stage) ruleFor(customer, url string, more map[string]any) map[string]any {
 	body := map[string]any{
-		"CustomerID": number(customer), "ConnectorID": 1, "Name": "Rule", "Settings": map[string]any{"URL": url},
+		"CustomerID": number(customer), "ConnectorID": s.webhook, "Name": "Rule", "Settings": map[string]any{"URL": url},
 		"Mapping": []map[string]any{{"Target": "ref", "Source": "RoutingID"}, {"Target": "name", "Source": "FirstName"}},
 	}
 	for name, value := range more {
@@ -102,7 +130,7 @@ func ruleFor(customer, url string, more map[string]any) map[string]any {
 // rule makes a rule, tests it and activates it. The test is delivered to url.
 func (s *stage) rule(t *testing.T, customer, url string, more map[string]any) (id string) {
 	t.Helper()
-	id = s.admin.post("/odata/Rules", ruleFor(customer, url, more)).want(201).text("ID")
+	id = s.admin.post("/odata/Rules", s.ruleFor(customer, url, more)).want(201).text("ID")
 	if got := s.admin.post("/odata/Rules("+id+")/Test", nil).want(200); got.at("Succeeded") != true {
 		t.Fatalf("test: %s", got.body)
 	}
@@ -122,4 +150,4 @@ func (s *stage) counts() string {
 }
 
 // number is a number as JSON has it.
-func number(text string) any { return jsonNumber(text) }
+func number(text string) json.Number { return json.Number(text) }

@@ -48,11 +48,16 @@ func scan(text string, at int) token {
 		return scanQuoted(text, at, at, StringLiteral)
 	case c >= '0' && c <= '9':
 		return scanNumber(text, at)
-	case c == '-' && at+1 < len(text) && (isDigit(text[at+1]) || strings.HasPrefix(text[at:], "-INF")):
+	case c == '-' && at+1 < len(text) && isDigit(text[at+1]):
 		return scanNumber(text, at)
 	case c == '"':
 		return scanJSONString(text, at)
-	case strings.IndexByte("(),/:@=;$*-[]", c) >= 0:
+	case c == '-':
+		if strings.HasPrefix(text[at:], "-INF") && scanName(text, at+1).end == at+len("-INF") {
+			return token{kind: tokenLiteral, literal: DoubleLiteral, start: at, end: at + len("-INF"), text: "-INF"}
+		}
+		return token{kind: tokenPunct, start: at, end: at + 1, text: "-"}
+	case strings.IndexByte("(),/:@=;$*[]", c) >= 0:
 		return token{kind: tokenPunct, start: at, end: at + 1, text: text[at : at+1]}
 	}
 	return scanName(text, at)
@@ -147,7 +152,9 @@ func scanPrefixed(text string, at, quote int, prefix string) token {
 	case "binary":
 		return scanQuoted(text, at, quote, BinaryLiteral)
 	case "geography", "geometry":
-		return scanQuoted(text, at, quote, GeoLiteral)
+		t := scanQuoted(text, at, quote, GeoLiteral)
+		t.text = text[t.start:t.end]
+		return t
 	}
 	return token{kind: tokenBad, start: at, end: quote, err: "unknown literal prefix " + prefix}
 }
@@ -173,9 +180,6 @@ func scanNumber(text string, at int) token {
 	end := at
 	if text[end] == '-' {
 		end++
-	}
-	if strings.HasPrefix(text[end:], "INF") {
-		return literal(DoubleLiteral, end+3)
 	}
 	kind := IntegerLiteral
 	end = digits(text, end)

@@ -46,7 +46,7 @@ const (
 
 type (
 	// Literal is a primitive literal. Text is its value: without quotes,
-	// prefix and escapes.
+	// prefix and escapes, except of a GeoLiteral, which keeps them.
 	Literal struct {
 		At
 		Kind LiteralKind
@@ -173,9 +173,9 @@ func (l *Literal) String() string {
 	case StringLiteral:
 		return Quote(l.Text)
 	case DurationLiteral:
-		return "duration'" + l.Text + "'"
+		return "duration" + Quote(l.Text)
 	case BinaryLiteral:
-		return "binary'" + l.Text + "'"
+		return "binary" + Quote(l.Text)
 	}
 	return l.Text
 }
@@ -191,7 +191,11 @@ func (l *List) String() string   { return "(" + join(l.Items) + ")" }
 
 func (u *Unary) String() string {
 	if u.Op == Neg {
-		return "-" + operand(u.X, power[Neg])
+		x := operand(u.X, power[Neg])
+		if isDigit(x[0]) || strings.HasPrefix(x, "INF") {
+			return "- " + x // not one negative literal
+		}
+		return "-" + x
 	}
 	return "not " + operand(u.X, power[Not])
 }

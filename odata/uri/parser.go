@@ -17,13 +17,14 @@ type parser struct {
 	spaced bool // white space came before tok
 	depth  int
 	nodes  int
+	listed int // elements of lists
 
 	// Characters counted so far: positions are asked for in rising order.
 	countedBytes, countedChars int
 }
 
 func newParser(text, what string, limits Limits) (*parser, error) {
-	p := &parser{text: text, what: what, limits: limits.orDefault()}
+	p := &parser{text: text, what: what, limits: limits.OrDefault()}
 	if len(text) > p.limits.Length {
 		return nil, fault.Newf(fault.Invalid, "%s is longer than %d bytes (limit Length)", what, p.limits.Length).At(what)
 	}
@@ -238,8 +239,8 @@ func (p *parser) list() (Expr, error) {
 				return nil, err
 			}
 		}
-		if len(l.Items) >= p.limits.List {
-			return nil, p.errorf("a list of more than %d elements (limit List)", p.limits.List)
+		if p.listed++; p.listed > p.limits.List {
+			return nil, p.errorf("more than %d elements of lists (limit List)", p.limits.List)
 		}
 		p.nodes = nodes
 		item, err := p.expr(0)
@@ -320,8 +321,10 @@ func (p *parser) member(x Expr) (Expr, error) {
 	}
 	called := p.tok.is("(") && !p.spaced
 	switch {
-	case (name == "any" || name == "all") && called:
-		return p.lambda(x, at, name == "all")
+	case called && strings.EqualFold(name, "any"):
+		return p.lambda(x, at, false)
+	case called && strings.EqualFold(name, "all"):
+		return p.lambda(x, at, true)
 	case name == "$count":
 		return p.countOf(x, at, called)
 	case strings.HasPrefix(name, "$"):

@@ -32,6 +32,9 @@ func ParsePath(raw string, limits Limits) ([]Segment, error) {
 	}
 	var segments []Segment
 	for part := range strings.SplitSeq(raw, "/") {
+		if most := limits.OrDefault().Items; len(segments) >= most {
+			return nil, fault.Newf(fault.Invalid, "the path has more than %d segments (limit Items)", most)
+		}
 		text, err := url.PathUnescape(part)
 		if err != nil || text == "" {
 			return nil, fault.Newf(fault.NotFound, "no resource has the address %q", raw)

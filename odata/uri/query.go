@@ -171,11 +171,18 @@ func (p *parser) number() (*int, error) {
 	return &n, nil
 }
 
+func (p *parser) tooMany() error {
+	return p.errorf("more than %d items (limit Items)", p.limits.Items)
+}
+
 func (p *parser) orderBy() (items []OrderItem, err error) {
 	for {
 		item := OrderItem{}
 		if item.X, err = p.expr(0); err != nil {
 			return nil, err
+		}
+		if len(items) >= p.limits.Items {
+			return nil, p.tooMany()
 		}
 		if p.tok.kind == tokenName {
 			switch strings.ToLower(p.tok.text) {
@@ -198,10 +205,17 @@ func (p *parser) orderBy() (items []OrderItem, err error) {
 func (p *parser) selectItems() (items []SelectItem, err error) {
 	for {
 		item := SelectItem{At: p.at(), Name: "*"}
-		if p.tok.is("*") {
+		switch {
+		case len(items) >= p.limits.Items:
+			return nil, p.tooMany()
+		case p.tok.is("*"):
 			p.next()
-		} else if item.Name, err = p.name(); err != nil {
-			return nil, err
+		case p.tok.is("$"):
+			return nil, p.unexpected("a property")
+		default:
+			if item.Name, err = p.name(); err != nil {
+				return nil, err
+			}
 		}
 		if p.tok.is("/") || p.tok.is("(") {
 			return nil, fault.Newf(fault.NotImplemented, "%s, position %d: paths and options inside $select are not served", p.what, p.at()).At("$select")
@@ -223,6 +237,9 @@ func (p *parser) expandItems() (items []ExpandItem, err error) {
 		item := ExpandItem{At: p.at(), Name: "*"}
 		if err := p.count(); err != nil {
 			return nil, err
+		}
+		if len(items) >= p.limits.Items {
+			return nil, p.tooMany()
 		}
 		if p.tok.is("*") {
 			p.next()
