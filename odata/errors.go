@@ -23,6 +23,7 @@ var statuses = map[fault.Code]int{
 	fault.PreconditionFailed: http.StatusPreconditionFailed,
 	fault.PreconditionNeeded: http.StatusPreconditionRequired,
 	fault.TooLarge:           http.StatusRequestEntityTooLarge,
+	fault.URLTooLong:         http.StatusRequestURITooLong,
 	fault.Unsupported:        http.StatusUnsupportedMediaType,
 	fault.RateLimited:        http.StatusTooManyRequests,
 	fault.Unavailable:        http.StatusServiceUnavailable,

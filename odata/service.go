@@ -40,12 +40,13 @@ type Options struct {
 // Limits bound what one request may cost.
 type Limits struct {
 	plan.Limits
+	URL       int           // bytes of a request's path and query
 	Body      int64         // bytes of a request body
 	Statement time.Duration // of one read
 }
 
 // DefaultLimits suit a public service.
-var DefaultLimits = Limits{Limits: plan.DefaultLimits, Body: 1 << 20, Statement: 10 * time.Second}
+var DefaultLimits = Limits{Limits: plan.DefaultLimits, URL: 256 << 10, Body: 1 << 20, Statement: 10 * time.Second}
 
 // Service is an OData service: an http.Handler for all paths under its prefix.
 type Service struct {
@@ -73,6 +74,9 @@ func New(o Options) *Service {
 	}
 	if o.Limits.Expands == 0 {
 		o.Limits.Expands = d.Expands
+	}
+	if o.Limits.URL == 0 {
+		o.Limits.URL = d.URL
 	}
 	if o.Limits.Body == 0 {
 		o.Limits.Body = d.Body
@@ -173,7 +177,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 		err = q.serve()
 	}
 	if err != nil {
-		WriteError(w, r, err, s.Log)
+		WriteError(w, r, computed(err), s.Log)
 	}
 }
 
@@ -194,6 +198,9 @@ func (s *Service) WriteError(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 func (q *request) serve() error {
+	if err := q.checkURL(); err != nil {
+		return err
+	}
 	if err := q.acceptable(); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ const (
 	PreconditionFailed Code = "precondition_failed"
 	PreconditionNeeded Code = "precondition_required"
 	TooLarge           Code = "too_large"
+	URLTooLong         Code = "url_too_long"
 	Unsupported        Code = "unsupported_media_type"
 	RateLimited        Code = "rate_limited"
 	Unavailable        Code = "unavailable"
