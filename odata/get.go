@@ -23,6 +23,10 @@ func (q *request) get(t *target) error {
 	defer cancel()
 	var err error
 	switch {
+	case q.query.Given["$id"]:
+		err = fault.New(fault.Invalid, "$id applies to $entity, and to the removal of references").At("$id")
+	case t.isProperty():
+		err = q.getProperty(ctx, t)
 	case t.single:
 		err = q.getEntity(ctx, t)
 	case t.count:
@@ -67,7 +71,10 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 		return err
 	}
 	q.shape(&r.Show)
-	r.Tag = true
+	r.Tag, r.Show.Ref = true, t.ref
+	if err := q.checkReference(t); err != nil {
+		return err
+	}
 	text, tag, found, err := q.readEntity(ctx, r)
 	if err != nil {
 		return err
@@ -79,7 +86,11 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 		return err
 	}
 	q.appliedToEntities()
-	q.sendEntity(http.StatusOK, q.contextURL(t.set.Name, q.shown(r), true), text)
+	contextURL := q.contextURL(t.set.Name, q.shown(r), true)
+	if t.ref {
+		contextURL = q.root() + "$metadata#$ref"
+	}
+	q.sendEntity(http.StatusOK, contextURL, text)
 	return nil
 }
 
@@ -232,11 +243,19 @@ func (q *request) shape(show *plan.Projection) {
 }
 
 func (q *request) collection(t *target) (*plan.Read, error) {
-	r, err := q.binder().Collection(plan.Root(t.set.Type), q.query)
+	v := plan.Root(t.set.Type)
+	r, err := q.binder().Collection(v, q.query)
 	if err != nil {
 		return nil, err
 	}
+	if err := q.filter(t, v, r); err != nil {
+		return nil, err
+	}
 	q.shape(&r.Show)
+	r.Show.Ref = t.ref
+	if err := q.checkReference(t); err != nil {
+		return nil, err
+	}
 	return r, q.linkTo(t, r)
 }
 
@@ -365,7 +384,7 @@ func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any b
 	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
 	if q.format.metadata != "none" {
 		_, _ = b.WriteString(`"@odata.context":`)
-		_, _ = b.Write(quoteJSON(q.contextURL(t.set.Name, q.shown(r), false)))
+		_, _ = b.Write(quoteJSON(q.collectionContext(t, r)))
 		_ = b.WriteByte(',')
 	}
 	if r.Count {
@@ -413,6 +432,15 @@ func (q *request) nextLink(r *plan.Read, p *page) string {
 	}
 	parts = append(parts, "$skiptoken="+r.Token(after))
 	return strings.TrimSuffix(q.root(), q.s.Prefix+"/") + q.URL.EscapedPath() + "?" + strings.Join(parts, "&")
+}
+
+// collectionContext is the context URL of a collection of entities, or of
+// references to them (Protocol 4.01, sections 10.2, 10.7, 10.9 and 10.11).
+func (q *request) collectionContext(t *target, r *plan.Read) string {
+	if t.ref {
+		return q.root() + "$metadata#Collection($ref)"
+	}
+	return q.contextURL(t.set.Name, q.shown(r), false)
 }
 
 // number is an Int64 as JSON.

@@ -211,7 +211,10 @@ func (q *request) serve() error {
 	if path == "/$metadata" || path == "/$metadata/" {
 		return q.metadata()
 	}
-	var err error
+	path, err := q.queryInBody(path)
+	if err != nil {
+		return err
+	}
 	if q.query, err = uri.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {
 		return err
 	}
@@ -264,7 +267,7 @@ func (q *request) dispatch(t *target) error {
 		return q.invoke(t)
 	case q.Method == http.MethodGet || q.Method == http.MethodHead:
 		return q.get(t)
-	case t.count || t.link != nil:
+	case t.count || t.link != nil || t.ref || t.isProperty() || t.filters != nil:
 		return q.notAllowed(http.MethodGet)
 	}
 	type handler = func(*target) error

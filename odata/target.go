@@ -19,6 +19,28 @@ type target struct {
 	link   *target         // the entity the resource is related to
 	count  bool
 	action *action
+
+	ref     bool            // the reference to the entity, or the references to the entities
+	props   []*edm.Property // the path to a property of the entity
+	dynamic string          // or the dynamic property
+	raw     bool            // its raw value
+
+	filters []uri.Expr // conditions on the entities, from segments of the path
+}
+
+// isProperty reports whether t is a property of an entity.
+func (t *target) isProperty() bool { return len(t.props) > 0 || t.dynamic != "" }
+
+// propertyName is the path of the property t.
+func (t *target) propertyName() string {
+	names := make([]string, 0, len(t.props)+1)
+	for _, p := range t.props {
+		names = append(names, p.Name)
+	}
+	if t.dynamic != "" {
+		names = append(names, t.dynamic)
+	}
+	return strings.Join(names, "/")
 }
 
 // resolve finds the resource of a path (URL Conventions 4.01, section 4).
@@ -26,6 +48,9 @@ func (q *request) resolve(segments []uri.Segment) (*target, error) {
 	first := segments[0]
 	x := q.s.sets[first.Name]
 	if x == nil {
+		if first.Name == "$entity" {
+			return q.identified(segments[1:])
+		}
 		if strings.HasPrefix(first.Name, "$") {
 			return nil, fault.Newf(fault.NotImplemented, "%s is not served", first.Name)
 		}
@@ -37,7 +62,7 @@ func (q *request) resolve(segments []uri.Segment) (*target, error) {
 	}
 	var err error
 	for _, segment := range segments[1:] {
-		if t.count || t.action != nil {
+		if t.count || t.action != nil || t.ref || t.raw {
 			return nil, fault.Newf(fault.NotFound, "nothing is below %s", segment.Name)
 		}
 		if t, err = q.step(t, segment); err != nil {
@@ -52,6 +77,16 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 	if segment.Name == "$count" && !t.single {
 		t.count = true
 		return t, nil
+	}
+	if q.refers(t, segment) {
+		t.ref = true
+		return t, nil
+	}
+	if t.isProperty() {
+		return q.stepProperty(t, segment)
+	}
+	if next, err := q.narrow(t, segment); next != nil || err != nil {
+		return next, err
 	}
 	if strings.HasPrefix(segment.Name, "$") {
 		return nil, fault.Newf(fault.NotImplemented, "%s is not served here", segment.Name)
@@ -75,37 +110,10 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 		t.action = a
 		return t, nil
 	}
-	if s.Property(segment.Name) != nil {
-		return nil, fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", segment.Name)
+	if found, err := q.property(t, segment); found || err != nil {
+		return t, err
 	}
 	return nil, fault.Newf(fault.NotFound, "%s has no navigation property or action %q", s.Name, segment.Name)
-}
-
-// keyExpr is the condition that an entity's key is the one in parentheses. What
-// cannot be a key of the set is NotFound.
-func (q *request) keyExpr(t *target, v *plan.Var) (plan.Expr, error) {
-	s := t.set.Type
-	notFound := fault.Newf(fault.NotFound, "%s has no entity with this key", t.set.Name)
-	if len(t.key) != len(s.Key) {
-		return nil, notFound
-	}
-	var where plan.Expr
-	for _, arg := range t.key {
-		p := s.Key[0]
-		if arg.Name != "" {
-			p = s.Property(arg.Name)
-		}
-		if p == nil || !p.Key || arg.Name == "" && len(s.Key) > 1 {
-			return nil, notFound
-		}
-		eq := &uri.Binary{Op: uri.Eq, L: &uri.Name{Name: p.Name}, R: arg.Value}
-		x, err := q.binder().Bind(eq, v, "key", q.query.Aliases, edm.Boolean)
-		if err != nil {
-			return nil, notFound
-		}
-		where = plan.And(where, x)
-	}
-	return where, nil
 }
 
 // entity plans the read of the single entity t by its address alone.

@@ -58,6 +58,7 @@ type Projection struct {
 	Navs     []string // navigation properties in $select
 	ETag     bool
 	Expand   []Expand
+	Ref      bool // the entity's id alone
 }
 
 // Expand is an expanded navigation property.

@@ -14,7 +14,7 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 	if g.style.OmitNulls {
 		defer g.omitNulls()()
 	}
-	if show.Dynamic {
+	if show.Dynamic && !show.Ref {
 		g.w("rtrim(")
 	}
 	if g.dialect == Postgres {
@@ -22,7 +22,7 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 	} else {
 		g.objectSQLite(v, show)
 	}
-	if show.Dynamic {
+	if show.Dynamic && !show.Ref {
 		d := v.Struct.Dynamic
 		g.w(", '}') || CASE WHEN ")
 		g.dynamicText(v, d)
@@ -51,6 +51,9 @@ type member struct {
 // members are the members of v's object, those that may end in a brace first.
 func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 	list := g.control(v, show)
+	if show.Ref {
+		return list
+	}
 	var scalars []member
 	for _, p := range show.Props {
 		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}

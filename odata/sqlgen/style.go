@@ -13,6 +13,9 @@ import (
 func (g *generator) control(v *plan.Var, show *plan.Projection) []member {
 	list := make([]member, 0, 2*len(show.Props)+len(show.Dynamics)+2*len(show.Expand)+4)
 	links := g.style.Of(v.Struct)
+	if show.Ref {
+		return append(list, member{name: "@odata.id", write: func() { g.address(v, links, "") }, last: true})
+	}
 	full := g.style.Metadata == plan.Full
 	if full {
 		list = append(list, g.constant("@odata.type", plan.TypeTag(v.Struct)))
@@ -128,11 +131,11 @@ func (g *generator) operations(v *plan.Var) []member {
 }
 
 // address writes the canonical URL of the entity v, with more after it: relative
-// to the service root, which the context URL makes the base of all URLs, or
-// absolute where nothing is to be computed.
+// to the service root where the context URL makes that the base of all URLs, or
+// absolute where nothing is to be computed, or there is no context URL.
 func (g *generator) address(v *plan.Var, links plan.Links, more string) {
 	g.w("(")
-	if g.style.Metadata == plan.Full {
+	if g.style.Metadata != plan.Minimal {
 		g.bind(edm.String, g.style.Root)
 		g.w(" || ")
 	}

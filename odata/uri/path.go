@@ -26,7 +26,7 @@ type Argument struct {
 // percent-encoded. The root itself gives no segments. What does not parse is
 // NotFound, as no resource has that address.
 func ParsePath(raw string, limits Limits) ([]Segment, error) {
-	raw = strings.Trim(raw, "/")
+	raw = strings.TrimSuffix(strings.TrimPrefix(raw, "/"), "/")
 	if raw == "" {
 		return nil, nil
 	}
@@ -47,6 +47,9 @@ func ParsePath(raw string, limits Limits) ([]Segment, error) {
 		if err == nil {
 			err = p.end()
 		}
+		if err != nil && strings.HasPrefix(text, "$filter(") {
+			return nil, err
+		}
 		if err != nil {
 			return nil, fault.Newf(fault.NotFound, "no resource has the address %q (%s)", raw, err.(*fault.Error).Message)
 		}
@@ -59,7 +62,7 @@ func (p *parser) segment() (s Segment, err error) {
 	if s.Name, err = p.name(); err != nil || !p.tok.is("(") {
 		return s, err
 	}
-	s.Parens = true
+	s.Parens, s.Args = true, []Argument{}
 	p.next()
 	for !p.tok.is(")") {
 		if len(s.Args) > 0 {

@@ -19,6 +19,7 @@ type Query struct {
 	Count     bool
 	SkipToken string
 	Format    string
+	ID        string // of the entity that a reference is to
 	// Aliases are the parameter aliases, @name → the text given for it.
 	Aliases map[string]string
 	// Given holds the names of the system query options present, with their $.
@@ -48,8 +49,8 @@ type OrderItem struct {
 // served are the system query options, and whether they are served.
 var served = map[string]bool{
 	"$filter": true, "$select": true, "$expand": true, "$orderby": true, "$top": true, "$skip": true, "$count": true,
-	"$skiptoken": true, "$format": true,
-	"$apply": false, "$compute": false, "$deltatoken": false, "$id": false, "$index": false, "$levels": false,
+	"$skiptoken": true, "$format": true, "$id": true,
+	"$apply": false, "$compute": false, "$deltatoken": false, "$index": false, "$levels": false,
 	"$schemaversion": false, "$search": false,
 }
 
@@ -152,6 +153,8 @@ func (p *parser) option(q *Query, name string) (err error) {
 		q.SkipToken = p.rest()
 	case "$format":
 		q.Format = p.rest()
+	case "$id":
+		q.ID = p.rest()
 	}
 	return err
 }
@@ -275,7 +278,7 @@ func (p *parser) expandOptions(q *Query) error {
 			return p.errorf("%s is given twice", option)
 		}
 		q.Given[option] = true
-		if option == "$skiptoken" || option == "$format" {
+		if option == "$skiptoken" || option == "$format" || option == "$id" {
 			return p.errorf("%s cannot stand inside $expand", option)
 		}
 		if err := p.option(q, option); err != nil {
