@@ -128,8 +128,8 @@ func eachArchive(t *testing.T, f func(t *testing.T, s *shop)) {
 	}
 }
 
-// compact is JSON without white space, which PostgreSQL puts into it.
-func compact(t testing.TB, text string) string {
+// unspaced is JSON without white space, which PostgreSQL puts into it.
+func unspaced(t testing.TB, text string) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := json.Compact(&b, []byte(text)); err != nil {

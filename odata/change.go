@@ -201,7 +201,7 @@ func (q *request) invoke(t *target) error {
 
 // sendStruct sends a Go struct of type s.
 func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v reflect.Value) {
-	e := payload.Encoder{Style: q.style()}
+	e := q.encoder()
 	e.Raw("{")
 	e.Members(s, v)
 	e.Raw("}")
@@ -210,6 +210,9 @@ func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v ref
 	}
 	q.sendEntity(status, contextURL, e.Bytes())
 }
+
+// encoder writes Go structs as reads show their rows.
+func (q *request) encoder() *payload.Encoder { return &payload.Encoder{Style: q.style()} }
 
 // keyPath is the key predicate of an entity in its canonical URL.
 func keyPath(s *edm.Struct, v reflect.Value) string { return payload.KeyPath(s, v) }

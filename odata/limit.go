@@ -15,15 +15,15 @@ func (q *request) checkURL() error {
 	return nil
 }
 
-// computed makes a fault of the database's word that a value an expression gives
+// outOfRange makes a fault of the database's word that a value an expression gives
 // cannot be: what was asked for has no answer.
-func computed(err error) error {
+func outOfRange(err error) error {
 	if err == nil {
 		return nil
 	}
 	var state interface{ SQLState() string } // of PostgreSQL
-	outOfRange := errors.As(err, &state) && strings.HasPrefix(state.SQLState(), "22")
-	if outOfRange || strings.HasSuffix(err.Error(), "integer overflow") {
+	class22 := errors.As(err, &state) && strings.HasPrefix(state.SQLState(), "22")
+	if class22 || strings.HasSuffix(err.Error(), "integer overflow") {
 		return fault.New(fault.Invalid, "a value that the request computes is out of range")
 	}
 	return err

@@ -14,13 +14,13 @@ type preferred struct {
 	value string // without quotes
 }
 
-// preferences are those of a request by their names without "odata.", in lower
+// wishes are the preferences of a request by their names without "odata.", in lower
 // case (Protocol 4.01, section 8.2.8). The first of a name counts, and one without
 // the prefix before one with it.
-type preferences map[string]preferred
+type wishes map[string]preferred
 
-func parsePreferences(h http.Header) preferences {
-	found := preferences{}
+func parseWishes(h http.Header) wishes {
+	found := wishes{}
 	for _, header := range h.Values("Prefer") {
 		for _, item := range splitList(header, ',') {
 			name, value, _ := strings.Cut(splitList(item, ';')[0], "=")
@@ -39,7 +39,7 @@ func parsePreferences(h http.Header) preferences {
 // prefer takes from the request's preferences those that shape whatever is
 // answered.
 func (q *request) prefer() error {
-	q.prefers = parsePreferences(q.Header)
+	q.prefers = parseWishes(q.Header)
 	for short, p := range q.prefers {
 		switch short {
 		case "omit-values":

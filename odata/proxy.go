@@ -75,7 +75,7 @@ func (p Proxies) forwarded(h http.Header) map[string]string {
 		}
 		if i == 0 || !p.trust(node(hop["for"])) {
 			if prefixes := listOf(h, "X-Forwarded-Prefix"); len(prefixes) > 0 {
-				hop["prefix"] = at(prefixes, len(elements)-1-i)
+				hop["prefix"] = fromEnd(prefixes, len(elements)-1-i)
 			}
 			return hop
 		}
@@ -88,14 +88,14 @@ func (p Proxies) xForwarded(h http.Header) map[string]string {
 	hop := map[string]string{}
 	clients := listOf(h, "X-Forwarded-For")
 	back := 0 // proxies passed before the outermost
-	for back < len(clients)-1 && p.trust(node(at(clients, back))) {
+	for back < len(clients)-1 && p.trust(node(fromEnd(clients, back))) {
 		back++
 	}
 	for name, header := range map[string]string{
 		"for": "X-Forwarded-For", "proto": "X-Forwarded-Proto", "host": "X-Forwarded-Host", "prefix": "X-Forwarded-Prefix",
 	} {
 		if list := listOf(h, header); len(list) > 0 {
-			hop[name] = at(list, back)
+			hop[name] = fromEnd(list, back)
 		}
 	}
 	return hop
@@ -114,9 +114,9 @@ func listOf(h http.Header, name string) []string {
 	return list
 }
 
-// at is the item of list so far from its end. Not every proxy adds to every list:
+// fromEnd is the item of list so far from its end. Not every proxy adds to every list:
 // a short one ends early.
-func at(list []string, back int) string { return list[max(len(list)-1-back, 0)] }
+func fromEnd(list []string, back int) string { return list[max(len(list)-1-back, 0)] }
 
 func unquote(s string) string {
 	if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {

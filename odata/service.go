@@ -152,7 +152,7 @@ type request struct {
 	format  format
 
 	base      string // see root
-	prefers   preferences
+	prefers   wishes
 	omitNulls bool
 }
 
@@ -177,7 +177,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 		err = q.serve()
 	}
 	if err != nil {
-		WriteError(w, r, computed(err), s.Log)
+		WriteError(w, r, outOfRange(err), s.Log)
 	}
 }
 
