@@ -9,7 +9,6 @@ import (
 
 	"leadloop/odata/edm"
 	"leadloop/odata/eval"
-	"leadloop/odata/payload"
 	"leadloop/odata/plan"
 	"leadloop/odata/uri"
 )
@@ -34,7 +33,7 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_compare": compareDecimals,
 
 		"odata_key":        uri.KeyText,
-		"odata_omit_nulls": payload.OmitNulls,
+		"odata_omit_nulls": withoutNulls,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

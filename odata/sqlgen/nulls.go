@@ -1,10 +1,10 @@
-package payload
+package sqlgen
 
 import "strings"
 
-// OmitNulls takes from the JSON text, wherever they are, the members of objects
+// withoutNulls takes from the JSON text, wherever they are, the members of objects
 // that are null. The text must be valid JSON.
-func OmitNulls(text string) string {
+func withoutNulls(text string) string {
 	n := nulls{text: text, out: make([]byte, 0, len(text))}
 	n.value()
 	return string(n.out)
