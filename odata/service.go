@@ -185,6 +185,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 func (q *request) head() (err error) {
 	q.version, err = answerVersion(q.Header.Get("OData-MaxVersion"), q.Header.Get("OData-Version"))
 	q.w.Header().Set("OData-Version", q.version)
+	q.w.Header().Set("X-Content-Type-Options", "nosniff") // text that looks like HTML is text
 	q.w.Header().Set("Vary", "Accept, Accept-Charset, Accept-Encoding, OData-MaxVersion, Prefer")
 	return err
 }
