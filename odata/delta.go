@@ -20,8 +20,7 @@ import (
 
 // writeLink ends a collection with a link to a further page or to later changes.
 func writeLink(b *bufio.Writer, name, address string) {
-	text, _ := json.Marshal(address) // a string always marshals
-	_, _ = b.WriteString(`,"@odata.` + name + `":` + string(text))
+	_, _ = b.WriteString(`,"@odata.` + name + `":` + quote(address))
 }
 
 // getDelta answers what has changed since a delta link was made (Protocol 4.01,
@@ -143,7 +142,7 @@ func (q *request) streamDelta(d *deltaPage, w *tracking, rows *sql.Rows, any boo
 	b := bufio.NewWriterSize(q.w, 32<<10)
 	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
 	if q.format.metadata != "none" {
-		_, _ = b.WriteString(`"@odata.context":"` + q.contextURL(d.t.set.Name, shown(d.read), false) + `/$delta",`)
+		_, _ = b.WriteString(`"@odata.context":"` + q.contextURL(d.t.set.Name, q.shown(d.read), false) + `/$delta",`)
 	}
 	_, _ = b.WriteString(`"value":[`)
 	for n := 0; any; n++ {

@@ -26,7 +26,7 @@ type (
 		Height   *float64
 		Due      *time.Time
 		Soil     Soil           `gorm:"serializer:json"`
-		Settings Signs       `gorm:"serializer:json"`
+		Settings Signs          `gorm:"serializer:json"`
 		Rings    []Ring         `gorm:"serializer:json"`
 		Numbers  []int64        `gorm:"serializer:json"`
 		Extra    map[string]any `gorm:"serializer:json;type:jsonb" odata:"dynamic"`

@@ -237,7 +237,7 @@ func (q *request) sendResult(t edm.Type, v reflect.Value) error {
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	e := payload.Encoder{Hide: hide, Plain: q.format.metadata == "none"}
+	e := q.encoder(hide)
 	if _, structured := t.(*edm.Struct); structured {
 		e.Value(t, v)
 	} else {

@@ -12,7 +12,7 @@ import (
 // A delta link is good for linkLife. What is older is dropped from the change
 // logs every dropEvery.
 const (
-	linkLife    = 30 * 24 * time.Hour
+	linkLife  = 30 * 24 * time.Hour
 	dropEvery = time.Hour
 )
 

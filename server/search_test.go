@@ -12,8 +12,17 @@ func TestSearchLeads(t *testing.T) {
 			search string
 			want   int
 		}{
-			{"שיר", 1}, {"cohen", 1}, {"LEVI שירה", 1}, {`"cohen levi"`, 1}, {"7654", 1}, {"6543", 1}, {"052-7654321", 1}, {"%2B972527654321", 1},
-			{"shira.c@example.com", 1}, {"nowhere AND NOT shira", 0}, {"nobody", 0},
+			{"שיר", 1},
+			{"cohen", 1},
+			{"LEVI שירה", 1},
+			{`"cohen levi"`, 1},
+			{"7654", 1},
+			{"6543", 1},
+			{"052-7654321", 1},
+			{"%2B972527654321", 1},
+			{"shira.c@example.com", 1},
+			{"nowhere AND NOT shira", 0},
+			{"nobody", 0},
 		} {
 			path := "/odata/Leads?$select=ID&$search=" + c.search
 			if n := len(s.admin.get(path).want(200).at("value").([]any)); n != c.want {

@@ -39,7 +39,7 @@ type Binder struct {
 	Access Access     // nil: every row is visible
 	Limits Limits
 	Now    time.Time // what now() gives; zero: the back end's own time
-	Base   string    // absolute URL of the service root, with a slash at its end, for links
+	Style  Style     // of what is read
 
 	spent   *spent            // nil: without limits
 	aliases map[string]string // parameter aliases of the request

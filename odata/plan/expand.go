@@ -15,16 +15,10 @@ type Expand struct {
 	Count bool // only the number of entities
 }
 
-// Address is where the entities of a set are.
-type Address struct {
-	Base string // absolute URL of the service root, with a slash at its end
-	Set  string
-}
-
 // Next is where the next page of an expanded collection is: what is related to
 // the entity it is expanded in.
 type Next struct {
-	Address
+	Set   string // of the entity
 	Path  string // below the entity
 	Query string // options, percent-encoded; empty or with an & at its end
 }
@@ -144,12 +138,12 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 	}
 	x.Count = last == "$count"
 	if last == "$ref" {
-		x.Read.Show = Projection{Ref: &Address{b.Base, b.Model.SetOf(target.Struct).Name}}
+		x.Read.Show = Projection{Ref: true}
 	}
 	if nav.Many {
 		if set := b.setOf(v); set != nil {
 			path := strings.Join(append([]string{nav.Name}, item.Path...), "/")
-			x.Read.Next = &Next{Address{b.Base, set.Name}, path, following(&options)}
+			x.Read.Next = &Next{set.Name, path, following(&options)}
 		} else if x.Read.More {
 			// What a query has aggregated has no address, and so no further pages.
 			x.Read.More, x.Read.Limit = false, -1

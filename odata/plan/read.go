@@ -23,6 +23,8 @@ type Read struct {
 	Count  bool // the number of entities, whatever page
 	Show   Projection
 	Next   *Next // of an expanded collection: where its next page is
+	Style  Style
+	Tag    bool // the ETag is wanted by itself too
 	// Changes says that only what has changed is read; nil: whatever there is.
 	Changes *Changes
 
@@ -59,12 +61,13 @@ type Projection struct {
 	Dynamics []string // or these
 	Computed []Computed
 	Inner    map[*edm.Property]*Inner // where not the whole value is shown
+	Navs     []string                 // navigation properties in $select
 	ETag     bool
-	Ref      *Address // nothing but a reference to the entity
-	Types    bool     // computed properties say their type where JSON does not
+	Types    bool // computed properties say their type where JSON does not
 	Expand   []Expand
 	Nested   []Nested // entities held in the same row
 	Shapes   []Nested // not nil: one of these is shown instead, see Shapes
+	Ref      bool     // the entity's id alone
 }
 
 // Collection plans the read of the entities v stands for under the options q.
@@ -83,6 +86,7 @@ func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
 		err = r.resume(q.SkipToken)
 		r.page(b.Limits.PageSize)
 	}
+	r.Style = b.Style
 	return r, err
 }
 
@@ -170,7 +174,7 @@ func (b *Binder) Entity(v *Var, where Expr, q *uri.Query) (*Read, error) {
 	}
 	left := scope.Limits.Expands
 	show, err := scope.projection(v, q, 0, &left)
-	return &Read{Var: v, Where: where, Limit: 1, Show: show}, err
+	return &Read{Var: v, Where: where, Limit: 1, Show: show, Style: b.Style}, err
 }
 
 // ofOne are the options that apply to a single entity.

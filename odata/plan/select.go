@@ -93,8 +93,9 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 			continue
 		case v.Computes(item.name):
 			computed[item.name] = true
-		case s.Nav(item.name) != nil: // shown by $expand only, or else inline
+		case s.Nav(item.name) != nil: // its value is shown by $expand only, or else inline
 			inline[item.name] = true
+			show.Navs = append(show.Navs, item.name)
 		default:
 			dynamic, err := b.selected(s, item)
 			if err != nil {

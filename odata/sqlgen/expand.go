@@ -70,9 +70,11 @@ func (g *generator) expanded(v *plan.Var, x plan.Expand) []member {
 	list := []member{}
 	if x.Read.Count || x.Count {
 		list = append(list, member{name: x.Name + "@odata.count", last: true, write: func() {
-			g.w("(")
-			g.count(x.Read)
-			g.w(")")
+			g.quoted(edm.Int64, func() {
+				g.w("(")
+				g.count(x.Read)
+				g.w(")")
+			})
 		}})
 	}
 	switch {
@@ -124,7 +126,7 @@ func (g *generator) relatedPage(v *plan.Var, x plan.Expand) {
 	g.w("), '') || ']' || CASE WHEN max(n) > ")
 	g.bind(edm.Int64, int64(r.Limit))
 	g.w(" THEN ", quoteText(","), " || ", label(x.Name+"@odata.nextLink"), " || ")
-	g.quoted(func() { g.nextURL(v, r) })
+	g.jsonText(func() { g.nextURL(v, r) })
 	g.w(" ELSE '' END FROM (SELECT j, k, row_number() OVER () AS n FROM (SELECT ")
 	g.object(r.Var, &r.Show)
 	g.w(" AS j, ")
@@ -134,8 +136,8 @@ func (g *generator) relatedPage(v *plan.Var, x plan.Expand) {
 	g.w(") ", row, ") ", row, "n)")
 }
 
-// quoted writes a text as JSON.
-func (g *generator) quoted(text func()) {
+// jsonText writes a text as JSON.
+func (g *generator) jsonText(text func()) {
 	if g.dialect == Postgres {
 		g.w("to_json(")
 		text()
@@ -169,7 +171,7 @@ func (g *generator) terms(r *plan.Read) {
 // nextURL writes the URL of the page after r, the related entities of v: the
 // same options and the $skiptoken, as plan.Read.Token makes it.
 func (g *generator) nextURL(v *plan.Var, r *plan.Read) {
-	g.entityURL(v, &r.Next.Address)
+	g.location(v, r.Next.Set)
 	g.w(" || ")
 	g.bind(edm.String, "/"+r.Next.Path+"?"+r.Next.Query+"$skiptoken="+r.TokenHead())
 	if g.dialect == Postgres {
@@ -182,46 +184,5 @@ func (g *generator) nextURL(v *plan.Var, r *plan.Read) {
 		g.w("), 'UTF8'), 'hex')")
 	} else {
 		g.w(")))")
-	}
-}
-
-// entityURL writes the canonical URL of the entity v stands for.
-func (g *generator) entityURL(v *plan.Var, a *plan.Address) {
-	g.bind(edm.String, a.Base)
-	g.w(" || ", quoteText(a.Set+"("))
-	for i, k := range v.Struct.Key {
-		name := ""
-		if len(v.Struct.Key) > 1 {
-			name = k.Name + "="
-		}
-		if i > 0 {
-			name = "," + name
-		}
-		if name != "" {
-			g.w(" || ", quoteText(name))
-		}
-		g.w(" || ")
-		g.keyValue(&plan.Prop{Var: v, Prop: k})
-	}
-	g.w(" || ')'")
-}
-
-// keyValue writes the value of a key property as it stands in a URL.
-func (g *generator) keyValue(k *plan.Prop) {
-	switch t := k.Type(); {
-	case t == edm.String && g.dialect == SQLite:
-		g.w("odata_key(")
-		g.column(k.Var, k.Prop)
-		g.w(")")
-	case t == edm.String:
-		g.w(`'''' || (SELECT string_agg(CASE WHEN c ~ '^[A-Za-z0-9._~-]$' THEN c WHEN c = '''' THEN '''''' ELSE upper(regexp_replace(encode(convert_to(c, 'UTF8'), 'hex'), '(..)', '%\1', 'g')) END, '' ORDER BY n) FROM regexp_split_to_table(`)
-		g.column(k.Var, k.Prop)
-		g.w(`, '') WITH ORDINALITY q(c, n)) || ''''`)
-	case t == edm.DateTimeOffset || t == edm.TimeOfDay:
-		g.w("replace(")
-		g.text(k)
-		g.w(", ':', '%3A')")
-	default:
-		g.text(k)
 	}
 }

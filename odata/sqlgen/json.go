@@ -18,6 +18,9 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 		g.shapes(v, show.Shapes)
 		return
 	}
+	if g.style.OmitNulls {
+		defer g.omitNulls()()
+	}
 	members := g.members(v, show)
 	if slices.ContainsFunc(members, func(m member) bool { return m.raw }) {
 		g.objectOfParts(v, show, members)
@@ -97,20 +100,17 @@ type member struct {
 
 // members are the members of v's object, those that may end in a brace first.
 func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
-	if show.Ref != nil {
-		return []member{{name: "@odata.id", write: func() { g.entityURL(v, show.Ref) }, last: true}}
+	list := g.control(v, show)
+	if show.Ref {
+		return list
 	}
-	list := make([]member, 0, len(show.Props)+len(show.Dynamics)+len(show.Expand)+1)
 	var scalars []member
-	if show.ETag {
-		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }, last: true})
-	}
 	for i := range show.Nested {
 		list = append(list, member{name: show.Nested[i].Name, write: func() { g.inline(&show.Nested[i]) }})
 	}
 	for _, p := range show.Props {
-		if p.Dynamic && typed(show, p.Type) {
-			list = append(list, g.typeOf(p.Name, p.Type))
+		if p.Dynamic && g.style.Metadata != plan.Full {
+			list = append(list, g.typeOf(show, p.Name, p.Type)...)
 		}
 		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
 		if in := show.Inner[p]; in != nil {
@@ -120,8 +120,10 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 			}
 		}
 		if show.Dynamic && m.last {
+			scalars = append(scalars, g.typed(v, p)...)
 			scalars = append(scalars, m)
 		} else {
+			list = append(list, g.typed(v, p)...)
 			list = append(list, m)
 		}
 	}
@@ -129,14 +131,15 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 		list = append(list, member{name: name, write: func() { g.dynamicJSON(v, name) }})
 	}
 	for _, c := range show.Computed {
-		if typed(show, c.X.Type()) {
-			list = append(list, g.typeOf(c.Name, c.X.Type()))
-		}
+		list = append(list, g.typeOf(show, c.Name, c.X.Type())...)
 		list = append(list, member{name: c.Name, write: func() { g.computed(c.X) }, last: scalar(c.X)})
 	}
+	list = append(list, g.links(v, show)...)
 	for _, x := range show.Expand {
+		list = append(list, g.linksOf(v, x.Name)...)
 		list = append(list, g.expanded(v, x)...)
 	}
+	list = append(list, g.operations(v)...)
 	return append(list, scalars...)
 }
 
@@ -201,6 +204,10 @@ func (g *generator) objectText(members []member) {
 
 // etag writes the entity's weak ETag (Protocol 4.01, section 8.3.1).
 func (g *generator) etag(v *plan.Var) {
+	if v.Struct.ETag == nil {
+		g.w("NULL")
+		return
+	}
 	g.w(`'W/"' || `)
 	g.column(v, v.Struct.ETag)
 	g.w(` || '"'`)
@@ -209,11 +216,27 @@ func (g *generator) etag(v *plan.Var) {
 // shown writes a property as JSON shows it.
 func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	column := func() { g.column(v, p) }
+	_, many := p.Type.(edm.Collection)
 	switch {
 	case p.Minor:
-		g.majorJSON(v, p)
+		g.quoted(edm.Decimal, func() { g.majorJSON(v, p) })
 	case isEnum(p):
 		g.memberNames(v, p)
+	case p.JSON && g.style.Renders(p.Type):
+		g.rendered(p.Type, plan.MaxNesting, func() {
+			column()
+			if g.dialect == Postgres {
+				g.w("::jsonb")
+			}
+		})
+	case many && g.dialect == SQLite:
+		g.w("json(coalesce(nullif(")
+		column()
+		g.w(", 'null'), '[]'))")
+	case many:
+		g.w("coalesce(nullif(")
+		column()
+		g.w("::text, 'null'), '[]')::json")
 	case p.JSON && g.dialect == SQLite:
 		g.w("json(")
 		column()
@@ -221,33 +244,19 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	case p.JSON:
 		column()
 		g.w("::json")
+	case g.style.Quotes(p.Type):
+		g.quoted(p.Type, column)
+	case p.Type == edm.Double:
+		g.double(column)
 	case p.Type == edm.Boolean && g.dialect == SQLite:
 		g.w("CASE ")
 		column()
 		g.w(" WHEN 1 THEN json('true') WHEN 0 THEN json('false') END")
 	case p.Type == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(column)
-	case p.Type == edm.Double && p.Dynamic:
-		g.double(column)
 	default:
 		column()
 	}
-}
-
-// double writes a computed number, which may be one that JSON has none for
-// (JSON Format 4.01, section 7.1).
-func (g *generator) double(value func()) {
-	g.w("CASE WHEN ")
-	value()
-	g.per(" > 1.7976931348623157e308 THEN 'INF' WHEN ", " = 'NaN'::float8 THEN to_json('NaN'::text) WHEN ")
-	value()
-	g.per(" < -1.7976931348623157e308 THEN '-INF' ELSE ", " = 'Infinity'::float8 THEN to_json('INF'::text) WHEN ")
-	if g.dialect == Postgres {
-		value()
-		g.w(" = '-Infinity'::float8 THEN to_json('-INF'::text) ELSE to_json(")
-	}
-	value()
-	g.per(" END", ") END")
 }
 
 // instant writes a PostgreSQL timestamptz in InstantForm.

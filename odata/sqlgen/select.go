@@ -19,6 +19,8 @@ func (g *generator) computed(x plan.Expr) {
 		g.jsonOf(x.(*plan.Dyn))
 	case constant != nil && constant.Value == nil:
 		g.w("NULL")
+	case g.style.Quotes(t):
+		g.text(x)
 	case t == edm.Boolean && g.dialect == SQLite:
 		g.w("CASE WHEN ")
 		value()

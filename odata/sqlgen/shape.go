@@ -44,6 +44,9 @@ func typed(show *plan.Projection, t edm.Type) bool {
 }
 
 // typeOf is the member that says the type of the property called name.
-func (g *generator) typeOf(name string, t edm.Type) member {
-	return member{name: name + "@odata.type", write: func() { g.w(quoteText("#" + t.String()[len("Edm."):])) }, last: true}
+func (g *generator) typeOf(show *plan.Projection, name string, t edm.Type) []member {
+	if !typed(show, t) {
+		return nil
+	}
+	return []member{g.constant(name+"@odata.type", plan.TypeTag(t))}
 }

@@ -34,6 +34,8 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_key":     uri.KeyText,
 		"odata_decimal": eval.NumberText,
 		"odata_guid":    guid,
+
+		"odata_omit_nulls": withoutNulls,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

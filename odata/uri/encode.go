@@ -97,21 +97,3 @@ func itemText(name string, path []string, q *Query) string {
 	}
 	return text + "(" + strings.Join(parts, ";") + ")"
 }
-
-// KeyText writes s as a string in the key predicate of a canonical URL: quoted,
-// and percent-encoded but for the unreserved characters and the quotes.
-func KeyText(s string) string {
-	const hex = "0123456789ABCDEF"
-	b := append(make([]byte, 0, len(s)+2), '\'')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c) || strings.IndexByte("-._~", c) >= 0:
-			b = append(b, c)
-		case c == '\'':
-			b = append(b, "''"...)
-		default:
-			b = append(b, '%', hex[c>>4], hex[c&15])
-		}
-	}
-	return string(append(b, '\''))
-}
