@@ -158,7 +158,7 @@ func TestAddressing(t *testing.T) {
 				t.Errorf("%s: the answer is %s", c.path, a.header.Get("Content-Type"))
 			}
 		}
-		for request, allow := range map[string]string{"POST /Books('a')/Copies/$ref": "GET", "PUT /Books('a')/Title": "GET", "DELETE /Books/$filter(true)": "GET"} {
+		for request, allow := range map[string]string{"DELETE /Books/$filter(true)": "GET"} {
 			if a := s.do(t, t.Context(), request, "{}"); a.status != http.StatusMethodNotAllowed || !strings.HasPrefix(a.header.Get("Allow"), allow) {
 				t.Errorf("%s: %d %v", request, a.status, a.header)
 			}

@@ -109,9 +109,11 @@ func (q *request) readBack(status int, x *set, v reflect.Value, shape outline) (
 	if err != nil {
 		return false, err
 	}
+	r.Tag = true
 	q.shape(&r.Show)
-	text, _, found, err := q.readEntity(q.Context(), r)
+	text, tag, found, err := q.readEntity(q.Context(), r)
 	if found && err == nil {
+		q.tag(tag)
 		q.sendEntity(status, q.contextURL(x.Name, q.shown(r), true), text)
 	}
 	return found, err
@@ -123,6 +125,7 @@ func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v ref
 	e.Raw("{")
 	e.Members(s, v)
 	e.Raw("}")
+	q.tag(payload.ETag(s, v))
 	q.sendEntity(status, contextURL, e.Bytes())
 }
 

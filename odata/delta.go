@@ -2,13 +2,11 @@ package odata
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"leadloop/odata/edm"
@@ -103,15 +101,13 @@ type deltaPage struct {
 	seen    map[string]bool // entities of this page
 	rows    int
 	more    bool
-	keyed   bool // the entities show their whole key
 }
 
 func newDeltaPage(q *request, t *target, r *plan.Read) *deltaPage {
-	d := &deltaPage{q: q, t: t, read: r, key: make([]string, len(t.set.Type.Key)), seen: map[string]bool{}, keyed: true}
+	d := &deltaPage{q: q, t: t, read: r, key: make([]string, len(t.set.Type.Key)), seen: map[string]bool{}}
 	d.columns = []any{&d.json, &d.gone, &d.place.N, &d.place.Seq}
-	for i, k := range t.set.Type.Key {
+	for i := range t.set.Type.Key {
 		d.columns = append(d.columns, &d.key[i])
-		d.keyed = d.keyed && slices.Contains(r.Show.Props, k)
 	}
 	return d
 }
@@ -171,15 +167,8 @@ func (d *deltaPage) write(b *bufio.Writer) {
 	switch {
 	case d.json == nil:
 		_, _ = b.Write(d.removed())
-	case d.keyed:
+	default:
 		_, _ = b.Write(d.json)
-	default: // an entity without its key must be told by its id
-		id, _ := json.Marshal(d.id()) // a string always marshals
-		_, _ = b.WriteString(`{"@odata.id":` + string(id))
-		if len(bytes.TrimSpace(d.json)) > 2 {
-			_ = b.WriteByte(',')
-		}
-		_, _ = b.Write(d.json[1:])
 	}
 }
 

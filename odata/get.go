@@ -2,10 +2,8 @@ package odata
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -130,9 +128,7 @@ func (q *request) readEntity(ctx context.Context, r *plan.Read) (text []byte, ta
 // say so; done is false where it is to be answered as ever (Protocol 4.01, sections
 // 8.2.4 and 8.2.5).
 func (q *request) conditional(tag string) (done bool, err error) {
-	if tag != "" {
-		q.w.Header().Set("ETag", tag)
-	}
+	q.tag(tag)
 	match, none := q.Header.Get("If-Match"), q.Header.Get("If-None-Match")
 	switch {
 	case match != "" && match != "*" && !matches(match, tag):
@@ -178,9 +174,6 @@ func (q *request) mustExist(ctx context.Context, t *target) error {
 
 // sendEntity sends an entity's JSON with its context, and its ETag as header.
 func (q *request) sendEntity(status int, contextURL string, text []byte) {
-	if tag := etagOf(text); tag != "" {
-		q.w.Header().Set("ETag", tag)
-	}
 	q.begin(status)
 	if q.Method == http.MethodHead {
 		return
@@ -199,27 +192,11 @@ func (q *request) sendEntity(status int, contextURL string, text []byte) {
 	_ = b.Flush() // a client that left needs no answer
 }
 
-// etagOf reads the ETag from the control information that an entity's JSON begins
-// with.
-func etagOf(text []byte) string {
-	d := json.NewDecoder(bytes.NewReader(text))
-	if _, err := d.Token(); err != nil {
-		return ""
+// tag says the ETag of what the answer is about, "" if it has none.
+func (q *request) tag(etag string) {
+	if etag != "" {
+		q.w.Header().Set("ETag", etag)
 	}
-	for d.More() {
-		name, err := d.Token()
-		if n, ok := name.(string); err != nil || !ok || !strings.HasPrefix(n, "@") {
-			return ""
-		}
-		value, err := d.Token()
-		if err != nil {
-			return ""
-		}
-		if text, ok := value.(string); ok && name == "@odata.etag" {
-			return text
-		}
-	}
-	return ""
 }
 
 // shape fits a projection to the representation asked for.

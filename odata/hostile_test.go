@@ -135,8 +135,8 @@ func TestHostileRequests(t *testing.T) {
 			{"GET /Products?$filter=Tags in (1)", 400, "does not apply"},
 			{"GET /Products?$filter=Maker/any(m:m/ID eq 1)", 400, "Maker is none"},
 			{"GET /Products?$filter=Maker/$count eq 1", 400, "Maker is none"},
-			{"GET /Products?$select=Maker&$top=1", 200, `{}`},
-			{"GET /Products?$select=Maker&$expand=Maker($select=Products)&$top=1", 200, `"Maker":{"@odata.etag":`},
+			{"GET /Products?$select=Maker&$top=1", 200, `[{"@odata.id":"Products(00000000-0000-0000-0000-000000000001)"}]`},
+			{"GET /Products?$select=Maker&$expand=Maker($select=Products)&$top=1", 200, `"Maker":{"@odata.id":"Makers(1)","@odata.etag":`},
 			// Made-up skiptokens.
 			{tampered("", "0", `["1"]`), 200, "Beta"},
 			{tampered("", "0", `["x"]`), 400, "$skiptoken"},

@@ -35,6 +35,7 @@ func Marks(d Dialect, l *edm.ChangeLog) Statement {
 // is now.
 func Changes(d Dialect, r *plan.Read) Statement {
 	g, c := newGenerator(d), r.Changes
+	g.style = r.Style
 	log := g.name(c.Past)
 	g.w("SELECT CASE WHEN ")
 	g.visible(r)

@@ -26,11 +26,11 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 		g.objectOfParts(v, show, members)
 		return
 	}
-	if show.Dynamic {
+	if show.Dynamic && !show.Ref {
 		g.w("rtrim(")
 	}
 	g.objectOf(v, members)
-	if show.Dynamic {
+	if show.Dynamic && !show.Ref {
 		g.w(", '}') || ")
 		g.dynamicRest(v, show)
 	}
