@@ -168,7 +168,7 @@ func TestDeltaForm(t *testing.T) {
 			} {
 				a := s.do(t, t.Context(), "GET "+strings.TrimPrefix(c.link, "http://shop.test/shop"), "", "OData-MaxVersion: "+c.version)
 				link, _ := a.json["@odata.deltaLink"].(string)
-				got := compact(t, strings.Replace(a.body, marshal(link), `""`, 1))
+				got := compact(t, strings.Replace(a.body, `"`+link+`"`, `""`, 1))
 				if got != c.want || !strings.Contains(link, "$deltatoken=") || strings.Contains(link, "$top") || a.header.Get("Preference-Applied") != "" {
 					t.Errorf("%s\n got %s\nwant %s", c.link, got, c.want)
 				}

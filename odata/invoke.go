@@ -238,7 +238,8 @@ func (q *request) sendResult(t edm.Type, v reflect.Value) error {
 		return nil
 	}
 	e := q.encoder(hide)
-	if _, structured := t.(*edm.Struct); structured {
+	if s, structured := t.(*edm.Struct); structured {
+		q.tag(payload.ETag(s, v))
 		e.Value(t, v)
 	} else {
 		e.Raw(`{"value":`)
