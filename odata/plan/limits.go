@@ -23,21 +23,11 @@ var DefaultLimits = Limits{
 
 // OrDefault returns l with the defaults in place of zero fields.
 func (l Limits) OrDefault() Limits {
-	d := DefaultLimits
-	for _, f := range []struct{ to, from *int }{
-		{&d.PageSize, &l.PageSize},
-		{&d.ExpandDepth, &l.ExpandDepth},
-		{&d.Expands, &l.Expands},
-		{&d.Steps, &l.Steps},
-		{&d.OrderBy, &l.OrderBy},
-		{&d.Reads, &l.Reads},
-	} {
-		if *f.from > 0 {
-			*f.to = *f.from
-		}
+	d := &DefaultLimits
+	return Limits{
+		Expr: l.Expr.OrDefault(), PageSize: uri.LimitOr(l.PageSize, d.PageSize), ExpandDepth: uri.LimitOr(l.ExpandDepth, d.ExpandDepth),
+		Expands: uri.LimitOr(l.Expands, d.Expands), Steps: uri.LimitOr(l.Steps, d.Steps), OrderBy: uri.LimitOr(l.OrderBy, d.OrderBy), Reads: uri.LimitOr(l.Reads, d.Reads),
 	}
-	d.Expr = l.Expr.OrDefault()
-	return d
 }
 
 // spent counts what a Binder's expressions have cost so far. The parser bounds

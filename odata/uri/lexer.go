@@ -22,6 +22,7 @@ const (
 type token struct {
 	kind    tokenKind
 	literal LiteralKind
+	op      Op  // the binary operator that a name is, or 0
 	start   int // byte offset
 	end     int
 	text    string
@@ -109,12 +110,17 @@ func scanJSONString(text string, at int) token {
 func scanName(text string, at int) token {
 	end := at
 	for end < len(text) {
-		if c := text[end] | 0x20; c >= 'a' && c <= 'z' {
+		if c := text[end]; c < utf8.RuneSelf {
+			if c|0x20 < 'a' || c|0x20 > 'z' {
+				if c != '_' && (end == at || c != '.' && !isDigit(c)) {
+					break
+				}
+			}
 			end++
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(text[end:])
-		if !(r == '_' || r == '.' && end > at || unicode.IsLetter(r) || unicode.IsDigit(r) && end > at || unicode.Is(unicode.M, r) && end > at) {
+		if !(unicode.IsLetter(r) || unicode.IsDigit(r) && end > at || unicode.Is(unicode.M, r) && end > at) {
 			break
 		}
 		end += size
@@ -132,17 +138,64 @@ func scanName(text string, at int) token {
 	if end < len(text) && text[end] == '\'' {
 		return scanPrefixed(text, at, end, name)
 	}
-	switch {
-	case strings.EqualFold(name, "null"):
-		return token{kind: tokenLiteral, literal: NullLiteral, start: at, end: end, text: "null"}
-	case strings.EqualFold(name, "true"):
-		return token{kind: tokenLiteral, literal: BooleanLiteral, start: at, end: end, text: "true"}
-	case strings.EqualFold(name, "false"):
-		return token{kind: tokenLiteral, literal: BooleanLiteral, start: at, end: end, text: "false"}
-	case name == "INF" || name == "NaN":
+	if name == "INF" || name == "NaN" {
 		return token{kind: tokenLiteral, literal: DoubleLiteral, start: at, end: end, text: name}
 	}
-	return token{kind: tokenName, start: at, end: end, text: name}
+	t := token{kind: tokenName, start: at, end: end, text: name}
+	t.keyword()
+	return t
+}
+
+// keyword makes a literal of a name that is one, and tells the operators from other
+// names. Both are case-insensitive (Protocol 4.01, section 13.2.1 item 7).
+func (t *token) keyword() {
+	var lower [len("divby")]byte
+	if len(t.text) > len(lower) {
+		return
+	}
+	for i := range len(t.text) {
+		lower[i] = t.text[i] | 0x20 // which leaves digits as they are
+	}
+	switch word := lower[:len(t.text)]; string(word) {
+	case "null":
+		t.kind, t.literal, t.text = tokenLiteral, NullLiteral, "null"
+	case "true":
+		t.kind, t.literal, t.text = tokenLiteral, BooleanLiteral, "true"
+	case "false":
+		t.kind, t.literal, t.text = tokenLiteral, BooleanLiteral, "false"
+	case "or":
+		t.op = Or
+	case "and":
+		t.op = And
+	case "eq":
+		t.op = Eq
+	case "ne":
+		t.op = Ne
+	case "gt":
+		t.op = Gt
+	case "ge":
+		t.op = Ge
+	case "lt":
+		t.op = Lt
+	case "le":
+		t.op = Le
+	case "add":
+		t.op = Add
+	case "sub":
+		t.op = Sub
+	case "mul":
+		t.op = Mul
+	case "div":
+		t.op = Div
+	case "divby":
+		t.op = DivBy
+	case "mod":
+		t.op = Mod
+	case "has":
+		t.op = Has
+	case "in":
+		t.op = In
+	}
 }
 
 func quoteRune(r rune) string {

@@ -28,13 +28,17 @@ type parser struct {
 	countedBytes, countedChars int
 }
 
-func newParser(text, what string, limits Limits) (*parser, error) {
-	p := &parser{text: text, what: what, limits: limits.OrDefault()}
+func newParser(text, what string, limits Limits) (p parser, err error) {
+	p = parser{
+		text: text, what: what, limits: limits.OrDefault(),
+		// A term, "Name eq 'value' and", has about twenty characters.
+		binaries: expecting[Binary](len(text) / 11), literals: expecting[Literal](len(text) / 18), names: expecting[Name](len(text) / 18),
+	}
 	if len(text) > p.limits.Length {
-		return nil, fault.Newf(fault.Invalid, "%s is longer than %d bytes (limit Length)", what, p.limits.Length).At(what)
+		return p, fault.Newf(fault.Invalid, "%s is longer than %d bytes (limit Length)", what, p.limits.Length).At(what)
 	}
 	if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
-		return nil, fault.Newf(fault.Invalid, "%s is not valid UTF-8 text", what).At(what)
+		return p, fault.Newf(fault.Invalid, "%s is not valid UTF-8 text", what).At(what)
 	}
 	p.next()
 	return p, nil
@@ -107,7 +111,7 @@ func (p *parser) expect(c string) error {
 	return nil
 }
 
-// enter counts a level of nesting; leave uncounts it.
+// enter counts a level of nesting; leave uncounts it, unless an error ends it all.
 func (p *parser) enter() error {
 	p.depth++
 	if p.depth > p.limits.Depth {
@@ -126,39 +130,19 @@ func (p *parser) count() error {
 	return nil
 }
 
-// operators are the names of the binary operators.
-var operators = [...]string{
-	Or: "or", And: "and", Eq: "eq", Ne: "ne", Gt: "gt", Ge: "ge", Lt: "lt", Le: "le", Add: "add", Sub: "sub",
-	Mul: "mul", Div: "div", DivBy: "divby", Mod: "mod", Has: "has", In: "in",
-}
-
-// operator returns the binary operator that t names, or 0. Names are
-// case-insensitive (Protocol 4.01, section 13.2.1 item 7).
-func (t token) operator() Op {
-	if t.kind != tokenName || len(t.text) > len("divby") {
-		return 0
-	}
-	for op, name := range operators {
-		if len(name) == len(t.text) && strings.EqualFold(name, t.text) {
-			return Op(op)
-		}
-	}
-	return 0
-}
-
 // expr reads an expression whose operators bind at least as strongly as min.
 func (p *parser) expr(min uint8) (Expr, error) {
 	if err := p.enter(); err != nil {
 		return nil, err
 	}
-	defer p.leave()
 	left, err := p.operand()
 	if err != nil {
 		return nil, err
 	}
 	for {
-		op := p.tok.operator()
+		op := p.tok.op
 		if op == 0 || power[op] < min {
+			p.leave()
 			return left, nil
 		}
 		if err := p.count(); err != nil {
@@ -232,7 +216,7 @@ func (p *parser) startsOperand() bool {
 	if start == p.tok.end {
 		return after.is("(")
 	}
-	return after.kind != tokenEnd && after.operator() == 0
+	return after.kind != tokenEnd && after.op == 0
 }
 
 // list reads the list of an "in", without counting its elements as nodes.
@@ -387,7 +371,11 @@ func (p *parser) countOf(x Expr, at At, called bool) (Expr, error) {
 }
 
 func (p *parser) call(at At, name string) (Expr, error) {
-	c := &Call{At: at, Func: name}
+	c := &struct { // made at once: few functions take more
+		Call
+		two [2]Expr
+	}{Call: Call{At: at, Func: name}}
+	c.Args = c.two[:0]
 	p.next()
 	for !p.tok.is(")") {
 		if len(c.Args) > 0 {
@@ -410,5 +398,5 @@ func (p *parser) call(at At, name string) (Expr, error) {
 		}
 	}
 	p.next()
-	return c, nil
+	return &c.Call, nil
 }

@@ -224,7 +224,7 @@ func (p *parser) topCount(at At, bottom bool) (Transformation, error) {
 		p.tok = start
 		err = p.unexpected("a whole number of at least 1")
 	}
-	if err == nil && p.tok.operator() != 0 {
+	if err == nil && p.tok.op != 0 {
 		err = p.notServed(p.at(), "an expression as the number")
 	}
 	if err == nil {
