@@ -36,7 +36,7 @@ type Binder struct {
 	Limits Limits
 	Now    time.Time // what now() gives; zero: the back end's own time
 
-	spent   *spent            // nil: without limits
+	work    *work             // nil before the first Bind
 	aliases map[string]string // parameter aliases of the request
 	args    map[string]any    // parameters of a Predicate
 	what    string            // what is bound, for messages
@@ -58,11 +58,7 @@ func Root(s *edm.Struct) *Var { return &Var{Struct: s} }
 // Aliases are the request's parameter aliases. If want is not nil the result
 // must be of that type.
 func (b *Binder) Bind(e uri.Expr, root *Var, what string, aliases map[string]string, want edm.Type) (Expr, error) {
-	if b.spent == nil {
-		b.Limits, b.spent = b.Limits.OrDefault(), &spent{}
-	}
-	scope := *b
-	scope.what, scope.root, scope.it, scope.aliases = what, root, root, aliases
+	scope := b.scope(root, what, aliases)
 	x, err := scope.bind(e)
 	if err != nil {
 		return nil, err
@@ -71,6 +67,16 @@ func (b *Binder) Bind(e uri.Expr, root *Var, what string, aliases map[string]str
 		return x, nil
 	}
 	return scope.as(x, want)
+}
+
+// scope returns a Binder for a text called what, over root.
+func (b *Binder) scope(root *Var, what string, aliases map[string]string) Binder {
+	if b.work == nil {
+		b.Limits, b.work = b.Limits.OrDefault(), &work{}
+	}
+	scope := *b
+	scope.what, scope.root, scope.it, scope.aliases = what, root, root, aliases
+	return scope
 }
 
 // predicate binds a row access predicate. Its own navigation is not checked
@@ -83,7 +89,7 @@ func (b *Binder) predicate(p Predicate, v *Var) (Expr, error) {
 	if err != nil {
 		return nil, errors.New(err.Error())
 	}
-	scope := Binder{Model: b.Model, Now: b.Now, args: p.Args, what: "access predicate", root: v, it: v}
+	scope := Binder{Model: b.Model, Now: b.Now, work: &work{unlimited: true}, args: p.Args, what: "access predicate", root: v, it: v}
 	x, err := scope.bind(e)
 	if err == nil {
 		x, err = scope.as(x, edm.Boolean)
@@ -146,7 +152,7 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 		if t := unservedLiterals[e.Kind]; t != "" {
 			return nil, b.notServed(e.Pos(), t)
 		}
-		c, ok := constant(e)
+		c, ok := b.work.literal(e)
 		if !ok {
 			return nil, b.errorf(e.Pos(), "%s is not a value", e)
 		}
@@ -294,7 +300,7 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 	if len(p.v.Struct.Key) == 0 {
 		return nil, b.errorf(e.Pos(), "%s has no value", e)
 	}
-	return &Prop{at, p.v, p.v.Struct.Key[0]}, nil
+	return b.work.prop(at, p.v, p.v.Struct.Key[0]), nil
 }
 
 // property binds a property of v.
@@ -303,7 +309,7 @@ func (b *Binder) property(v *Var, name string, at uri.At) (Expr, error) {
 		if v.Values != nil {
 			return &Dyn{typed{at, p.Type}, v, nil, []string{name}}, nil
 		}
-		return &Prop{at, v, p}, nil
+		return b.work.prop(at, v, p), nil
 	}
 	if v.Struct.Nav(name) != nil {
 		return nil, b.errorf(int(at), "%s is a collection: use any, all or $count", name)
@@ -320,7 +326,7 @@ func (b *Binder) alias(e *uri.Alias) (Expr, error) {
 		if !ok {
 			return nil, b.errorf(e.Pos(), "a %T cannot be the argument @%s", v, e.Name)
 		}
-		return &Const{typed{e.At, t}, v}, nil
+		return b.work.constant(e.At, t, v), nil
 	}
 	x, scope, err := b.resolveAlias(e)
 	if err != nil {
@@ -328,7 +334,7 @@ func (b *Binder) alias(e *uri.Alias) (Expr, error) {
 	}
 	if x == nil {
 		// An alias without a value is null (URL Conventions 4.01, section 5.3).
-		return &Const{typed{e.At, edm.Null}, nil}, nil
+		return b.work.constant(e.At, edm.Null, nil), nil
 	}
 	return scope.bind(x)
 }
@@ -407,15 +413,15 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 		if l, err = b.as(l, edm.Boolean); err == nil {
 			r, err = b.as(r, edm.Boolean)
 		}
-		return &Logic{boolean{e.At}, e.Op, l, r}, err
+		return b.work.logic(e.At, e.Op, l, r), err
 	case uri.Eq, uri.Ne, uri.Gt, uri.Ge, uri.Lt, uri.Le:
 		if l, r, err = b.comparable(e, l, r); err != nil {
 			return nil, err
 		}
 		if isNaN(l) || isNaN(r) { // equal to nothing, not even null or itself
-			return &Const{typed{e.At, edm.Boolean}, e.Op == uri.Ne}, nil
+			return b.work.constant(e.At, edm.Boolean, e.Op == uri.Ne), nil
 		}
-		return &Compare{boolean{e.At}, e.Op, l, r}, nil
+		return b.work.compare(e.At, e.Op, l, r), nil
 	}
 	if e.Op == uri.Has {
 		return nil, b.notServed(e.Pos(), "the operator has")

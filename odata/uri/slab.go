@@ -13,7 +13,7 @@ func expecting[T any](n int) Slab[T] { return Slab[T]{size: n / 2} }
 // New returns a pointer to a zero T.
 func (s *Slab[T]) New() *T {
 	if len(s.free) == 0 {
-		s.size = min(max(8, 2*s.size), 64)
+		s.size = min(max(4, 2*s.size), 64)
 		s.free = make([]T, s.size)
 	}
 	x := &s.free[0]
