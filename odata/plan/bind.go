@@ -179,8 +179,9 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 // of complex values), one of its properties, or a value inside JSON.
 type place struct {
 	v    *Var
-	name string // a property of v, not looked up yet; "" for v itself
-	dyn  *Dyn   // a value inside JSON
+	name string        // what is meant of v; "" for v itself
+	prop *edm.Property // the declared property of that name; nil: it is none
+	dyn  *Dyn          // a value inside JSON
 }
 
 // walk resolves a member path.
@@ -218,7 +219,7 @@ func (b *Binder) step(p place, name string, at uri.At) (place, error) {
 		if nav := p.v.Struct.Nav(p.name); nav != nil {
 			return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count", p.name)
 		}
-		x, err := b.property(p.v, p.name, at)
+		x, err := b.property(p, at)
 		if err != nil {
 			return place{}, err
 		}
@@ -237,6 +238,9 @@ func (b *Binder) step(p place, name string, at uri.At) (place, error) {
 	}
 	if p.v.Struct == nil {
 		return place{}, b.errorf(int(at), "a primitive value has no members")
+	}
+	if prop := p.v.Property(name); prop != nil {
+		return place{v: p.v, name: name, prop: prop}, nil
 	}
 	nav := p.v.Struct.Nav(name)
 	if nav == nil || nav.Many {
@@ -292,7 +296,7 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 	case p.dyn != nil:
 		return p.dyn, nil
 	case p.name != "":
-		return b.property(p.v, p.name, at)
+		return b.property(p, at)
 	case p.v.Values != nil:
 		return &Dyn{typed{at, p.v.Values.T.(edm.Collection).Of}, p.v, nil, nil}, nil
 	}
@@ -303,13 +307,14 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 	return b.work.prop(at, p.v, p.v.Struct.Key[0]), nil
 }
 
-// property binds a property of v.
-func (b *Binder) property(v *Var, name string, at uri.At) (Expr, error) {
-	if p := v.Property(name); p != nil {
-		if v.Values != nil {
-			return &Dyn{typed{at, p.Type}, v, nil, []string{name}}, nil
-		}
-		return b.work.prop(at, v, p), nil
+// property binds the property p.
+func (b *Binder) property(p place, at uri.At) (Expr, error) {
+	v, name := p.v, p.name
+	switch {
+	case p.prop != nil && v.Values != nil:
+		return &Dyn{typed{at, p.prop.Type}, v, nil, []string{name}}, nil
+	case p.prop != nil:
+		return b.work.prop(at, v, p.prop), nil
 	}
 	if v.Struct.Nav(name) != nil {
 		return nil, b.errorf(int(at), "%s is a collection: use any, all or $count", name)
@@ -390,7 +395,7 @@ func (b *Binder) unary(e *uri.Unary) (Expr, error) {
 		return nil, err
 	}
 	if e.Op == uri.Neg {
-		return b.apply("-", e.At, "the negation -", x)
+		return b.apply("-", e.At, x)
 	}
 	x, err = b.as(x, edm.Boolean)
 	return &Not{boolean{e.At}, x}, err
@@ -426,7 +431,7 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 	if e.Op == uri.Has {
 		return nil, b.notServed(e.Pos(), "the operator has")
 	}
-	return b.apply(e.Op.String(), e.At, e.Op.String(), l, r)
+	return b.apply(e.Op.String(), e.At, l, r)
 }
 
 // collection binds a member path that ends in a collection to a range variable
