@@ -59,6 +59,7 @@ func Root(s *edm.Struct) *Var { return &Var{Struct: s} }
 // must be of that type.
 func (b *Binder) Bind(e uri.Expr, root *Var, what string, aliases map[string]string, want edm.Type) (Expr, error) {
 	scope := b.scope(root, what, aliases)
+	b.work.expect(e)
 	x, err := scope.bind(e)
 	if err != nil {
 		return nil, err
@@ -138,19 +139,17 @@ func (b *Binder) notServed(at int, what string) error {
 	return fault.Newf(fault.NotImplemented, "%s, position %d: %s is not served", b.what, at, what).At(b.what)
 }
 
-// unservedLiterals are the forms of literals of types that no property has.
-var unservedLiterals = map[uri.LiteralKind]string{
-	uri.BinaryLiteral: "Edm.Binary", uri.GeoLiteral: "geography and geometry",
-}
-
 func (b *Binder) bind(e uri.Expr) (Expr, error) {
 	if err := b.spendNode(); err != nil {
 		return nil, err
 	}
 	switch e := e.(type) {
 	case *uri.Literal:
-		if t := unservedLiterals[e.Kind]; t != "" {
-			return nil, b.notServed(e.Pos(), t)
+		switch e.Kind { // of types that no property has
+		case uri.BinaryLiteral:
+			return nil, b.notServed(e.Pos(), "Edm.Binary")
+		case uri.GeoLiteral:
+			return nil, b.notServed(e.Pos(), "geography and geometry")
 		}
 		c, ok := b.work.literal(e)
 		if !ok {
@@ -320,7 +319,12 @@ func (b *Binder) property(p place, at uri.At) (Expr, error) {
 		return nil, b.errorf(int(at), "%s is a collection: use any, all or $count", name)
 	}
 	if v.Struct.TakesDynamic(name) && !strings.HasPrefix(name, "$") {
-		return &Dyn{typed{at, edm.Untyped}, v, v.Struct.Dynamic, []string{name}}, nil
+		d := &struct { // made at once
+			Dyn
+			path [1]string
+		}{Dyn{typed{at, edm.Untyped}, v, v.Struct.Dynamic, nil}, [1]string{name}}
+		d.Path = d.path[:]
+		return &d.Dyn, nil
 	}
 	return nil, b.errorf(int(at), "%s has no property %q", v.Struct.Name, name)
 }

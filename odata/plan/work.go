@@ -18,6 +18,23 @@ type work struct {
 	logics   uri.Slab[Logic]
 }
 
+// expect prepares for the nodes of e, a chain of terms.
+func (w *work) expect(e uri.Expr) {
+	terms := 1
+	for {
+		chain, ok := e.(*uri.Binary)
+		if !ok || chain.Op != uri.And && chain.Op != uri.Or {
+			break
+		}
+		terms++
+		e = chain.L
+	}
+	w.consts.Expect(terms + terms/4) // some terms are two, in parentheses
+	w.props.Expect(terms + terms/4)
+	w.compares.Expect(terms)
+	w.logics.Expect(terms)
+}
+
 func (w *work) constant(at uri.At, t edm.Type, value any) *Const {
 	c := w.consts.New()
 	*c = Const{typed{at, t}, value}

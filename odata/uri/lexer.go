@@ -47,6 +47,8 @@ func scan(text string, at int) token {
 	}
 	c := text[at]
 	switch {
+	case c|0x20 >= 'a' && c|0x20 <= 'z':
+		return scanName(text, at)
 	case c == '\'':
 		return scanQuoted(text, at, at, StringLiteral)
 	case c >= '0' && c <= '9':

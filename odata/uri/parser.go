@@ -29,11 +29,11 @@ type parser struct {
 }
 
 func newParser(text, what string, limits Limits) (p parser, err error) {
-	p = parser{
-		text: text, what: what, limits: limits.OrDefault(),
-		// A term, "Name eq 'value' and", has about twenty characters.
-		binaries: expecting[Binary](len(text) / 11), literals: expecting[Literal](len(text) / 18), names: expecting[Name](len(text) / 18),
-	}
+	p = parser{text: text, what: what, limits: limits.OrDefault()}
+	terms := 1 + len(text)/20 // "Name eq 'value' and"
+	p.binaries.Expect(2*terms - 1)
+	p.literals.Expect(terms)
+	p.names.Expect(terms)
 	if len(text) > p.limits.Length {
 		return p, fault.Newf(fault.Invalid, "%s is longer than %d bytes (limit Length)", what, p.limits.Length).At(what)
 	}
@@ -188,7 +188,7 @@ func (p *parser) operand() (Expr, error) {
 		p.next()
 		x, err := p.expr(power[Neg])
 		return &Unary{At: at, Op: Neg, X: x}, err
-	case p.tok.kind == tokenName && strings.EqualFold(p.tok.text, "not") && p.startsOperand():
+	case p.tok.kind == tokenName && len(p.tok.text) == len("not") && strings.EqualFold(p.tok.text, "not") && p.startsOperand():
 		p.next()
 		x, err := p.expr(power[Not])
 		return &Unary{At: at, Op: Not, X: x}, err
