@@ -37,7 +37,7 @@ func (w *work) expect(e uri.Expr) {
 
 func (w *work) constant(at uri.At, t edm.Type, value any) *Const {
 	c := w.consts.New()
-	*c = Const{typed{at, t}, value}
+	c.At, c.T, c.Value = at, t, value // field by field, which is faster than to copy a Const
 	return c
 }
 
@@ -49,12 +49,12 @@ func (w *work) prop(at uri.At, v *Var, p *edm.Property) *Prop {
 
 func (w *work) compare(at uri.At, op uri.Op, l, r Expr) *Compare {
 	x := w.compares.New()
-	*x = Compare{boolean{at}, op, l, r}
+	x.At, x.Op, x.L, x.R = at, op, l, r
 	return x
 }
 
 func (w *work) logic(at uri.At, op uri.Op, l, r Expr) *Logic {
 	x := w.logics.New()
-	*x = Logic{boolean{at}, op, l, r}
+	x.At, x.Op, x.L, x.R = at, op, l, r
 	return x
 }

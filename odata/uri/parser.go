@@ -14,6 +14,7 @@ type parser struct {
 	what    string // what is parsed, for messages: "$filter"
 	limits  Limits
 	tok     token
+	start   int  // byte offset of tok
 	spaced  bool // white space came before tok
 	depth   int
 	nodes   int
@@ -60,18 +61,18 @@ func ParseExpr(text, what string, limits Limits) (Expr, error) {
 
 // next reads the next token into p.tok, passing over white space.
 func (p *parser) next() {
-	start := skipSpace(p.text, p.tok.end)
-	p.spaced = start > p.tok.end
-	p.tok = scan(p.text, start)
+	p.start = skipSpace(p.text, p.tok.end)
+	p.spaced = p.start > p.tok.end
+	p.tok = scan(p.text, p.start)
 }
 
 // at is the position of the token read last.
 func (p *parser) at() At {
-	if p.tok.start < p.countedBytes {
+	if p.start < p.countedBytes {
 		p.countedBytes, p.countedChars = 0, 0
 	}
-	p.countedChars += utf8.RuneCountInString(p.text[p.countedBytes:p.tok.start])
-	p.countedBytes = p.tok.start
+	p.countedChars += utf8.RuneCountInString(p.text[p.countedBytes:p.start])
+	p.countedBytes = p.start
 	return At(p.countedChars + 1)
 }
 
@@ -92,7 +93,7 @@ func (p *parser) unexpected(want string) error {
 	case tokenBad:
 		return p.errorf("%s", p.tok.text)
 	}
-	return p.errorf("expected %s, found %q", want, p.text[p.tok.start:p.tok.end])
+	return p.errorf("expected %s, found %q", want, p.text[p.start:p.tok.end])
 }
 
 func (p *parser) end() error {
@@ -140,7 +141,7 @@ func (p *parser) expr(min uint8) (Expr, error) {
 		return nil, err
 	}
 	for {
-		op := p.tok.op
+		op := p.tok.operator()
 		if op == 0 || power[op] < min {
 			p.leave()
 			return left, nil
@@ -160,7 +161,7 @@ func (p *parser) expr(min uint8) (Expr, error) {
 			return nil, err
 		}
 		b := p.binaries.New()
-		*b = Binary{At: at, Op: op, L: left, R: right}
+		b.At, b.Op, b.L, b.R = at, op, left, right // faster than to copy a Binary
 		left = b
 	}
 }
@@ -174,7 +175,7 @@ func (p *parser) operand() (Expr, error) {
 	switch {
 	case p.tok.kind == tokenLiteral:
 		l := p.literals.New()
-		*l = Literal{At: at, Kind: p.tok.literal, Text: p.tok.text}
+		*l = Literal{At: at, Kind: LiteralKind(p.tok.of), Text: p.tok.text}
 		p.next()
 		return l, nil
 	case p.tok.is("("):
@@ -216,7 +217,7 @@ func (p *parser) startsOperand() bool {
 	if start == p.tok.end {
 		return after.is("(")
 	}
-	return after.kind != tokenEnd && after.op == 0
+	return after.kind != tokenEnd && after.operator() == 0
 }
 
 // list reads the list of an "in", without counting its elements as nodes.
@@ -260,7 +261,7 @@ func (p *parser) array() (Expr, error) {
 		if p.tok.kind != tokenLiteral {
 			return nil, p.unexpected("a value")
 		}
-		l.Items = append(l.Items, &Literal{At: p.at(), Kind: p.tok.literal, Text: p.tok.text})
+		l.Items = append(l.Items, &Literal{At: p.at(), Kind: LiteralKind(p.tok.of), Text: p.tok.text})
 		p.next()
 	}
 	p.next()
