@@ -175,6 +175,8 @@ func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	case lt == edm.Untyped && rt == edm.Untyped:
 		// Two dynamic properties compare as text.
 		return convert(l, edm.String), convert(r, edm.String), nil
+	case lt == rt:
+		return l, r, nil
 	}
 	if y := alike(l, rt); y != nil && rt != edm.Null {
 		l, r = promote(y, r)

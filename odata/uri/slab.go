@@ -3,7 +3,8 @@ package uri
 // Slab makes values of one type a few at a time, which costs less than one by
 // one. The zero Slab is ready.
 type Slab[T any] struct {
-	free []T
+	made []T // the piece made last
+	used int // of it
 	next int // how many to make next; 0: not known yet
 }
 
@@ -12,18 +13,17 @@ func (s *Slab[T]) Expect(n int) { s.next = min(n, 64) }
 
 // New returns a pointer to a zero T.
 func (s *Slab[T]) New() *T {
-	if len(s.free) == 0 {
+	if s.used == len(s.made) {
 		s.make()
 	}
-	x := &s.free[0]
-	s.free = s.free[1:]
-	return x
+	s.used++
+	return &s.made[s.used-1]
 }
 
 func (s *Slab[T]) make() {
 	if s.next < 1 {
 		s.next = 4
 	}
-	s.free = make([]T, s.next)
+	s.made, s.used = make([]T, s.next), 0
 	s.next = min(max(4, 2*s.next), 64)
 }
