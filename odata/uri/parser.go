@@ -372,11 +372,7 @@ func (p *parser) countOf(x Expr, at At, called bool) (Expr, error) {
 }
 
 func (p *parser) call(at At, name string) (Expr, error) {
-	c := &struct { // made at once: few functions take more
-		Call
-		two [2]Expr
-	}{Call: Call{At: at, Func: name}}
-	c.Args = c.two[:0]
+	c := newCall(at, name)
 	p.next()
 	for !p.tok.is(")") {
 		if len(c.Args) > 0 {
@@ -399,5 +395,5 @@ func (p *parser) call(at At, name string) (Expr, error) {
 		}
 	}
 	p.next()
-	return &c.Call, nil
+	return c, nil
 }

@@ -27,3 +27,14 @@ func (s *Slab[T]) make() {
 	s.made, s.used = make([]T, s.next), 0
 	s.next = min(max(4, 2*s.next), 64)
 }
+
+// newCall returns a call together with room for two arguments: few functions take
+// more.
+func newCall(at At, name string) *Call {
+	c := &struct {
+		Call
+		two [2]Expr
+	}{Call: Call{At: at, Func: name}}
+	c.Args = c.two[:0]
+	return &c.Call
+}

@@ -218,10 +218,10 @@ func (p *parser) topCount(at At, bottom bool) (Transformation, error) {
 	if p.tok.is("$") {
 		return nil, p.notServed(p.at(), "$these")
 	}
-	start := p.tok
+	tok, start := p.tok, p.start
 	n, err := p.number()
 	if err == nil && *n == 0 {
-		p.tok = start
+		p.tok, p.start = tok, start
 		err = p.unexpected("a whole number of at least 1")
 	}
 	if err == nil && p.tok.operator() != 0 {
