@@ -39,7 +39,7 @@ func (b *Binder) call(e *uri.Call) (Expr, error) {
 			return nil, err
 		}
 	}
-	return b.apply(name, e.At, "the function "+name, args...)
+	return b.apply(name, e.At, args...)
 }
 
 // pattern checks the pattern of matchesPattern. The engine matches in time linear
@@ -57,11 +57,10 @@ func (b *Binder) pattern(x Expr) error {
 	return nil
 }
 
-// apply calls the overload of name that fits args; what is for messages.
-func (b *Binder) apply(name string, at uri.At, what string, args ...Expr) (Expr, error) {
-	f, converted := resolve(name, args)
-	if f != nil {
-		return &Call{typed{at, f.Result}, f, converted}, nil
+// apply calls the overload of name, a function's or an operator's, that fits args.
+func (b *Binder) apply(name string, at uri.At, args ...Expr) (Expr, error) {
+	if f := resolve(name, args); f != nil {
+		return &Call{typed{at, f.Result}, f, args}, nil
 	}
 	types := make([]string, len(args))
 	for i, arg := range args {
@@ -70,6 +69,13 @@ func (b *Binder) apply(name string, at uri.At, what string, args ...Expr) (Expr,
 	given := strings.Join(types, ", ")
 	if given == "" {
 		given = "nothing"
+	}
+	what := name
+	switch {
+	case name == "-":
+		what = "the negation -"
+	case !operatorNames[name]:
+		what = "the function " + name
 	}
 	return nil, b.errorf(int(at), "%s does not apply to %s", what, given)
 }
@@ -150,7 +156,8 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 	if to.IsInteger() {
 		to = edm.Int64
 	}
-	if f, args := resolve("cast to "+to.String(), []Expr{x}); f != nil {
+	args := []Expr{x}
+	if f := resolve("cast to "+to.String(), args); f != nil {
 		return &Call{typed{e.At, to}, f, args}, nil
 	}
 	if y := convert(x, to); y != nil {

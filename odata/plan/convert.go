@@ -175,6 +175,8 @@ func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	case lt == edm.Untyped && rt == edm.Untyped:
 		// Two dynamic properties compare as text.
 		return convert(l, edm.String), convert(r, edm.String), nil
+	case lt == rt:
+		return l, r, nil
 	}
 	if y := alike(l, rt); y != nil && rt != edm.Null {
 		l, r = promote(y, r)
@@ -237,11 +239,11 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 		}
 	}
 	if isNaN(l) {
-		return &Const{typed{e.At, edm.Boolean}, false}, nil
+		return b.work.constant(e.At, edm.Boolean, false), nil
 	}
 	if l.Type() == edm.Null {
 		null := slices.ContainsFunc(in.List, func(c *Const) bool { return c.Value == nil })
-		return &Const{typed{e.At, edm.Boolean}, null}, nil
+		return b.work.constant(e.At, edm.Boolean, null), nil
 	}
 	return in, nil
 }
@@ -251,10 +253,10 @@ func (b *Binder) element(item uri.Expr) (Expr, error) {
 	if err := b.spendListed(); err != nil {
 		return nil, err
 	}
-	if b.spent != nil {
-		defer func(nodes int) { b.spent.nodes = nodes }(b.spent.nodes)
-	}
-	return b.bind(item)
+	nodes := b.work.nodes
+	x, err := b.bind(item)
+	b.work.nodes = nodes
+	return x, err
 }
 
 // list gives the items on the right of an "in", and the Binder to bind them by.

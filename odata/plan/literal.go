@@ -14,45 +14,45 @@ import (
 	"leadloop/odata/uri"
 )
 
-// constant gives a literal its type and value. Ok is false where its text is
+// literal gives a literal its type and value. Ok is false where its text is
 // not a value of its form, as in the date 2026-02-30.
-func constant(l *uri.Literal) (c *Const, ok bool) {
+func (w *work) literal(l *uri.Literal) (c *Const, ok bool) {
 	at := l.At
 	switch l.Kind {
 	case uri.NullLiteral:
-		return &Const{typed{at, edm.Null}, nil}, true
+		return w.constant(at, edm.Null, nil), true
 	case uri.BooleanLiteral:
-		return &Const{typed{at, edm.Boolean}, l.Text == "true"}, true
+		return w.constant(at, edm.Boolean, l.Text == "true"), true
 	case uri.IntegerLiteral:
 		if n, err := strconv.ParseInt(l.Text, 10, 64); err == nil {
-			return &Const{typed{at, edm.Int64}, n}, true
+			return w.constant(at, edm.Int64, n), true
 		}
-		return parsed(at, edm.Decimal, l.Text)
+		return w.parsed(at, edm.Decimal, l.Text)
 	case uri.DecimalLiteral:
-		return parsed(at, edm.Decimal, l.Text)
+		return w.parsed(at, edm.Decimal, l.Text)
 	case uri.DoubleLiteral:
-		return parsed(at, edm.Double, l.Text)
+		return w.parsed(at, edm.Double, l.Text)
 	case uri.StringLiteral:
-		return &Const{typed{at, edm.String}, l.Text}, true
+		return w.constant(at, edm.String, l.Text), true
 	case uri.DateLiteral:
-		return parsed(at, edm.Date, l.Text)
+		return w.parsed(at, edm.Date, l.Text)
 	case uri.TimeOfDayLiteral:
-		return parsed(at, edm.TimeOfDay, l.Text)
+		return w.parsed(at, edm.TimeOfDay, l.Text)
 	case uri.DateTimeOffsetLiteral:
-		return parsed(at, edm.DateTimeOffset, l.Text)
+		return w.parsed(at, edm.DateTimeOffset, l.Text)
 	case uri.DurationLiteral:
-		return parsed(at, edm.Duration, l.Text)
+		return w.parsed(at, edm.Duration, l.Text)
 	case uri.GuidLiteral:
-		return parsed(at, edm.Guid, l.Text)
+		return w.parsed(at, edm.Guid, l.Text)
 	case uri.BinaryLiteral:
-		return parsed(at, edm.Binary, l.Text)
+		return w.parsed(at, edm.Binary, l.Text)
 	}
 	return nil, false
 }
 
-func parsed(at uri.At, t edm.Primitive, text string) (*Const, bool) {
+func (w *work) parsed(at uri.At, t edm.Primitive, text string) (*Const, bool) {
 	v, ok := Parse(t, text)
-	return &Const{typed{at, t}, v}, ok
+	return w.constant(at, t, v), ok
 }
 
 // Parse reads the literal text of a value of type t (without prefix or quotes)

@@ -92,10 +92,7 @@ func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
 
 // about returns b for a request that is about what v stands for.
 func (b *Binder) about(v *Var) *Binder {
-	if b.spent == nil {
-		b.Limits, b.spent = b.Limits.OrDefault(), &spent{}
-	}
-	scope := *b
+	scope := b.scope(v, b.what, b.aliases)
 	scope.it = v
 	return &scope
 }

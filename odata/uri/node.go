@@ -19,7 +19,7 @@ type Expr interface {
 }
 
 // At is the position of a node, embedded in every node.
-type At int
+type At int32
 
 // Pos returns the position.
 func (a At) Pos() int { return int(a) }
