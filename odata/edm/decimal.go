@@ -95,6 +95,16 @@ func (d DecimalValue) Mod(x DecimalValue) (DecimalValue, bool) {
 	return DecimalValue{whole.Sub(d.r, whole.Mul(whole, x.r))}, true
 }
 
+// Shift returns d with its point moved by that many places: 10 to the power of
+// places times d.
+func (d DecimalValue) Shift(places int) DecimalValue {
+	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(places, -places))), nil)
+	if places < 0 {
+		return DecimalValue{new(big.Rat).Mul(d.r, new(big.Rat).SetFrac(big.NewInt(1), power))}
+	}
+	return DecimalValue{new(big.Rat).Mul(d.r, new(big.Rat).SetInt(power))}
+}
+
 // Neg returns -d.
 func (d DecimalValue) Neg() DecimalValue { return DecimalValue{new(big.Rat).Neg(d.r)} }
 

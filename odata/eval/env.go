@@ -5,7 +5,6 @@ package eval
 
 import (
 	"encoding/json"
-	"math"
 	"reflect"
 	"time"
 
@@ -64,7 +63,7 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 			r.values[i] = plain(vars[p.Name])
 		case p.Minor:
 			if n, ok := plain(p.Value(v)).(int64); ok {
-				r.values[i] = float64(n) / math.Pow10(p.Scale)
+				r.values[i] = edm.DecimalOf(n).Shift(-p.Scale)
 			}
 		case !p.WriteOnly:
 			r.values[i] = plain(p.Value(v))
@@ -141,8 +140,8 @@ func (p *Program) Names() []string {
 	return names
 }
 
-// Value runs the program: nil, bool, int64, float64, string, time.Time,
-// uuid.UUID, or what a dynamic property holds.
+// Value runs the program: nil, bool, int64, float64, edm.DecimalValue, string,
+// time.Time, uuid.UUID, or what a dynamic property holds.
 func (p *Program) Value(r *Record) any { return p.value(&frame{record: r}) }
 
 // Bool runs a program of type Boolean; null is false.

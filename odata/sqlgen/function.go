@@ -162,14 +162,3 @@ func (g *generator) argument(e plan.Expr) {
 	}
 	g.value(e)
 }
-
-// calculated reports whether SQLite holds e as the text of a decimal.
-func (g *generator) calculated(e plan.Expr) bool {
-	switch e := e.(type) {
-	case *plan.Call:
-		return g.dialect == SQLite && e.T == edm.Decimal
-	case *plan.Case:
-		return g.dialect == SQLite && e.T == edm.Decimal
-	}
-	return false
-}

@@ -206,6 +206,8 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 		g.instant(column)
 	case p.Type == edm.Double && p.Dynamic:
 		g.double(column)
+	case p.Type == edm.Decimal:
+		g.decimalJSON(column)
 	default:
 		column()
 	}
@@ -287,10 +289,15 @@ func (g *generator) text(x plan.Expr) {
 		g.w(" THEN 'true' WHEN NOT ")
 		value()
 		g.w(" THEN 'false' END")
+	case minor(x) != nil && g.dialect == Postgres:
+		g.value(x)
+		g.w("::text")
 	case g.dialect == Postgres:
 		g.w("(")
 		value()
 		g.w(")::text")
+	case minor(x) != nil:
+		g.value(x)
 	case t == edm.Double || t == edm.Decimal:
 		g.w("CASE typeof(")
 		value()
