@@ -344,7 +344,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"/Makers?$frobnicate=1", 400, "$frobnicate is not a query option"},
 		{"/Makers?$skiptoken=zzz", 400, "$skiptoken"},
 		{"/Makers?$search=x", 501, "$search is not served"},
-		{"/Makers?$filter=ID has 1", 501, "operator has is not served"},
+		{"/Makers?$filter=ID has 1", 400, "$filter, position 1: has does not apply to Edm.Int64"},
 		{"/Makers?$filter=geo.length(Name) eq 2", 501, "function geo.length is not served"},
 		{"/Makers?$filter=Name add 1 eq 2", 400, "$filter, position 1: add does not apply to Edm.String, Edm.Int64"},
 		{"/Makers?$filter=substring(Name,1.5) eq 'x'", 400, "the function substring does not apply to Edm.String, Edm.Decimal"},

@@ -392,12 +392,18 @@ func (s *Struct) byColumn(column string) *Property {
 // StructOf builds the entity type of a GORM struct by itself, with extra
 // properties after its own.
 func StructOf(model any, extra ...*Property) (*Struct, error) {
+	s, _, err := TypesOf(model, extra...)
+	return s, err
+}
+
+// TypesOf is StructOf, and gives the model of the types that the struct needs.
+func TypesOf(model any, extra ...*Property) (*Struct, *Model, error) {
 	b := NewBuilder("")
 	s, err := b.entity("", model)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.Properties = append(s.Properties, extra...)
 	s.index()
-	return s, nil
+	return s, b.model, nil
 }

@@ -249,6 +249,20 @@ func (m *Model) SetOf(s *Struct) *EntitySet {
 	return nil
 }
 
+// Enum returns the enumeration type of that qualified name, or nil. In a model
+// without a namespace any will do.
+func (m *Model) Enum(name string) *Enum {
+	if m.Namespace == "" && strings.Contains(name, ".") {
+		name = name[strings.LastIndexByte(name, '.'):]
+	}
+	for _, e := range m.Enums {
+		if e.String() == name {
+			return e
+		}
+	}
+	return nil
+}
+
 // Type returns the structured type of that name, qualified or not, or nil.
 func (m *Model) Type(name string) *Struct {
 	name = strings.TrimPrefix(name, m.Namespace+".")

@@ -26,6 +26,7 @@ type Var struct {
 // concurrent use.
 type Env struct {
 	root     *edm.Struct
+	types    *edm.Model
 	declared int // properties of the struct; those after are variables
 	// Now gives the time a Record is made at, for now().
 	Now func() time.Time
@@ -37,11 +38,11 @@ func NewEnv(model any, vars ...Var) (*Env, error) {
 	for i, v := range vars {
 		extra[i] = &edm.Property{Name: v.Name, Type: v.Type, Nullable: true}
 	}
-	s, err := edm.StructOf(model, extra...)
+	s, types, err := edm.TypesOf(model, extra...)
 	if err != nil {
 		return nil, err
 	}
-	return &Env{root: s, declared: len(s.Properties) - len(vars), Now: time.Now}, nil
+	return &Env{root: s, types: types, declared: len(s.Properties) - len(vars), Now: time.Now}, nil
 }
 
 // Record is what a Program runs over: one entity and the variables' values.
@@ -112,7 +113,7 @@ func Compile(env *Env, what, text string, want edm.Type) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	binder := plan.Binder{Limits: plan.DefaultLimits}
+	binder := plan.Binder{Model: env.types, Limits: plan.DefaultLimits}
 	bound, err := binder.Bind(syntax, plan.Root(env.root), what, nil, want)
 	if err != nil {
 		return nil, err

@@ -146,6 +146,9 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 		if t := unservedLiterals[e.Kind]; t != "" {
 			return nil, b.notServed(e.Pos(), t)
 		}
+		if e.Kind == uri.EnumLiteral {
+			return b.enumLiteral(e)
+		}
 		c, ok := constant(e)
 		if !ok {
 			return nil, b.errorf(e.Pos(), "%s is not a value", e)
@@ -418,7 +421,7 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 		return &Compare{boolean{e.At}, e.Op, l, r}, nil
 	}
 	if e.Op == uri.Has {
-		return nil, b.notServed(e.Pos(), "the operator has")
+		return b.has(e, l, r)
 	}
 	return b.apply(e.Op.String(), e.At, e.Op.String(), l, r)
 }

@@ -143,25 +143,12 @@ func numeric(t edm.Type) bool {
 	return ok && p.IsNumeric()
 }
 
-// member returns the text x as a member of the enumeration type e, or nil.
-func member(x Expr, e *edm.Enum) Expr {
-	c, ok := x.(*Const)
-	if !ok || c.T != edm.String {
-		return nil
-	}
-	v, ok := e.Parse(c.Value.(string))
-	if !ok {
-		return nil
-	}
-	return &Const{typed{c.At, e}, v}
-}
-
 // comparable converts the sides of a comparison to types that compare.
 func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	ordered := e.Op != uri.Eq && e.Op != uri.Ne
 	for _, x := range []Expr{l, r} {
 		p, primitive := x.Type().(edm.Primitive)
-		if _, enum := x.Type().(*edm.Enum); enum && !ordered {
+		if _, enum := x.Type().(*edm.Enum); enum {
 			continue
 		}
 		if !primitive || ordered && (p == edm.Boolean || p == edm.Binary) {
@@ -178,11 +165,11 @@ func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	}
 	if y := alike(l, rt); y != nil && rt != edm.Null {
 		l, r = promote(y, r)
-		return l, r, nil
+		return inOrder(l, r, ordered)
 	}
 	if y := alike(r, lt); y != nil {
 		l, r = promote(l, y)
-		return l, r, nil
+		return inOrder(l, r, ordered)
 	}
 	if rt == edm.Null {
 		return l, r, nil

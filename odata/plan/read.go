@@ -178,6 +178,7 @@ func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[s
 		if err != nil {
 			return nil, err
 		}
+		x = number(x)
 		if _, primitive := x.Type().(edm.Primitive); !primitive {
 			return nil, uri.Errorf(what, uri.At(x.Pos()), "%s has no order", x.Type())
 		}

@@ -71,6 +71,8 @@ var postgres = map[string]string{
 	"text_boolean": "(CASE $0 WHEN 'true' THEN true WHEN 'false' THEN false END)",
 	"text_guid":    "(SELECT CASE WHEN s ~ " + guidPattern + " THEN s::uuid END FROM (SELECT $0 AS s) q)",
 	"text_instant": "(SELECT " + instantOfText + " FROM (SELECT $0 AS x) s WHERE x ~ " + instantPattern + ")",
+	"has":          "(($0 & $1) = $1)",
+	"underlying":   "$0",
 	"double":       "($0)::float8",
 	"date_instant": "(($0)::timestamp AT TIME ZONE 'UTC')",
 }
@@ -97,6 +99,8 @@ var lite = map[string]string{
 	"date":       "substr($0, 1, 10)",
 	"time":       "substr($0, 12, 15)",
 	"double":     "CAST($0 AS REAL)",
+	"has":        "(($0 & $1) = $1)",
+	"underlying": "$0",
 }
 
 // call writes a call of a canonical function or operator.
@@ -108,6 +112,10 @@ func (g *generator) call(e *plan.Call) {
 		pattern, _ := e.Args[1].(*plan.Const).Value.(string)
 		g.bind(edm.String, postgresPattern(pattern))
 		g.w(")")
+		return
+	}
+	if e.Func.ID == "hassubset" || e.Func.ID == "hassubsequence" {
+		g.subset(e)
 		return
 	}
 	if template, ok := g.template(e.Func.ID); ok {

@@ -29,14 +29,17 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		}
 	}
 	for name, f := range map[string]any{
-		"odata_number":  number,
-		"odata_instant": instant,
+		"odata_number":    number,
+		"odata_instant":   instant,
 		"odata_compare":   compareDecimals,
 		"odata_decimal":   eval.NumberText,
 		"odata_exact":     exact,
 		"odata_major":     major,
 		"odata_sum_major": sumMajor,
 		"odata_guid":      guid,
+
+		"odata_hassubset":      eval.HasSubset,
+		"odata_hassubsequence": eval.HasSubsequence,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

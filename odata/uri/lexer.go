@@ -164,6 +164,13 @@ func scanPrefixed(text string, at, quote int, prefix string) token {
 		t.text = text[t.start:t.end]
 		return t
 	}
+	if strings.Contains(prefix, ".") && !strings.HasSuffix(prefix, ".") {
+		t := scanQuoted(text, at, quote, EnumLiteral)
+		if t.kind == tokenLiteral {
+			t.text = text[t.start:t.end]
+		}
+		return t
+	}
 	return token{kind: tokenBad, start: at, end: quote, text: "unknown literal prefix " + prefix}
 }
 

@@ -42,11 +42,13 @@ const (
 	GuidLiteral
 	BinaryLiteral
 	GeoLiteral
+	EnumLiteral // with its type's name: see Literal.Enum
 )
 
 type (
 	// Literal is a primitive literal. Text is its value: without quotes,
-	// prefix and escapes, except of a GeoLiteral, which keeps them.
+	// prefix and escapes, except of a GeoLiteral or an EnumLiteral, which keep
+	// them.
 	Literal struct {
 		At
 		Kind LiteralKind
@@ -94,10 +96,11 @@ type (
 		L, R Expr
 	}
 
-	// List is the parenthesised list on the right of "in".
+	// List is the parenthesised list on the right of "in", or a JSON array.
 	List struct {
 		At
 		Items []Expr
+		JSON  bool
 	}
 
 	// Lambda is X/any(Var:Body) or X/all(Var:Body); any() has no Body.
@@ -180,6 +183,12 @@ func (l *Literal) String() string {
 	return l.Text
 }
 
+// Enum is the qualified name of an EnumLiteral's type, and its value.
+func (l *Literal) Enum() (typeName, value string) {
+	typeName, value, _ = strings.Cut(l.Text, "'")
+	return typeName, strings.ReplaceAll(strings.TrimSuffix(value, "'"), "''", "'")
+}
+
 // Quote writes s as a string literal.
 func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
@@ -187,7 +196,13 @@ func (n *Name) String() string   { return n.Name }
 func (m *Member) String() string { return m.X.String() + "/" + m.Name }
 func (a *Alias) String() string  { return "@" + a.Name }
 func (c *Call) String() string   { return c.Func + "(" + join(c.Args) + ")" }
-func (l *List) String() string   { return "(" + join(l.Items) + ")" }
+
+func (l *List) String() string {
+	if l.JSON {
+		return "[" + join(l.Items) + "]"
+	}
+	return "(" + join(l.Items) + ")"
+}
 
 func (u *Unary) String() string {
 	if u.Op == Neg {

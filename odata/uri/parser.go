@@ -263,7 +263,7 @@ func (p *parser) list() (Expr, error) {
 // array reads a JSON array of strings, numbers, true, false and null, as the value
 // of a parameter alias may be.
 func (p *parser) array() (Expr, error) {
-	l := &List{At: p.at()}
+	l := &List{At: p.at(), JSON: true}
 	for p.next(); !p.tok.is("]"); {
 		if len(l.Items) > 0 {
 			if err := p.expect(","); err != nil {
