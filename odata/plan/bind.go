@@ -154,7 +154,7 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 			return nil, b.errorf(e.Pos(), "%s is not a value", e)
 		}
 		return c, nil
-	case *uri.Name, *uri.Member:
+	case *uri.Name, *uri.Member, *uri.Entity:
 		return b.value(e)
 	case *uri.Alias:
 		return b.alias(e)
@@ -175,6 +175,8 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 // place is where a member path leads: an entity (or an element of a collection
 // of complex values), one of its properties, or a value inside JSON.
 type place struct {
+	root bool // the service itself
+	all  *Var // every entity of a set
 	v    *Var
 	name string // a property of v, not looked up yet; "" for v itself
 	dyn  *Dyn   // a value inside JSON
@@ -190,7 +192,7 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 		case "$this":
 			return place{v: b.root}, nil
 		case "$root":
-			return place{}, b.notServed(e.Pos(), "$root")
+			return place{root: true}, nil
 		}
 		for _, l := range b.lambdas {
 			if l.name == e.Name {
@@ -204,6 +206,8 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 			return place{}, err
 		}
 		return b.step(p, e.Name, e.At)
+	case *uri.Entity:
+		return b.entity(e)
 	}
 	return place{}, b.errorf(e.Pos(), "%s has no members", e)
 }
@@ -211,6 +215,12 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 // step goes from p over name: into the entity a single-valued navigation
 // property leads to, onto a property, or further into JSON.
 func (b *Binder) step(p place, name string, at uri.At) (place, error) {
+	switch {
+	case p.root:
+		return b.wholeSet(name, at)
+	case p.all != nil:
+		return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count, or name one by its key", p.all.Struct.Name)
+	}
 	if p.name != "" {
 		if nav := p.v.Struct.Nav(p.name); nav != nil {
 			return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count", p.name)
@@ -281,11 +291,22 @@ func (b *Binder) into(d *Dyn, name string, at uri.At) (place, error) {
 
 // value binds a member path as a value.
 func (b *Binder) value(e uri.Expr) (Expr, error) {
+	x, err := b.memberOf(e)
+	if err != nil {
+		return nil, err
+	}
+	return b.alone(x), nil
+}
+
+// memberOf binds a member path as a value of the range variable it leads to.
+func (b *Binder) memberOf(e uri.Expr) (Expr, error) {
 	at := uri.At(e.Pos())
 	p, err := b.walk(e)
 	switch {
 	case err != nil:
 		return nil, err
+	case p.v == nil && p.dyn == nil:
+		return nil, b.errorf(e.Pos(), "%s has no value", e)
 	case p.dyn != nil:
 		return p.dyn, nil
 	case p.name != "":
@@ -433,13 +454,16 @@ func (b *Binder) collection(e uri.Expr, use string) (*Var, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.all != nil {
+		return p.all, nil
+	}
 	if p.name != "" && p.v.Struct.Nav(p.name) != nil {
 		if err := b.spendStep(); err != nil {
 			return nil, err
 		}
 		return b.over(p.v, p.v.Struct.Nav(p.name))
 	}
-	x, err := b.value(e)
+	x, err := b.memberOf(e)
 	if err != nil {
 		return nil, err
 	}
@@ -463,7 +487,7 @@ func (b *Binder) lambda(e *uri.Lambda) (Expr, error) {
 	}
 	l := &Lambda{boolean{e.At}, v, e.All, nil}
 	if e.Body == nil {
-		return l, nil
+		return b.alone(l), nil
 	}
 	for _, outer := range b.lambdas {
 		if outer.name == e.Var {
@@ -476,7 +500,7 @@ func (b *Binder) lambda(e *uri.Lambda) (Expr, error) {
 	if err == nil {
 		l.Body, err = b.as(body, edm.Boolean)
 	}
-	return l, err
+	return b.alone(l), err
 }
 
 func (b *Binder) countOf(e *uri.Count) (Expr, error) {
@@ -486,7 +510,7 @@ func (b *Binder) countOf(e *uri.Count) (Expr, error) {
 	}
 	c := &Count{e.At, v, nil}
 	if e.Filter == nil {
-		return c, nil
+		return b.alone(c), nil
 	}
 	scope := *b
 	scope.root = v
@@ -494,5 +518,5 @@ func (b *Binder) countOf(e *uri.Count) (Expr, error) {
 	if err == nil {
 		c.Filter, err = scope.as(x, edm.Boolean)
 	}
-	return c, err
+	return b.alone(c), err
 }

@@ -32,6 +32,10 @@ func convert(x Expr, want edm.Type) Expr {
 		return nil
 	}
 	switch x := x.(type) {
+	case *Single:
+		if y := convert(x.X, want); y != nil && have == edm.Untyped {
+			return &Single{typed{x.At, want}, x.Var, y}
+		}
 	case *Dyn:
 		if to == edm.Duration || to == edm.TimeOfDay || to == edm.Binary {
 			return nil // what JSON holds is taken for none of these

@@ -49,6 +49,7 @@ type Var struct {
 	Shapes *Shapes          // not nil: rows of different structure
 	Expand []uri.ExpandItem // what is expanded where nothing is asked for
 
+	Where     Expr     // by itself, this one entity: see Single
 	hidden    []string // properties the caller must not see
 	unguarded bool     // reached without access checks, by an access predicate
 	shape     int      // which of the shapes of a row; see Shapes
@@ -145,6 +146,15 @@ type (
 		Body Expr
 	}
 
+	// Single is X over the one entity Var, which Var.Where singles out whatever
+	// else the expression speaks of: null where there is none that the caller may
+	// see.
+	Single struct {
+		typed
+		Var *Var
+		X   Expr
+	}
+
 	// Count is the number of related entities the caller may see that satisfy
 	// Filter.
 	Count struct {
@@ -174,6 +184,7 @@ func (*Case) expr()    {}
 func (*Call) expr()    {}
 func (*Lambda) expr()  {}
 func (*Count) expr()   {}
+func (*Single) expr()  {}
 
 // Nullable reports whether e may be null.
 func Nullable(e Expr) bool {
@@ -258,5 +269,7 @@ func Walk(e Expr, f func(Expr)) {
 		Walk(e.Body, f)
 	case *Count:
 		Walk(e.Filter, f)
+	case *Single:
+		Walk(e.X, f)
 	}
 }

@@ -228,6 +228,14 @@ func (g *generator) lambda(e *plan.Lambda) {
 		g.w(")")
 		return
 	}
+	if v.Nav == nil {
+		g.w("EXISTS (SELECT 1")
+		g.from(v)
+		g.conds(" WHERE ", v.Access)
+		g.lambdaBody(e, map[bool]string{true: " AND ", false: " WHERE "}[v.Access != nil])
+		g.w(")")
+		return
+	}
 	correlated := refersOutside(e.Body, v) || refersOutside(v.Access, v)
 	if correlated {
 		g.w("EXISTS (SELECT 1")

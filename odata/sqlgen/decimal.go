@@ -16,7 +16,9 @@ import (
 
 // calculated reports whether SQLite holds e as the text of a decimal.
 func (g *generator) calculated(e plan.Expr) bool {
-	switch e.(type) {
+	switch e := e.(type) {
+	case *plan.Single:
+		return g.calculated(e.X)
 	case *plan.Call, *plan.Case, *plan.Prop:
 		return g.dialect == SQLite && e.Type() == edm.Decimal
 	}

@@ -90,6 +90,9 @@ var readable = []struct{ text, printed, tree string }{
 	{"A/$count gt 1", "", "[A.count gt 1]"},
 	{"A/$count($filter=B eq 1 and C) gt 1", "", "[A.count [[B eq 1] and C] gt 1]"},
 	{"A/$count(filter=B)", "A/$count($filter=B)", "A.count B"},
+	{"$root/A(1)/B eq $root/C(D='x',E=2)/F/G", "", "[$root/A(1).B eq $root/C(D='x',E=2).F.G]"},
+	{"$root/A/$count gt 1", "", "[$root.A.count gt 1]"},
+	{"$root/A/any(x:x/B)", "", "$root.A.any x:x.B"},
 	{"$it/A eq @a", "", "[$it.A eq @a]"},
 	// Literals.
 	{"null", "", "null"},

@@ -69,6 +69,14 @@ type (
 		Name string
 	}
 
+	// Entity is $root/Set(Key), an entity of the service whatever the expression
+	// speaks of.
+	Entity struct {
+		At
+		Set string
+		Key []Argument
+	}
+
 	// Alias is a parameter alias, @Name.
 	Alias struct {
 		At
@@ -123,6 +131,7 @@ type (
 func (*Literal) expr() {}
 func (*Name) expr()    {}
 func (*Member) expr()  {}
+func (*Entity) expr()  {}
 func (*Alias) expr()   {}
 func (*Call) expr()    {}
 func (*Unary) expr()   {}
@@ -196,6 +205,17 @@ func (n *Name) String() string   { return n.Name }
 func (m *Member) String() string { return m.X.String() + "/" + m.Name }
 func (a *Alias) String() string  { return "@" + a.Name }
 func (c *Call) String() string   { return c.Func + "(" + join(c.Args) + ")" }
+
+func (e *Entity) String() string {
+	key := make([]string, len(e.Key))
+	for i, k := range e.Key {
+		key[i] = k.Value.String()
+		if k.Name != "" {
+			key[i] = k.Name + "=" + key[i]
+		}
+	}
+	return "$root/" + e.Set + "(" + strings.Join(key, ",") + ")"
+}
 
 func (l *List) String() string {
 	if l.JSON {

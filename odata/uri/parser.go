@@ -338,10 +338,18 @@ func (p *parser) member(x Expr) (Expr, error) {
 		return p.countOf(x, at, called)
 	case strings.HasPrefix(name, "$"):
 		return nil, Errorf(p.what, at, "%s cannot stand here", name)
+	case called && isRoot(x):
+		key, err := p.arguments()
+		return &Entity{At: At(x.Pos()), Set: name, Key: key}, err
 	case called:
 		return nil, fault.Newf(fault.NotImplemented, "%s, position %d: bound functions in expressions are not served", p.what, at).At(p.what)
 	}
 	return &Member{At: at, X: x, Name: name}, nil
+}
+
+func isRoot(x Expr) bool {
+	n, ok := x.(*Name)
+	return ok && n.Name == "$root"
 }
 
 func (p *parser) lambda(x Expr, at At, all bool) (Expr, error) {
