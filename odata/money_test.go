@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm"
 
 	"leadloop/odata"
+	"leadloop/odata/edm"
 	"leadloop/odata/eval"
 	"leadloop/odata/sqlgen"
 	"leadloop/store"
@@ -152,7 +153,7 @@ func (s *shop) filtered(t *testing.T, set, filter, more string) string {
 // inGo lists the entities of list, by their place, that satisfy filter by a closure.
 func inGo[T any](t *testing.T, env *eval.Env, list []T, filter string) string {
 	t.Helper()
-	p, err := eval.Compile(env, "$filter", filter, nil)
+	p, err := eval.Compile(env, "$filter", filter, edm.Boolean)
 	if err != nil {
 		return "error"
 	}

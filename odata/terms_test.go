@@ -162,6 +162,43 @@ var itemFilters = []struct{ filter, want string }{
 	{"hassubset(ID,[1])", "error"},
 	{"hassubset(Marks)", "error"},
 	{"hassubset(Marks,[ID])", "error"},
+	// Structured values.
+	{`Size eq {"Width":3,"Height":0,"Grade":"Poor","Unit":null}`, "1 3"},
+	{`Size eq {"Grade":"Poor","Height":0,"Width":3.0}`, "1 3"},
+	{`{"Grade":"Poor","Height":0,"Width":3} eq Size`, "1 3"},
+	{`Size ne {"Width":3,"Height":0,"Grade":"Poor"}`, "2 4"},
+	{`not (Size eq {"Width":3,"Height":7,"Grade":"Good","Unit":"cm"})`, "1 3 4"},
+	{`Size eq {"Width":3}`, ""},
+	{`Size eq {"Width":"3","Height":0,"Grade":"Poor"}`, ""},
+	{"Size eq @size", "2"},
+	{"Size eq Size and Marks eq Marks", "1 2 3 4"},
+	{"Size ne Size", ""},
+	{"Size ne null", "1 2 3 4"},
+	{"Marks eq ['a','b','a']", "1"},
+	{"Marks eq ['a','a','b']", ""},
+	{"Marks ne ['b']", "1 2 4"},
+	{"Marks eq []", "2"},
+	{"Marks eq @list", ""},
+	{"Counts eq [1,2.0]", "2"},
+	{"Rates eq []", "2 3"},
+	{"['b'] eq Marks", "3"},
+	{"List eq ['x',1,true]", "1"},
+	{"List eq [1,2.5,'x']", "4"},
+	{"[1,2] eq [1,2.0] and [1,2] ne [2,1]", "1 2 3 4"},
+	{`{"a":[1,null]} eq {"a":[1,null],"b":null}`, "1 2 3 4"},
+	{`Size eq {"Nope":3}`, "error"},
+	{"Size eq Marks", "error"},
+	{"Size eq 5", "error"},
+	{`Size gt {"Width":3}`, "error"},
+	{"Marks eq [1]", "error"},
+	{"Marks eq Counts", "error"},
+	{"Marks eq null", "error"},
+	{"Marks eq 'a'", "error"},
+	{"Marks in (['a'])", "error"},
+	{`Size eq {"Width"`, "error"},
+	{`{"a":1}`, "error"},
+	{"[true]", "error"},
+	{`{"a":"[[{\\\"{{"} eq {"a":"[[{\\\"{{"}`, "1 2 3 4"},
 	{"case(ID gt 2:Grade,true:Depot.Grade'Poor') eq 'Poor'", "1 2"},
 }
 
@@ -205,7 +242,7 @@ func TestTerms(t *testing.T) {
 	for _, dialect := range storetest.Dialects {
 		s := newStore(t, dialect)
 		for _, c := range itemFilters {
-			if got := s.filtered(t, "Items", c.filter, "&@list="+encode(`["b","c"]`)); got != c.want {
+			if got := s.filtered(t, "Items", c.filter, "&@list="+encode(`["b","c"]`)+"&@size="+encode(`{"Width":3,"Height":7,"Grade":"Good","Unit":"cm"}`)); got != c.want {
 				t.Errorf("%s: %s: got %q, want %q", dialect, c.filter, got, c.want)
 			}
 		}

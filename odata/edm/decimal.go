@@ -44,6 +44,9 @@ func (d DecimalValue) String() string {
 	return d.r.FloatString(digits)
 }
 
+// MarshalJSON writes the number.
+func (d DecimalValue) MarshalJSON() ([]byte, error) { return []byte(d.String()), nil }
+
 // Float64 is the nearest double.
 func (d DecimalValue) Float64() float64 {
 	f, _ := d.r.Float64()

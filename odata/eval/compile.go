@@ -423,6 +423,10 @@ func (c *compiler) call(e *plan.Call) closure {
 	if e.Func.ID == "now" {
 		return func(f *frame) any { return f.record.now }
 	}
+	if e.Func.ID == "same" {
+		l, r := c.compile(e.Args[0]), c.compile(e.Args[1])
+		return func(f *frame) any { return same(l(f), r(f)) }
+	}
 	run := functions[e.Func.ID]
 	args := make([]closure, len(e.Args))
 	for i, arg := range e.Args {

@@ -168,8 +168,12 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 		return b.lambda(e)
 	case *uri.Count:
 		return b.countOf(e)
+	case *uri.List:
+		return b.listOf(e)
+	case *uri.Object:
+		return b.objectOf(e)
 	}
-	return nil, b.errorf(e.Pos(), "a list can only stand after in")
+	return nil, b.errorf(e.Pos(), "%s has no value", e)
 }
 
 // place is where a member path leads: an entity (or an element of a collection
@@ -433,6 +437,9 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 		}
 		return &Logic{boolean{e.At}, e.Op, l, r}, err
 	case uri.Eq, uri.Ne, uri.Gt, uri.Ge, uri.Lt, uri.Le:
+		if isStructured(l) || isStructured(r) {
+			return b.same(e, l, r)
+		}
 		if l, r, err = b.comparable(e, l, r); err != nil {
 			return nil, err
 		}

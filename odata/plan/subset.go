@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"encoding/json"
+	"math"
+
 	"github.com/google/uuid"
 
 	"leadloop/odata/edm"
@@ -52,24 +55,12 @@ func (b *Binder) subset(e *uri.Call, f *Function) (Expr, error) {
 // collectionOf binds an argument of f: a list, a collection of values, or a
 // dynamic property, which may be one.
 func (b *Binder) collectionOf(e uri.Expr, f *Function) (Expr, error) {
-	if l, ok := e.(*uri.List); ok {
-		return b.listOf(l)
-	}
-	if a, ok := e.(*uri.Alias); ok && b.args == nil {
-		x, scope, err := b.resolveAlias(a)
-		if err != nil {
-			return nil, err
-		}
-		if l, ok := x.(*uri.List); ok {
-			return scope.listOf(l)
-		}
-	}
 	x, err := b.bind(e)
 	if err != nil {
 		return nil, err
 	}
-	if p, ok := x.(*Prop); ok && p.Prop.JSON {
-		x = &Dyn{typed{p.At, p.Prop.Type}, p.Var, p.Prop, nil}
+	if x = asJSON(x); x == nil {
+		return nil, b.notServed(e.Pos(), "the function "+f.Name+" over "+e.String())
 	}
 	switch t := x.Type().(type) {
 	case edm.Collection:
@@ -98,10 +89,24 @@ func (b *Binder) listOf(l *uri.List) (Expr, error) {
 		if !ok {
 			return nil, b.notServed(item.Pos(), "a list of anything but constants")
 		}
+		if !inJSON(v.Value) {
+			return nil, b.notServed(item.Pos(), item.String()+" in a list")
+		}
 		values[i] = v.Value
 	}
 	c.Value = values
 	return c, nil
+}
+
+// inJSON reports whether the value of a constant has one form in JSON.
+func inJSON(v any) bool {
+	switch v := v.(type) {
+	case float64:
+		return !math.IsInf(v, 0) && !math.IsNaN(v)
+	case nil, bool, int64, string, edm.DecimalValue, uuid.UUID, json.RawMessage:
+		return true
+	}
+	return false
 }
 
 // listAs takes a list as one of values of type of, or gives nil.

@@ -114,8 +114,12 @@ func (g *generator) call(e *plan.Call) {
 		g.w(")")
 		return
 	}
-	if e.Func.ID == "hassubset" || e.Func.ID == "hassubsequence" {
+	switch e.Func.ID {
+	case "hassubset", "hassubsequence":
 		g.subset(e)
+		return
+	case "same":
+		g.same(e)
 		return
 	}
 	if template, ok := g.template(e.Func.ID); ok {

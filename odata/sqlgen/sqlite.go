@@ -38,6 +38,7 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_sum_major": sumMajor,
 		"odata_guid":      guid,
 
+		"odata_same":           eval.SameJSON,
 		"odata_hassubset":      eval.HasSubset,
 		"odata_hassubsequence": eval.HasSubsequence,
 	} {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"leadloop/odata/edm"
 	"leadloop/odata/plan"
 )
 
@@ -40,6 +39,37 @@ func (g *generator) subset(e *plan.Call) {
 	g.w(" AS b) q)")
 }
 
+// same writes that two structured values are equal.
+func (g *generator) same(e *plan.Call) {
+	if g.dialect == SQLite {
+		g.w("odata_same(")
+		g.structured(e.Args[0])
+		g.w(", ")
+		g.structured(e.Args[1])
+		g.w(")")
+		return
+	}
+	g.w("(jsonb_strip_nulls(coalesce(")
+	g.structured(e.Args[0])
+	g.w(", 'null')) = jsonb_strip_nulls(coalesce(")
+	g.structured(e.Args[1])
+	g.w(", 'null')))")
+}
+
+// structured writes a structured value as JSON.
+func (g *generator) structured(x plan.Expr) {
+	switch d, ok := x.(*plan.Dyn); {
+	case !ok:
+		g.list(x.(*plan.Const))
+	case plan.IsCollection(x):
+		g.array(x)
+	default:
+		g.w("(")
+		g.json(d, "->")
+		g.w(")")
+	}
+}
+
 // array writes a collection of values as a JSON array. What is none is null, but
 // a collection that was never set is empty.
 func (g *generator) array(x plan.Expr) {
@@ -68,25 +98,13 @@ func (g *generator) array(x plan.Expr) {
 	g.w(" END")
 }
 
-// list binds a list of constants as JSON.
+// list binds a list of constants, or an object, as JSON.
 func (g *generator) list(c *plan.Const) {
 	if c.Value == nil {
 		g.per("NULL", "NULL::jsonb")
 		return
 	}
-	text := []byte{'['}
-	for i, v := range c.Value.([]any) {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		switch v := v.(type) {
-		case edm.DecimalValue:
-			text = append(text, v.String()...)
-		default:
-			one, _ := json.Marshal(v) // values of literals always marshal
-			text = append(text, one...)
-		}
-	}
-	g.args = append(g.args, string(append(text, ']')))
+	text, _ := json.Marshal(c.Value) // values of literals always marshal
+	g.args = append(g.args, string(text))
 	g.per("?", "$"+strconv.Itoa(len(g.args))+"::jsonb")
 }

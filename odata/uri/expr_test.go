@@ -117,6 +117,8 @@ var readable = []struct{ text, printed, tree string }{
 	{"binary'T0RhdGE'", "", "binary'T0RhdGE'"},
 	{"Sales.Pattern'Red,Yellow'", "", "Sales.Pattern'Red,Yellow'"},
 	{"A has Sales.Pattern'Red'", "", "[A has Sales.Pattern'Red']"},
+	{`A eq {"B":[1,{"c":"}'"}]} and C`, "", `[[A eq {"B":[1,{"c":"}'"}]}] and C]`},
+	{`A eq [{"B":1},{}]`, "", `[A eq {{"B":1} {}}]`},
 	{"hassubset(A,[1,2])", "", "hassubset<A {1 2}>"},
 	{"geography'SRID=0;Point(1 2)'", "", "geography'SRID=0;Point(1 2)'"},
 	{"0123ABCD-0000-0000-0000-00000000000f", "0123abcd-0000-0000-0000-00000000000f", "0123abcd-0000-0000-0000-00000000000f"},

@@ -13,6 +13,7 @@ const (
 	tokenEnd tokenKind = iota
 	tokenName
 	tokenLiteral
+	tokenObject
 	tokenPunct // one of ( ) , / : @ = ; $ * - [ ]
 	tokenBad
 )
@@ -54,6 +55,8 @@ func scan(text string, at int) token {
 		return scanNumber(text, at)
 	case c == '"':
 		return scanJSONString(text, at)
+	case c == '{':
+		return scanObject(text, at)
 	case c == '-':
 		if strings.HasPrefix(text[at:], "-INF") && scanName(text, at+1).end == at+len("-INF") {
 			return token{kind: tokenLiteral, literal: DoubleLiteral, start: at, end: at + len("-INF"), text: "-INF"}
@@ -102,6 +105,16 @@ func scanJSONString(text string, at int) token {
 		}
 	}
 	return token{kind: tokenBad, start: at, end: len(text), text: "the quote opened here is not closed"}
+}
+
+// scanObject reads a JSON object.
+func scanObject(text string, at int) token {
+	d := json.NewDecoder(strings.NewReader(text[at:]))
+	var object json.RawMessage
+	if d.Decode(&object) != nil {
+		return token{kind: tokenBad, start: at, end: len(text), text: "malformed JSON object"}
+	}
+	return token{kind: tokenObject, start: at, end: at + len(object), text: string(object)}
 }
 
 // scanName reads an identifier, with dots where it is qualified, or one of the
@@ -282,3 +295,23 @@ func digits(text string, at int) int {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// nesting is how deep a JSON text nests.
+func nesting(text string) int {
+	depth, deepest, quoted := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}

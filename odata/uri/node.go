@@ -104,6 +104,12 @@ type (
 		L, R Expr
 	}
 
+	// Object is a JSON object, as it was written.
+	Object struct {
+		At
+		Text string
+	}
+
 	// List is the parenthesised list on the right of "in", or a JSON array.
 	List struct {
 		At
@@ -137,6 +143,7 @@ func (*Call) expr()    {}
 func (*Unary) expr()   {}
 func (*Binary) expr()  {}
 func (*List) expr()    {}
+func (*Object) expr()  {}
 func (*Lambda) expr()  {}
 func (*Count) expr()   {}
 
@@ -216,6 +223,8 @@ func (e *Entity) String() string {
 	}
 	return "$root/" + e.Set + "(" + strings.Join(key, ",") + ")"
 }
+
+func (o *Object) String() string { return o.Text }
 
 func (l *List) String() string {
 	if l.JSON {

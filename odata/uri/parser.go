@@ -220,6 +220,8 @@ func (p *parser) operand() (Expr, error) {
 		return p.path(at)
 	case p.tok.is("["):
 		return p.array()
+	case p.tok.kind == tokenObject:
+		return p.object()
 	}
 	return nil, p.unexpected("an expression")
 }
@@ -273,14 +275,33 @@ func (p *parser) array() (Expr, error) {
 		if len(l.Items) >= p.limits.List {
 			return nil, p.errorf("a list of more than %d elements (limit List)", p.limits.List)
 		}
-		if p.tok.kind != tokenLiteral {
+		switch p.tok.kind {
+		case tokenLiteral:
+			l.Items = append(l.Items, &Literal{At: p.at(), Kind: p.tok.literal, Text: p.tok.text})
+		case tokenObject:
+			o, err := p.object()
+			if err != nil {
+				return nil, err
+			}
+			l.Items = append(l.Items, o)
+			continue
+		default:
 			return nil, p.unexpected("a value")
 		}
-		l.Items = append(l.Items, &Literal{At: p.at(), Kind: p.tok.literal, Text: p.tok.text})
 		p.next()
 	}
 	p.next()
 	return l, nil
+}
+
+// object takes a JSON object.
+func (p *parser) object() (Expr, error) {
+	if p.depth+nesting(p.tok.text) > p.limits.Depth {
+		return nil, p.errorf("nested deeper than %d (limit Depth)", p.limits.Depth)
+	}
+	o := &Object{At: p.at(), Text: p.tok.text}
+	p.next()
+	return o, nil
 }
 
 // path reads a member path or a function call.
