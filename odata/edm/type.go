@@ -164,6 +164,7 @@ type Property struct {
 	Precision int  // of a Decimal; 0: not said
 	Scale     int  // of a Decimal
 	Minor     bool // a Decimal that the column and the Go field hold as an integer, in units of its last place
+	Nanos     bool // a Duration, which the column holds in nanoseconds, as Go does
 	Column    string
 	JSON      bool // the column holds the value as JSON text
 	Key       bool

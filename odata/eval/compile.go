@@ -330,6 +330,9 @@ func compare(a, b any) (order int, ok bool) {
 		}
 		y, ok := b.(float64)
 		return cmp.Compare(x, y), ok && !math.IsNaN(x) && !math.IsNaN(y)
+	case []byte:
+		y, ok := b.([]byte)
+		return bytes.Compare(x, y), ok
 	case bool:
 		y, ok := b.(bool)
 		if x == y {

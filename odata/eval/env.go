@@ -79,8 +79,15 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 // plain widens v to the Go type that stands for its Edm type.
 func plain(v any) any {
 	switch v := v.(type) {
-	case nil, bool, string, int64, float64, uuid.UUID, json.Number, time.Duration:
+	case nil, bool, string, int64, float64, uuid.UUID, json.Number:
 		return v
+	case []byte:
+		if v == nil {
+			return nil
+		}
+		return v
+	case time.Duration:
+		return v.Truncate(time.Microsecond)
 	case time.Time:
 		return v.UTC().Truncate(time.Microsecond)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"leadloop/odata/edm"
+	"leadloop/odata/plan"
 )
 
 // instantForm is how instants are shown: as package sqlgen shows them.
@@ -115,6 +116,12 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 	switch x := v.Interface().(type) {
 	case time.Time:
 		e.JSON(x.UTC().Format(instantForm))
+	case time.Duration:
+		if t != edm.Duration {
+			e.JSON(x)
+			return
+		}
+		e.JSON(plan.DurationText(x))
 	case float64:
 		e.double(x)
 	case []byte:

@@ -134,7 +134,7 @@ func (b *Binder) notServed(at int, what string) error {
 
 // unservedLiterals are the forms of literals of types that no property has.
 var unservedLiterals = map[uri.LiteralKind]string{
-	uri.BinaryLiteral: "Edm.Binary", uri.GeoLiteral: "geography and geometry",
+	uri.GeoLiteral: "geography and geometry",
 }
 
 func (b *Binder) bind(e uri.Expr) (Expr, error) {

@@ -70,7 +70,7 @@ func (v *Var) Property(name string) *edm.Property {
 type (
 	// Const is a literal or a parameter's value, or a list of such ([]any): nil, bool, int64, float64
 	// (Double), edm.DecimalValue, string, time.Time (DateTimeOffset), uuid.UUID,
-	// time.Duration; Date and TimeOfDay hold their text, of fixed width.
+	// time.Duration, []byte; Date and TimeOfDay hold their text, of fixed width.
 	Const struct {
 		typed
 		Value any

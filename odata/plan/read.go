@@ -179,7 +179,7 @@ func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[s
 			return nil, err
 		}
 		x = number(x)
-		if _, primitive := x.Type().(edm.Primitive); !primitive {
+		if t, primitive := x.Type().(edm.Primitive); !primitive || t == edm.Binary {
 			return nil, uri.Errorf(what, uri.At(x.Pos()), "%s has no order", x.Type())
 		}
 		if _, constant := x.(*Const); constant {

@@ -61,7 +61,7 @@ var postgres = map[string]string{
 	"div_duration": "round($0 / nullif(($1)::numeric, 0))::bigint",
 
 	"int_text": "($0)::text", "decimal_text": "trim_scale(($0)::numeric)::text", "double_text": "($0)::text", "boolean_text": "($0)::text",
-	"date_text": "($0)", "time_text": "($0)", "guid_text": "($0)::text", "duration_text": "($0)::text",
+	"date_text": "($0)", "time_text": "($0)", "guid_text": "($0)::text", "duration_text": pgDurationText,
 	"instant_text": `to_char($0 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
 	"text_int":     "(SELECT CASE WHEN s ~ '^[+-]?[0-9]{1,18}$' THEN s::bigint END FROM (SELECT $0 AS s) q)",
 	"decimal_int":  "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric) AS n) q)",

@@ -206,6 +206,14 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 		g.instant(column)
 	case p.Type == edm.Double && p.Dynamic:
 		g.double(column)
+	case p.Nanos:
+		g.durationText(func() { g.micros(v, p) })
+	case p.Type == edm.Duration:
+		g.durationText(column)
+	case p.Type == edm.Binary:
+		g.per("odata_base64(", "translate(encode(")
+		column()
+		g.per(")", ", 'base64'), E'+/\n', '-_')")
 	case p.Type == edm.Decimal:
 		g.decimalJSON(column)
 	default:
@@ -289,6 +297,8 @@ func (g *generator) text(x plan.Expr) {
 		g.w(" THEN 'true' WHEN NOT ")
 		value()
 		g.w(" THEN 'false' END")
+	case t == edm.Duration:
+		g.durationText(value)
 	case minor(x) != nil && g.dialect == Postgres:
 		g.value(x)
 		g.w("::text")

@@ -2,6 +2,7 @@ package sqlgen
 
 import (
 	"cmp"
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_major":     major,
 		"odata_sum_major": sumMajor,
 		"odata_guid":      guid,
+		"odata_base64":    base64Text,
 
 		"odata_same":           eval.SameJSON,
 		"odata_hassubset":      eval.HasSubset,
@@ -173,6 +175,14 @@ func compareDigits(a, b string) int {
 		return order
 	}
 	return strings.Compare(a, b)
+}
+
+// base64Text writes bytes as JSON shows them.
+func base64Text(v any) any {
+	if b, ok := v.([]byte); ok && b != nil {
+		return base64.URLEncoding.EncodeToString(b)
+	}
+	return nil
 }
 
 // major is the number of that many minor units.

@@ -23,6 +23,10 @@ func (g *generator) value(e plan.Expr) {
 			g.majorUnits(e.Var, e.Prop)
 			return
 		}
+		if e.Prop.Nanos {
+			g.micros(e.Var, e.Prop)
+			return
+		}
 		g.column(e.Var, e.Prop)
 	case *plan.Dyn:
 		g.dynamic(e)
