@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"pgregory.net/rapid"
 
 	"leadloop/odata"
 	"leadloop/odata/edm"
@@ -186,6 +187,34 @@ func TestMoney(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestMoneyAgrees draws comparisons of money, which have one answer everywhere.
+func TestMoneyAgrees(t *testing.T) {
+	env, err := eval.NewEnv(Deal{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shops []*shop
+	for _, dialect := range storetest.Dialects {
+		shops = append(shops, newBank(t, dialect, odata.Limits{}))
+	}
+	operand := rapid.OneOf(
+		rapid.SampledFrom([]string{"Amount", "Fee", "Rate", "Count", "0", "0.3", "0.31", "-0.05", "0.0001", "123456789012345.67", "92233720368547758.07", "-92233720368547758.08", "92233720368547758.075", "1e3", "3e-1", "null", "'0.3'"}),
+		rapid.Custom(func(t *rapid.T) string {
+			side := rapid.SampledFrom([]string{"Amount", "Fee", "Rate", "0.1", "3", "0.305"})
+			return "(" + side.Draw(t, "l") + rapid.SampledFrom([]string{" add ", " sub ", " mul ", " div ", " divby ", " mod "}).Draw(t, "op") + side.Draw(t, "r") + ")"
+		}),
+	)
+	rapid.Check(t, func(r *rapid.T) {
+		filter := operand.Draw(r, "l") + rapid.SampledFrom([]string{" eq ", " ne ", " gt ", " ge ", " lt ", " le "}).Draw(r, "op") + operand.Draw(r, "r")
+		want := inGo(t, env, deals, filter)
+		for i, s := range shops {
+			if got := s.filtered(t, "Deals", filter, ""); got != want {
+				r.Fatalf("%s: %s: got %q, in Go %q", storetest.Dialects[i], filter, got, want)
+			}
+		}
+	})
 }
 
 // TestMoneyTogether: what is aggregated, computed and shown of money is exact too.

@@ -162,6 +162,17 @@ var itemFilters = []struct{ filter, want string }{
 	{"hassubset(ID,[1])", "error"},
 	{"hassubset(Marks)", "error"},
 	{"hassubset(Marks,[ID])", "error"},
+	// Membership in a collection.
+	{"'a' in Marks", "1 4"},
+	{"not ('a' in Marks)", "2 3"},
+	{"null in Marks", ""},
+	{"ID in Counts", "1 2"},
+	{"ID in Rates", "1"},
+	{"Stage in Counts", "error"},
+	{"'a' in Counts", "error"},
+	{"'a' in List", "error"},
+	{"'a' in Size", "error"},
+	{"ID in [1,3]", "1 3"},
 	// Structured values.
 	{`Size eq {"Width":3,"Height":0,"Grade":"Poor","Unit":null}`, "1 3"},
 	{`Size eq {"Grade":"Poor","Height":0,"Width":3.0}`, "1 3"},

@@ -183,6 +183,10 @@ func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 
 // in binds "l in (list)", where the list may be a parameter alias.
 func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
+	switch e.R.(type) {
+	case *uri.Name, *uri.Member:
+		return b.inCollection(e, l)
+	}
 	items, scope, err := b.list(e.R)
 	if err != nil {
 		return nil, err
@@ -235,6 +239,25 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 		return &Const{typed{e.At, edm.Boolean}, null}, nil
 	}
 	return in, nil
+}
+
+// inCollection binds "l in path", where the path leads to a collection of values:
+// some of them is l.
+func (b *Binder) inCollection(e *uri.Binary, l Expr) (Expr, error) {
+	v, err := b.collection(e.R, "in")
+	if err != nil {
+		return nil, err
+	}
+	if v.Values == nil || v.Struct != nil {
+		return nil, b.notServed(e.Pos(), "in over entities or complex values")
+	}
+	at := uri.At(e.R.Pos())
+	item := &Dyn{typed{at, v.Values.T.(edm.Collection).Of}, v, nil, nil}
+	r, l, err := b.comparable(&uri.Binary{At: e.At, Op: uri.Eq}, item, l)
+	if err != nil {
+		return nil, err
+	}
+	return b.alone(&Lambda{boolean{e.At}, v, false, &Compare{boolean{e.At}, uri.Eq, r, l}}), nil
 }
 
 // element binds an element of a list, which counts as such and not as a node.
