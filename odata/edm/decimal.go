@@ -97,6 +97,9 @@ func (d DecimalValue) String() string {
 	return r.FloatString(digits)
 }
 
+// MarshalJSON writes the number.
+func (d DecimalValue) MarshalJSON() ([]byte, error) { return []byte(d.String()), nil }
+
 // Float64 is the nearest double.
 func (d DecimalValue) Float64() float64 {
 	if d.long == nil && d.n > -1<<53 && d.n < 1<<53 { // both are exact as doubles
@@ -162,6 +165,17 @@ func (d DecimalValue) Mod(x DecimalValue) (DecimalValue, bool) {
 	q := new(big.Rat).Quo(d.rat(), x.rat())
 	whole := new(big.Rat).SetInt(new(big.Int).Quo(q.Num(), q.Denom()))
 	return DecimalValue{long: whole.Sub(d.rat(), whole.Mul(whole, x.rat()))}, true
+}
+
+// Shift returns d with its point moved by that many places: 10 to the power of
+// places times d.
+func (d DecimalValue) Shift(places int) DecimalValue {
+	power := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(places, -places))), nil)
+	factor := new(big.Rat).SetInt(power)
+	if places < 0 {
+		factor.Inv(factor)
+	}
+	return DecimalValue{long: factor.Mul(factor, d.rat())}
 }
 
 // Neg returns -d.

@@ -155,18 +155,18 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 	}
 	switch e := e.(type) {
 	case *uri.Literal:
-		switch e.Kind { // of types that no property has
-		case uri.BinaryLiteral:
-			return nil, b.notServed(e.Pos(), "Edm.Binary")
-		case uri.GeoLiteral:
+		switch e.Kind {
+		case uri.GeoLiteral: // no property has such a type
 			return nil, b.notServed(e.Pos(), "geography and geometry")
+		case uri.EnumLiteral:
+			return b.enumLiteral(e)
 		}
 		c, ok := b.work.literal(e)
 		if !ok {
 			return nil, b.errorf(e.Pos(), "%s is not a value", e)
 		}
 		return c, nil
-	case *uri.Name, *uri.Member:
+	case *uri.Name, *uri.Member, *uri.Entity:
 		return b.value(e)
 	case *uri.Alias:
 		return b.alias(e)
@@ -180,13 +180,19 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 		return b.lambda(e)
 	case *uri.Count:
 		return b.countOf(e)
+	case *uri.List:
+		return b.listOf(e)
+	case *uri.Object:
+		return b.objectOf(e)
 	}
-	return nil, b.errorf(e.Pos(), "a list can only stand after in")
+	return nil, b.errorf(e.Pos(), "%s has no value", e)
 }
 
 // place is where a member path leads: an entity (or an element of a collection
 // of complex values), one of its properties, or a value inside JSON.
 type place struct {
+	root bool // the service itself
+	all  *Var // every entity of a set
 	v    *Var
 	name string        // what is meant of v; "" for v itself
 	prop *edm.Property // the declared property of that name; nil: it is none
@@ -206,7 +212,7 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 		case "$this":
 			return place{v: b.root}, nil
 		case "$root":
-			return place{}, b.notServed(e.Pos(), "$root")
+			return place{root: true}, nil
 		}
 		for _, l := range b.lambdas {
 			if l.name == e.Name {
@@ -220,6 +226,8 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 			return place{}, err
 		}
 		return b.step(p, e.Name, e.At)
+	case *uri.Entity:
+		return b.entity(e)
 	}
 	return place{}, b.errorf(e.Pos(), "%s has no members", e)
 }
@@ -227,6 +235,12 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 // step goes from p over name: into the entity a single-valued navigation
 // property leads to, onto a property, or further into JSON.
 func (b *Binder) step(p place, name string, at uri.At) (place, error) {
+	switch {
+	case p.root:
+		return b.wholeSet(name, at)
+	case p.all != nil:
+		return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count, or name one by its key", p.all.Struct.Name)
+	}
 	if p.name != "" {
 		if nav := p.v.Struct.Nav(p.name); nav != nil {
 			return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count", p.name)
@@ -302,11 +316,22 @@ func (b *Binder) into(d *Dyn, name string, at uri.At) (place, error) {
 
 // value binds a member path as a value.
 func (b *Binder) value(e uri.Expr) (Expr, error) {
+	x, err := b.memberOf(e)
+	if err != nil {
+		return nil, err
+	}
+	return b.alone(x), nil
+}
+
+// memberOf binds a member path as a value of the range variable it leads to.
+func (b *Binder) memberOf(e uri.Expr) (Expr, error) {
 	at := uri.At(e.Pos())
 	p, err := b.walk(e)
 	switch {
 	case err != nil:
 		return nil, err
+	case p.v == nil && p.dyn == nil:
+		return nil, b.errorf(e.Pos(), "%s has no value", e)
 	case p.dyn != nil:
 		return p.dyn, nil
 	case p.name != "":
@@ -444,6 +469,9 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 		}
 		return b.work.logic(e.At, e.Op, l, r), err
 	case uri.Eq, uri.Ne, uri.Gt, uri.Ge, uri.Lt, uri.Le:
+		if isStructured(l) || isStructured(r) {
+			return b.same(e, l, r)
+		}
 		if l, r, err = b.comparable(e, l, r); err != nil {
 			return nil, err
 		}
@@ -453,7 +481,7 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 		return b.work.compare(e.At, e.Op, l, r), nil
 	}
 	if e.Op == uri.Has {
-		return nil, b.notServed(e.Pos(), "the operator has")
+		return b.has(e, l, r)
 	}
 	return b.apply(e.Op.String(), e.At, l, r)
 }
@@ -465,13 +493,16 @@ func (b *Binder) collection(e uri.Expr, use string) (*Var, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.all != nil {
+		return p.all, nil
+	}
 	if p.name != "" && p.v.Struct.Nav(p.name) != nil {
 		if err := b.spendStep(); err != nil {
 			return nil, err
 		}
 		return b.over(p.v, p.v.Struct.Nav(p.name))
 	}
-	x, err := b.value(e)
+	x, err := b.memberOf(e)
 	if err != nil {
 		return nil, err
 	}
@@ -495,7 +526,7 @@ func (b *Binder) lambda(e *uri.Lambda) (Expr, error) {
 	}
 	l := &Lambda{boolean{e.At}, v, e.All, nil}
 	if e.Body == nil {
-		return l, nil
+		return b.alone(l), nil
 	}
 	for _, outer := range b.lambdas {
 		if outer.name == e.Var {
@@ -508,7 +539,7 @@ func (b *Binder) lambda(e *uri.Lambda) (Expr, error) {
 	if err == nil {
 		l.Body, err = b.as(body, edm.Boolean)
 	}
-	return l, err
+	return b.alone(l), err
 }
 
 func (b *Binder) countOf(e *uri.Count) (Expr, error) {
@@ -535,5 +566,5 @@ func (b *Binder) countOf(e *uri.Count) (Expr, error) {
 		}
 		c.Filter = And(c.Filter, found)
 	}
-	return c, nil
+	return b.alone(c), nil
 }

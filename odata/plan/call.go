@@ -16,6 +16,8 @@ func (b *Binder) call(e *uri.Call) (Expr, error) {
 		return b.caseOf(e)
 	case "cast", "isof":
 		return b.cast(e, name)
+	case "hassubset", "hassubsequence":
+		return b.subset(e, collectionFunctions[name])
 	case "now":
 		if len(e.Args) == 0 && !b.Now.IsZero() {
 			return &Const{typed{e.At, edm.DateTimeOffset}, b.Now}, nil
@@ -118,7 +120,7 @@ func (b *Binder) caseOf(e *uri.Call) (Expr, error) {
 	return c, nil
 }
 
-// cast binds cast(x,T) and isof(x,T) to primitive types. What cannot be cast is
+// cast binds cast(x,T) and isof(x,T) to primitive and enumeration types. What cannot be cast is
 // null (URL Conventions 4.01, section 5.1.1.10).
 func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 	if len(e.Args) == 1 {
@@ -132,15 +134,24 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 		return nil, b.errorf(e.Args[1].Pos(), "expected the name of a type")
 	}
 	to, ok := edm.PrimitiveNamed(typeName.Name)
-	if !ok {
+	enum := b.enumNamed(typeName.Name)
+	if !ok && enum == nil {
 		return nil, b.notServed(typeName.Pos(), name+" to "+typeName.Name)
 	}
 	x, err := b.bind(e.Args[0])
 	if err != nil {
 		return nil, err
 	}
-	if name == "isof" {
+	switch {
+	case name == "isof" && enum != nil:
+		return b.isof(x, enum, e.At)
+	case name == "isof":
 		return b.isof(x, to, e.At)
+	case enum != nil:
+		return b.castToEnum(x, enum, e.At)
+	}
+	if from, ok := x.Type().(*edm.Enum); ok {
+		return b.castFromEnum(x, from, to, e.At)
 	}
 	switch {
 	case x.Type() == edm.Untyped:
@@ -167,7 +178,7 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 }
 
 // isof says whether x is a value of the type, which null is not.
-func (b *Binder) isof(x Expr, t edm.Primitive, at uri.At) (Expr, error) {
+func (b *Binder) isof(x Expr, t edm.Type, at uri.At) (Expr, error) {
 	if y := convert(x, t); x.Type() == edm.Untyped && y != nil {
 		x = y
 	}

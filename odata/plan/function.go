@@ -95,7 +95,7 @@ func Functions() []*Function {
 	add("div", "div_duration", dur, dur, d)
 	add("divby", "div_duration", dur, dur, d)
 
-	list = append(list, toDouble)
+	list = append(list, toDouble, hasFlags, underlying)
 	for _, from := range []struct {
 		name string
 		t    edm.Type
@@ -181,7 +181,7 @@ func conversionCost(from, to edm.Type) int {
 
 // FunctionNames lists the names of the canonical functions served, in order.
 func FunctionNames() []string {
-	names := map[string]bool{"case": true, "cast": true, "isof": true}
+	names := map[string]bool{"case": true, "cast": true, "isof": true, "hassubset": true, "hassubsequence": true}
 	for name := range overloads {
 		if _, operator := operatorNames[name]; !operator && !strings.Contains(name, " ") {
 			names[name] = true

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/base64"
 	"math"
 	"regexp"
 	"strconv"
@@ -82,6 +83,8 @@ func Parse(t edm.Primitive, text string) (value any, ok bool) {
 		return text, err == nil && d.Year() > 0
 	case edm.TimeOfDay:
 		return parseTimeOfDay(text)
+	case edm.Binary:
+		return parseBinary(text)
 	default:
 		return text, text != ""
 	}
@@ -138,6 +141,14 @@ func parseFloat(text string) (f float64, ok bool) {
 	return f, err == nil
 }
 
+// parseBinary reads base64url (JSON Format 4.01, section 7.1), or plain base64,
+// with or without padding.
+func parseBinary(text string) ([]byte, bool) {
+	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	return b, err == nil
+}
+
 // TimeOfDayForm is how a TimeOfDay is kept: fixed width, so that text sorts as
 // time does.
 const TimeOfDayForm = "15:04:05.000000"
@@ -172,4 +183,22 @@ func parseDuration(text string) (any, bool) {
 		micros = -micros
 	}
 	return time.Duration(micros) * time.Microsecond, micros < math.MaxInt64/1000 && micros > math.MinInt64/1000
+}
+
+// DurationText writes a duration as the ABNF has it, cut to microseconds.
+func DurationText(d time.Duration) string {
+	sign := ""
+	if d < 0 {
+		sign, d = "-", -d
+	}
+	days, d := d/(24*time.Hour), d%(24*time.Hour)
+	seconds, _ := edm.DecimalOf(d.Microseconds()).Div(edm.DecimalOf(1e6))
+	text := sign + "P"
+	if days > 0 {
+		text += strconv.FormatInt(int64(days), 10) + "D"
+	}
+	if d > 0 || days == 0 {
+		text += "T" + seconds.String() + "S"
+	}
+	return text
 }

@@ -209,6 +209,7 @@ func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[s
 		if err != nil {
 			return nil, err
 		}
+		x = number(x)
 		if t, primitive := x.Type().(edm.Primitive); !primitive || t == edm.Binary {
 			return nil, uri.Errorf(what, uri.At(x.Pos()), "%s has no order", x.Type())
 		}

@@ -13,6 +13,7 @@ const (
 	tokenEnd tokenKind = iota
 	tokenName
 	tokenLiteral
+	tokenObject
 	tokenPunct // one of ( ) , / : @ = ; $ * - [ ]
 	tokenBad
 )
@@ -73,6 +74,8 @@ func scan(text string, at int) token {
 		return scanNumber(text, at)
 	case c == '"':
 		return scanJSONString(text, at)
+	case c == '{':
+		return scanObject(text, at)
 	case c == '-':
 		if strings.HasPrefix(text[at:], "-INF") && scanName(text, at+1).end == at+len("-INF") {
 			return literal(DoubleLiteral, at+len("-INF"), "-INF")
@@ -120,6 +123,16 @@ func scanJSONString(text string, at int) token {
 		}
 	}
 	return token{kind: tokenBad, end: len(text), text: "the quote opened here is not closed"}
+}
+
+// scanObject reads a JSON object.
+func scanObject(text string, at int) token {
+	d := json.NewDecoder(strings.NewReader(text[at:]))
+	var object json.RawMessage
+	if d.Decode(&object) != nil {
+		return token{kind: tokenBad, end: len(text), text: "malformed JSON object"}
+	}
+	return token{kind: tokenObject, end: at + len(object), text: string(object)}
 }
 
 // scanName reads an identifier, with dots where it is qualified, or one of the
@@ -234,6 +247,13 @@ func scanPrefixed(text string, at, quote int, prefix string) token {
 		t.text = text[at:t.end]
 		return t
 	}
+	if strings.Contains(prefix, ".") && !strings.HasSuffix(prefix, ".") {
+		t := scanQuoted(text, quote, EnumLiteral)
+		if t.kind == tokenLiteral {
+			t.text = text[at:t.end]
+		}
+		return t
+	}
 	return token{kind: tokenBad, end: quote, text: "unknown literal prefix " + prefix}
 }
 
@@ -344,3 +364,23 @@ func digits(text string, at int) int {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// nesting is how deep a JSON text nests.
+func nesting(text string) int {
+	depth, deepest, quoted := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}

@@ -205,6 +205,8 @@ func (p *parser) operand() (Expr, error) {
 		return p.path(at)
 	case p.tok.is("["):
 		return p.array()
+	case p.tok.kind == tokenObject:
+		return p.object()
 	}
 	return nil, p.unexpected("an expression")
 }
@@ -248,7 +250,7 @@ func (p *parser) list() (Expr, error) {
 // array reads a JSON array of strings, numbers, true, false and null, as the value
 // of a parameter alias may be.
 func (p *parser) array() (Expr, error) {
-	l := &List{At: p.at()}
+	l := &List{At: p.at(), JSON: true}
 	for p.next(); !p.tok.is("]"); {
 		if len(l.Items) > 0 {
 			if err := p.expect(","); err != nil {
@@ -258,14 +260,33 @@ func (p *parser) array() (Expr, error) {
 		if len(l.Items) >= p.limits.List {
 			return nil, p.errorf("a list of more than %d elements (limit List)", p.limits.List)
 		}
-		if p.tok.kind != tokenLiteral {
+		switch p.tok.kind {
+		case tokenLiteral:
+			l.Items = append(l.Items, &Literal{At: p.at(), Kind: LiteralKind(p.tok.of), Text: p.tok.text})
+		case tokenObject:
+			o, err := p.object()
+			if err != nil {
+				return nil, err
+			}
+			l.Items = append(l.Items, o)
+			continue
+		default:
 			return nil, p.unexpected("a value")
 		}
-		l.Items = append(l.Items, &Literal{At: p.at(), Kind: LiteralKind(p.tok.of), Text: p.tok.text})
 		p.next()
 	}
 	p.next()
 	return l, nil
+}
+
+// object takes a JSON object.
+func (p *parser) object() (Expr, error) {
+	if p.depth+nesting(p.tok.text) > p.limits.Depth {
+		return nil, p.errorf("nested deeper than %d (limit Depth)", p.limits.Depth)
+	}
+	o := &Object{At: p.at(), Text: p.tok.text}
+	p.next()
+	return o, nil
 }
 
 // path reads a member path or a function call.
@@ -323,10 +344,18 @@ func (p *parser) member(x Expr) (Expr, error) {
 		return p.countOf(x, at, called)
 	case strings.HasPrefix(name, "$"):
 		return nil, Errorf(p.what, at, "%s cannot stand here", name)
+	case called && isRoot(x):
+		key, err := p.arguments()
+		return &Entity{At: At(x.Pos()), Set: name, Key: key}, err
 	case called:
 		return nil, fault.Newf(fault.NotImplemented, "%s, position %d: bound functions in expressions are not served", p.what, at).At(p.what)
 	}
 	return &Member{At: at, X: x, Name: name}, nil
+}
+
+func isRoot(x Expr) bool {
+	n, ok := x.(*Name)
+	return ok && n.Name == "$root"
 }
 
 func (p *parser) lambda(x Expr, at At, all bool) (Expr, error) {
