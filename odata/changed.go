@@ -86,7 +86,7 @@ func (q *request) changed(status int, x *set, v reflect.Value, shape outline) er
 		}
 	}
 	q.w.Header().Set("OData-EntityId", location)
-	if tag := payload.ETag(x.Type, v); tag != "" && seen {
+	if tag := payload.ETag(x.Type, v, hide); tag != "" && seen {
 		q.w.Header().Set("ETag", tag)
 	}
 	q.w.WriteHeader(http.StatusNoContent)

@@ -128,7 +128,11 @@ func (d *delta) removed(o *payload.Object, deleted bool) error {
 		return err
 	}
 	v := reflect.ValueOf(entity).Elem()
-	if err := d.checkETag(d.t.set, v, o, true); err != nil {
+	hide, _, err := d.q.sight(d.t.set)
+	if err != nil {
+		return err
+	}
+	if err := d.checkETag(d.t.set, v, o, hide, true); err != nil {
 		return err
 	}
 	reason := "changed"

@@ -25,7 +25,8 @@ type access struct {
 	// @connection are its own.
 	scopes []string
 	expr   string
-	// hide names properties that customers do not see, as they tell of others.
+	// hide names properties that customers do not see, as they tell of others or of
+	// the house.
 	hide []string
 }
 
@@ -109,7 +110,8 @@ func (a *App) addLeadSets() {
 		Name: "Leads",
 		Access: access{
 			scopes: []string{keys.LeadsRead}, expr: "Routings/any(r:r/CustomerID eq @customer)",
-			hide: []string{"ReasonID", "FeedbackAt", "DuplicateOfID"},
+			// Version, and the ETag with it, rises with other customers' feedback.
+			hide: []string{"ReasonID", "FeedbackAt", "DuplicateOfID", "Version"},
 		}.predicate,
 		Create: a.Leads.CreateLead, Update: a.Leads.UpdateLead,
 	})
@@ -143,7 +145,12 @@ func (a *App) addRoutingSets() {
 	})
 	mine := []string{keys.RoutingsRead, keys.LeadsRead}
 	odata.Add(a.OData, odata.Set[routing.Routing]{
-		Name: "Routings", Access: access{scopes: mine, expr: "CustomerID eq @customer"}.predicate,
+		Name: "Routings",
+		Access: access{
+			scopes: mine, expr: "CustomerID eq @customer",
+			// The rule, and how the queue fares, are the house's own.
+			hide: []string{"RuleID", "RuleRevision", "AttemptCount", "NextAttemptAt", "Error"},
+		}.predicate,
 		Actions: []odata.Action{
 			odata.Bound("Resend", func(ctx context.Context, r *routing.Routing, _ odata.None) (*routing.Routing, error) {
 				if err := a.Routing.Resend(ctx, r.ID); err != nil {

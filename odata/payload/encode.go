@@ -41,9 +41,9 @@ func (e *Encoder) Members(s *edm.Struct, v reflect.Value) bool {
 		e.Raw(":")
 		sep = ","
 	}
-	if s.ETag != nil && !e.Plain {
+	if tag := ETag(s, v, e.Hide); tag != "" && !e.Plain {
 		name("@odata.etag")
-		e.JSON(ETag(s, v))
+		e.JSON(tag)
 	}
 	for _, p := range s.Properties {
 		if p.WriteOnly || s.IsEntity() && slices.Contains(e.Hide, p.Name) {
@@ -150,9 +150,10 @@ func (e *Encoder) JSON(v any) {
 	e.buf.Truncate(e.buf.Len() - 1) // the encoder's newline
 }
 
-// ETag gives the weak ETag of the struct v of type s, or "" if it has none.
-func ETag(s *edm.Struct, v reflect.Value) string {
-	if s.ETag == nil {
+// ETag gives the weak ETag of the struct v of type s, or "" if it has none, or one
+// that is made of a property to hide.
+func ETag(s *edm.Struct, v reflect.Value, hide []string) string {
+	if s.ETag == nil || slices.Contains(hide, s.ETag.Name) {
 		return ""
 	}
 	e := Encoder{}

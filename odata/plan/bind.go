@@ -21,7 +21,8 @@ type Predicate struct {
 	Expr string
 	Args map[string]any // bool, int64, string, time.Time or uuid.UUID
 	// Hide names properties that the caller must not see: for them they are not
-	// there, neither shown nor to be named in an expression.
+	// there, neither shown nor to be named in an expression. With the property that
+	// an ETag is made of they do not see the ETag, and no precondition can name it.
 	Hide []string
 }
 

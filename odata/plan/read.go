@@ -200,7 +200,7 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 	if v.Shapes != nil {
 		return b.shapes(v, q, depth, left)
 	}
-	show := Projection{ETag: s.ETag != nil, Types: true}
+	show := Projection{ETag: s.ETag != nil && !slices.Contains(v.hidden, s.ETag.Name), Types: true}
 	all := len(q.Select) == 0
 	chosen := map[*edm.Property]bool{}
 	inline := map[string]bool{}
