@@ -3,7 +3,6 @@ package server
 import (
 	"database/sql"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -42,7 +41,7 @@ func newTwin(t testing.TB, dialect string, w *world) *twin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	if n.app, err = wire(asSystem, db, storetest.Vault(), serving{Workers: 1, SendTimeout: time.Second}, log, true); err != nil {
 		t.Fatal(err)
 	}

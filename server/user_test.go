@@ -20,7 +20,7 @@ import (
 // and how long they take; -rapid.seed=0 draws afresh.
 func TestMain(m *testing.M) {
 	_ = flag.Set("rapid.seed", "20261122") // the flags are rapid's own
-	_ = flag.Set("rapid.steps", "15")
+	_ = flag.Set("rapid.steps", "20")
 	storetest.Main(m, removeProgram)
 }
 

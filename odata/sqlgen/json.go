@@ -18,6 +18,7 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 		g.shapes(v, show.Shapes)
 		return
 	}
+	g.name(v) // before a count inside it, which forgets the names it gives
 	if show.Dynamic {
 		g.w("rtrim(")
 	}
