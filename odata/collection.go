@@ -17,7 +17,7 @@ func (q *request) patchCollection(t *target) error {
 	if err != nil {
 		return err
 	}
-	for option := range q.query.Given {
+	for _, option := range q.query.Names() {
 		if option != "$format" {
 			return fault.Newf(fault.Invalid, "%s does not apply to a change of a collection", option).At(option)
 		}

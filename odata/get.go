@@ -189,7 +189,7 @@ func (q *request) collection(t *target) (*plan.Read, error) {
 }
 
 func (q *request) getCount(ctx context.Context, t *target) error {
-	for option := range q.query.Given {
+	for _, option := range q.query.Names() {
 		if option != "$filter" && option != "$apply" && option != "$format" {
 			return fault.Newf(fault.Invalid, "%s does not apply to /$count", option).At(option)
 		}

@@ -74,7 +74,7 @@ func (q *request) invocable(o *operation) error {
 	case !o.function && q.Method != http.MethodPost:
 		return q.notAllowed(http.MethodPost)
 	}
-	for option := range q.query.Given {
+	for _, option := range q.query.Names() {
 		if option != "$format" {
 			return fault.Newf(fault.NotImplemented, "%s on the result of %s is not served", option, o.name).At(option)
 		}

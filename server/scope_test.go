@@ -19,8 +19,11 @@ import (
 	"leadloop/store/storetest"
 )
 
-// worlds is raised by `make soak`, as -rapid.checks and -rapid.steps are.
-var worlds = flag.Int("worlds", 4, "how many random worlds TestCustomersSeeNothingOfOthers takes its callers from")
+// The worlds that callers are of: `make soak` takes more and others, and asks more.
+var (
+	worlds     = flag.Int("worlds", 4, "how many random worlds TestCustomersSeeNothingOfOthers takes its callers from")
+	firstWorld = flag.Uint64("first-world", 0, "the number of the first of them, which says all that is in it")
+)
 
 // TestCustomersSeeNothingOfOthers: whatever a customer's key asks for, the answer
 // is the one that a service would give that has only this customer's rows. What
@@ -35,7 +38,7 @@ func TestCustomersSeeNothingOfOthers(t *testing.T) {
 			rapid.Check(t, func(r *rapid.T) {
 				number := rapid.IntRange(0, len(scopes)-1).Draw(r, "world")
 				if scopes[number] == nil {
-					scopes[number] = newScope(t, dialect, uint64(number), seen)
+					scopes[number] = newScope(t, dialect, *firstWorld+uint64(number), seen)
 				}
 				scopes[number].round(r)
 			})
@@ -101,7 +104,7 @@ func (s *scope) preferOwn() {
 // round is what the caller asks, while others are at work.
 func (s *scope) round(t *rapid.T) {
 	a := &asker{t: t, model: s.whole.app.OData.Model(), readable: s.readable, values: s.values}
-	turn, changed := 0, false
+	turn, apart, changed := 0, 1<<30, false // others' turns are not the caller's
 	defer func() {
 		if changed {
 			s.whole.restore(t)
@@ -121,7 +124,8 @@ func (s *scope) round(t *rapid.T) {
 		"caller asks": caller, "caller asks more": caller,
 		"others act": func(t *rapid.T) {
 			a.t, changed = t, true
-			s.whole.turn = turn + 500
+			apart += 1000
+			s.whole.turn = apart
 			s.others(t, a)
 		},
 	})

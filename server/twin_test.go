@@ -68,7 +68,7 @@ func newTwin(t testing.TB, dialect string, w *world) *twin {
 }
 
 func (n *twin) now() time.Time {
-	return someInstant.Add(24 * time.Hour * 30).Add(time.Duration(n.turn) * time.Second)
+	return someInstant.Add(24 * time.Hour * 30).Add(time.Duration(n.turn%(1<<30)) * time.Second)
 }
 
 // newID gives ids that rise with the turn, two in one turn with their number.

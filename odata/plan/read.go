@@ -133,7 +133,7 @@ func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, err
 
 // Entity plans the read of the one entity of v's set that where singles out.
 func (b *Binder) Entity(v *Var, where Expr, q *uri.Query) (*Read, error) {
-	for option := range q.Given {
+	for _, option := range q.Names() {
 		if option != "$select" && option != "$expand" && option != "$format" {
 			return nil, fault.Newf(fault.Invalid, "%s does not apply to a single entity", option).At(option)
 		}
@@ -281,7 +281,7 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 	options := item.Options
 	options.Aliases = aliases
 	if !nav.Many {
-		for option := range options.Given {
+		for _, option := range options.Names() {
 			if option != "$select" && option != "$expand" {
 				return nil, uri.Errorf("$expand", item.At, "%s does not apply to %s, a single entity", option, nav.Name)
 			}
