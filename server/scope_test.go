@@ -55,6 +55,7 @@ type scope struct {
 	readable   map[*edm.Struct]bool
 	values     map[string][]string
 	seen       *sights
+	held       [][2]ask // delta links of this round, to be followed later
 }
 
 func newScope(t *testing.T, dialect string, number uint64, seen *sights) *scope {
@@ -105,6 +106,7 @@ func (s *scope) preferOwn() {
 func (s *scope) round(t *rapid.T) {
 	a := &asker{t: t, model: s.whole.app.OData.Model(), readable: s.readable, values: s.values}
 	turn, apart, changed := 0, 1<<30, false // others' turns are not the caller's
+	s.held = nil
 	defer func() {
 		if changed {
 			s.whole.restore(t)
@@ -114,9 +116,15 @@ func (s *scope) round(t *rapid.T) {
 	caller := func(t *rapid.T) {
 		a.t = t
 		turn += 1000
-		q := a.request(false)
+		var q [2]ask
+		if len(s.held) > 0 && a.n(2) == 1 {
+			q = pickOf(a, s.held)
+		} else {
+			q[0] = a.request(false)
+			q[1] = q[0]
+		}
 		s.whole.turn, s.own.turn = turn, turn
-		if s.compare(t, q) {
+		if s.compare(t, q[0], q[1]) {
 			changed = true
 		}
 	}
@@ -147,11 +155,12 @@ func (s *scope) others(t *rapid.T, a *asker) {
 	}
 }
 
-// compare sends q to both, follows the links in the answers, and fails where they
+// compare sends q to the whole service and theirs, the same but for a token in it,
+// to the other, follows the next links in the answers, and fails where they
 // differ. It reports whether q changed something.
-func (s *scope) compare(t *rapid.T, q ask) (changed bool) {
+func (s *scope) compare(t *rapid.T, q, theirs ask) (changed bool) {
 	key := s.whole.keys[s.connection.ID]
-	theirs := q
+	follow := func(path string) ask { return ask{method: http.MethodGet, path: path, header: q.header} }
 	for range 4 {
 		a, b := s.whole.send(q, key), s.own.send(theirs, key)
 		s.seen.add(q, a)
@@ -162,11 +171,15 @@ func (s *scope) compare(t *rapid.T, q ask) (changed bool) {
 			t.Fatalf("%s\nover the whole service:\n%s\nover what is the caller's:\n%s", q, x, y)
 		}
 		changed = changed || q.method != http.MethodGet && a.Code/100 == 2
-		linkA, linkB := link(a), link(b)
-		if linkA == "" {
+		nextA, deltaA := links(a)
+		nextB, deltaB := links(b)
+		if deltaA != "" {
+			s.held = append(s.held, [2]ask{follow(deltaA), follow(deltaB)})
+		}
+		if nextA == "" {
 			break
 		}
-		q, theirs = ask{method: http.MethodGet, path: linkA, header: q.header}, ask{method: http.MethodGet, path: linkB, header: q.header}
+		q, theirs = follow(nextA), follow(nextB)
 	}
 	return changed
 }
@@ -191,25 +204,27 @@ var byRight = []struct {
 }{
 	// Boundaries of multipart answers are drawn so that no content can hold them.
 	{regexp.MustCompile(`(batch|changeset_\d+)_[0-9A-Za-z-]{16,}`), "${1}_boundary"},
+	// The token of a delta link says how far the log of everybody's changes was.
+	{regexp.MustCompile(`\$deltatoken=[\w.-]+`), "$$deltatoken=token"},
 }
 
-// link is the next or delta link of an answer, as a path.
-func link(w *httptest.ResponseRecorder) string {
+// links are the next and the delta link of an answer, as paths.
+func links(w *httptest.ResponseRecorder) (next, delta string) {
 	var body struct {
 		Next  string `json:"@odata.nextLink"`
 		Delta string `json:"@odata.deltaLink"`
 	}
 	if json.Unmarshal(w.Body.Bytes(), &body) != nil {
-		return ""
+		return "", ""
 	}
-	if body.Next == "" {
-		body.Next = body.Delta
+	path := func(link string) string {
+		u, err := url.Parse(link)
+		if err != nil || link == "" {
+			return ""
+		}
+		return u.RequestURI()
 	}
-	u, err := url.Parse(body.Next)
-	if err != nil || body.Next == "" {
-		return ""
-	}
-	return u.RequestURI()
+	return path(body.Next), path(body.Delta)
 }
 
 // sights counts what was asked and answered, to see that the requests are worth
