@@ -9,8 +9,13 @@ import (
 // Select returns the statement that reads the page r asks for.
 func Select(d Dialect, r *plan.Read) Statement {
 	g := newGenerator(d)
+	g.style = r.Style
 	g.w("SELECT ")
 	g.object(r.Var, &r.Show)
+	if r.Tag {
+		g.w(", ")
+		g.etag(r.Var)
+	}
 	if r.Count {
 		g.w(", (")
 		g.count(r)
@@ -37,6 +42,18 @@ func Count(d Dialect, r *plan.Read) Statement {
 func Exists(d Dialect, r *plan.Read) Statement {
 	g := newGenerator(d)
 	g.w("SELECT 1")
+	g.from(r.Var)
+	g.where(r, false)
+	g.w(" LIMIT 1")
+	return g.statement()
+}
+
+// Tag returns the statement that reads nothing but the ETag of the entity of r,
+// null where it has none.
+func Tag(d Dialect, r *plan.Read) Statement {
+	g := newGenerator(d)
+	g.w("SELECT ")
+	g.etag(r.Var)
 	g.from(r.Var)
 	g.where(r, false)
 	g.w(" LIMIT 1")
