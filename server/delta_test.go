@@ -152,6 +152,17 @@ func TestCustomersFollowTheirOwn(t *testing.T) {
 				t.Errorf("%s: %q once more", c.by.link, got)
 			}
 		}
+		// What another customer reports on a lead is its own and the staff's to know.
+		filtered := follow(s.acme.client, "Leads?$filter=City eq 'Both'")
+		s.other.post("/odata/Feedback", `{"RoutingID":"`+ids[3]+`","ReasonID":8}`).want(201)
+		for _, c := range []struct {
+			by   *follower
+			want string
+		}{{acme["Leads"], ""}, {filtered, ""}, {acme["Routings"], ""}, {other["Leads"], ""}, {other["Routings"], "#3"}, {staff, "#0"}} {
+			if got := c.by.changes(ids...); got != c.want {
+				t.Errorf("after a report: %s: %q, want %q", c.by.link, got, c.want)
+			}
+		}
 		s.stop()
 		s.start(t)
 		for _, f := range []*follower{acme["Leads"], staff} {

@@ -2,7 +2,6 @@ package edm
 
 import (
 	"fmt"
-	"hash/fnv"
 	"strings"
 )
 
@@ -15,6 +14,8 @@ type ChangeLog struct {
 	// log.
 	Past *Struct
 	Kept []Kept
+
+	bits map[string]int64 // by column
 }
 
 // Kept is a property that a ChangeLog keeps. Over a collection it belongs to the
@@ -28,11 +29,12 @@ type Kept struct {
 // Through is the bit of a change that came about through a related entity.
 const Through int64 = 1 << 62
 
-// The bit of the ETag, which changes with all else, and how many bits the other
-// columns share.
+// The bit of the ETag, which changes with all else, that of the key, and how many
+// there are for the other columns.
 const (
 	etagBit    int64 = 1 << 61
-	columnBits       = 61
+	keyBit     int64 = 1 << 60
+	columnBits       = 60
 )
 
 // NewChangeLog describes the change log of s. Keep names properties of s, or of
@@ -53,6 +55,13 @@ func NewChangeLog(s *Struct, keep []string) (*ChangeLog, error) {
 		}
 	}
 	l.Past.index()
+	l.bits = map[string]int64{}
+	for i, p := range l.Columns() {
+		l.bits[p.Column] = 1 << (i % columnBits)
+	}
+	if s.ETag != nil {
+		l.bits[s.ETag.Column] = etagBit
+	}
 	for _, k := range l.Kept {
 		if nav := l.Kept[0].Nav; k.Nav != nav && (k.Many() || l.Kept[0].Many()) {
 			return nil, fmt.Errorf("%s: what is kept over a collection can only be kept by itself", s.Name)
@@ -107,17 +116,19 @@ func (l *ChangeLog) Keeps(nav *Navigation, p *Property) bool {
 	return false
 }
 
-// Bit is the bit that a change of the property p of the entity sets. It goes by
-// the column's name, so that it stays when the model grows; columns may share
-// one.
+// Bit is the bit that a change of the property p of the entity sets. Each column
+// has its own, so that a change of one that a caller may not see is not told as
+// one of another; only past columnBits of them they are shared. A key never
+// changes, but an entity may go, which sets every bit.
 func (l *ChangeLog) Bit(p *Property) int64 {
-	if l.Entity.ETag != nil && p.Column == l.Entity.ETag.Column {
-		return etagBit
+	if bit := l.bits[p.Column]; bit != 0 {
+		return bit
 	}
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(p.Column)) // never fails
-	return 1 << (h.Sum32() % columnBits)
+	return keyBit
 }
+
+// Many reports whether what l keeps is that of the entities of a collection.
+func (l *ChangeLog) Many() bool { return len(l.Kept) > 0 && l.Kept[0].Many() }
 
 // Columns are the properties whose changes the log tells apart: all that have a
 // column of their own, but for the key.

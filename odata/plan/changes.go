@@ -12,9 +12,12 @@ type Changes struct {
 	// Shown are the bits of the properties the caller may see: other changes are
 	// none to them. Matter are those that can make an entity leave the result.
 	Shown, Matter int64
-	Since         Since
-	Before        int64   // the number after the last that is looked at
-	After         *Change // the last change looked at; nil at the start
+	// Apart says that the coming and going of related entities matters only where
+	// Was holds of them.
+	Apart  bool
+	Since  Since
+	Before int64   // the number after the last that is looked at
+	After  *Change // the last change looked at; nil at the start
 }
 
 // Since is a moment in the life of a change log. The log's numbers from From on
@@ -59,7 +62,11 @@ func (b *Binder) Track(r *Read, log *edm.ChangeLog) (*Changes, error) {
 	if access.Expr == "" {
 		return c, nil
 	}
-	return b.was(c, access)
+	c, err := b.was(c, access)
+	if c != nil && err == nil {
+		c.Apart = log.Many() && c.Was != nil && filtered&edm.Through == 0
+	}
+	return c, err
 }
 
 // was binds what an access predicate says of the past.
@@ -104,7 +111,7 @@ func (r *reading) node(e Expr) {
 	case *Count:
 		r.collection(e.Var)
 	default:
-		r.bits = -1 // on any of the entity's columns
+		r.bits |= -1 &^ edm.Through // on any of the entity's columns
 	}
 }
 

@@ -68,6 +68,15 @@ func (v *Var) Property(name string) *edm.Property {
 	return p
 }
 
+// ETag returns the property that the ETag is made of; nil where there is none, or
+// none for the caller, from whom that property is hidden.
+func (v *Var) ETag() *edm.Property {
+	if s := v.Struct; s.ETag != nil && !slices.Contains(v.hidden, s.ETag.Name) {
+		return s.ETag
+	}
+	return nil
+}
+
 type (
 	// Const is a literal or a parameter's value, or a list of such ([]any): nil, bool, int64, float64
 	// (Double), edm.DecimalValue, string, time.Time (DateTimeOffset), uuid.UUID,

@@ -248,11 +248,7 @@ func (g logger) member(row string, nav *edm.Navigation, mask string) string {
 	refers := row + "." + quoteName(nav.Remote.Column)
 	values := []string{mask, refers}
 	for _, k := range g.Kept {
-		if mask == "NULL" {
-			values = append(values, mask)
-		} else {
-			values = append(values, row+"."+quoteName(k.Of.Column))
-		}
+		values = append(values, row+"."+quoteName(k.Of.Column))
 	}
 	return g.insert("SELECT " + strings.Join(values, ", ") + " WHERE " + refers + " IS NOT NULL")
 }

@@ -140,6 +140,25 @@ func (g *generator) whereChanged(r *plan.Read, log string) {
 		g.w(")")
 	}
 	g.w(")")
+	if c.Apart {
+		g.apart(c)
+	}
+}
+
+// apart writes that a change is not the coming or going of a member by which the
+// caller sees nothing of the entity: what is kept is null in all other changes.
+func (g *generator) apart(c *plan.Changes) {
+	g.w(" AND (")
+	for i, k := range c.Log.Kept {
+		if i > 0 {
+			g.w(" AND ")
+		}
+		g.column(c.Past, k.Past)
+		g.w(" IS NULL")
+	}
+	g.w(" OR ")
+	g.cond(c.Was)
+	g.w(")")
 }
 
 // past writes the condition that a change comes after another.
