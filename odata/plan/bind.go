@@ -214,6 +214,8 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 			return place{}, err
 		}
 		return b.step(p, e.Name, e.At)
+	case *uri.Call:
+		return place{}, b.notServed(e.Pos(), "a path after "+e.Func+"(…)")
 	}
 	return place{}, b.errorf(e.Pos(), "%s has no members", e)
 }
@@ -221,6 +223,9 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 // step goes from p over name: into the entity a single-valued navigation
 // property leads to, onto a property, or further into JSON.
 func (b *Binder) step(p place, name string, at uri.At) (place, error) {
+	if same, err := b.casts(p, name, at); same || err != nil {
+		return p, err
+	}
 	if p.name != "" {
 		if nav := p.v.Struct.Nav(p.name); nav != nil {
 			return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count", p.name)
