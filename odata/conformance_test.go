@@ -198,3 +198,21 @@ func TestEditURLs(t *testing.T) {
 		}
 	})
 }
+
+// TestConformanceLevel: a service claims the level it is on with what it was given.
+func TestConformanceLevel(t *testing.T) {
+	for _, c := range []struct {
+		s    *shop
+		want string
+	}{
+		{newPeople(t, "sqlite"), "Advanced"},
+		{newForest(t, "sqlite", odata.Limits{}), "Intermediate"},             // nothing can be searched
+		{newOrders(t, "sqlite", storetest.DSN(t, "sqlite")), "Intermediate"}, // the same
+		{newShop(t, "sqlite", odata.Limits{}), ""},                           // changes, and no transactions
+	} {
+		_, level, found := strings.Cut(c.s.get(t, "/$metadata").body, `EnumMember="Capabilities.ConformanceLevelType/`)
+		if level, _, _ = strings.Cut(level, `"`); level != c.want || found != (c.want != "") {
+			t.Errorf("%s: %q, want %q", c.s.Namespace, level, c.want)
+		}
+	}
+}

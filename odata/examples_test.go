@@ -82,6 +82,9 @@ var _ = example("Expressions", "Text, numbers, null and logic", "GET /Products?$
 	example("Expressions", "Collections of values", "GET /Products?$select=Name&$filter=Tags/any(t:contains(t,'an')) or Parts/all(p:p/Count lt 2)") &&
 	example("Expressions", "Over related entities", "GET /Products?$select=Name&$filter=Reviews/any(r:r/Stars gt 4) or Maker/Name eq 'Beta'") &&
 	example("Expressions", "How many there are, of those that satisfy", "GET /Products?$select=Name&$filter=Reviews/$count($filter=Stars gt 2) gt 0&$orderby=Reviews/$count desc") &&
+	exampleOf(depot, "Expressions", "Enumerations and flags", "GET /Crates?$select=Code,Grade,Traits&$filter=Grade in ('Good','Fair') and Traits has Depot.Trait'Fragile'") &&
+	exampleOf(forest, "Expressions", "Structured values", `GET /Trees?$select=Name&$filter=Soil/Layer eq {"Depth":2,"Stony":true} or hassubset(Numbers,[7,3])`) &&
+	example("Expressions", "Other entities of the service", "GET /Products?$select=Name,Price&$filter=Price gt $root"+apple+"/Price") &&
 	example("Expressions", "Is there a related entity", "GET /Products?$select=Name&$filter=Maker eq null") &&
 	example("Expressions", "A list, and a parameter alias", "GET /Products?$select=Name&$filter=Name in ('apple',@other)&@other='O''Neil'")
 

@@ -127,7 +127,7 @@ func (p *parser) itemAlias(q *Query, _ map[string]bool) error {
 	if err := p.expect("="); err != nil {
 		return err
 	}
-	start := p.tok.start
+	start := p.start
 	if _, err := p.expr(0); err != nil {
 		return err
 	}
@@ -137,6 +137,6 @@ func (p *parser) itemAlias(q *Query, _ map[string]bool) error {
 	if q.Aliases == nil {
 		q.Aliases = map[string]string{}
 	}
-	q.Aliases[name] = strings.TrimSpace(p.text[start:p.tok.start])
+	q.Aliases[name] = strings.TrimSpace(p.text[start:p.start])
 	return nil
 }
