@@ -4,7 +4,7 @@ GO ?= go
 PKGS = ./...
 APT = DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120
 
-.PHONY: help run demo build test check fmt bench fuzz cover deps
+.PHONY: help run demo build test check fmt bench soak fuzz cover deps
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ fmt: ## format the code
 
 bench: ## measure against hand-written code, side by side, and print the ratios
 	$(GO) test -run TestMeasure -count 1 -timeout 20m -v ./server -measure
+
+soak: ## ask as customers 20,000 times, on each database, for what is others' (SEED=1 to ask the same again)
+	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; $(GO) test -run TestCustomersSeeNothingOfOthers -count 1 -timeout 30m -v ./server \
+		-first-world $$seed -worlds 20 -rapid.seed $$seed -rapid.checks 1600 -rapid.steps 20
 
 fuzz: ## run each fuzz target for a while (FUZZTIME=30s)
 	@set -e; for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | awk '{print $$2}' | sort -u); do \

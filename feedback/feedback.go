@@ -90,7 +90,7 @@ func (s *Service) prepare(ctx context.Context, f *Feedback) error {
 	if err := s.usable(ctx, f.ReasonID); err != nil {
 		return err
 	}
-	id, err := uuid.NewV7FromReader(s.Rand)
+	id, err := s.NewID()
 	if err != nil {
 		return failed("report feedback", err)
 	}

@@ -8,10 +8,10 @@ package feedback
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
-	"io"
 	"time"
+
+	"github.com/google/uuid"
 
 	"leadloop/routing"
 	"leadloop/store"
@@ -23,15 +23,15 @@ type Service struct {
 	DB      *store.DB
 	Routing *routing.Service
 	Now     func() time.Time
-	// Rand is where the ids of reports come from.
-	Rand io.Reader
+	// NewID gives the ids of reports: UUIDs of version 7, so that they sort by age.
+	NewID func() (uuid.UUID, error)
 
 	reasons reasonCache
 }
 
 // New returns a Service over db that reports on the routings of r.
 func New(db *store.DB, r *routing.Service) *Service {
-	return &Service{DB: db, Routing: r, Now: store.Now, Rand: rand.Reader}
+	return &Service{DB: db, Routing: r, Now: store.Now, NewID: uuid.NewV7}
 }
 
 // writeScope is the scope a connection needs to report.

@@ -257,7 +257,11 @@ func (q *request) load(t *target) (any, error) {
 // precondition holds the entity v against If-Match and If-None-Match (Protocol
 // 4.01, sections 8.2.4 and 8.2.5).
 func (q *request) precondition(x *set, v reflect.Value) error {
-	etag := payload.ETag(x.Type, v)
+	hide, _, err := q.sight(x)
+	if err != nil {
+		return err
+	}
+	etag := payload.ETag(x.Type, v, hide)
 	match, none := q.Header.Get("If-Match"), q.Header.Get("If-None-Match")
 	switch {
 	case match == "" && none == "" && x.requireIfMatch:

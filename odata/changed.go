@@ -85,7 +85,7 @@ func (q *request) changed(status int, x *set, v reflect.Value, shape outline) er
 		}
 	}
 	q.w.Header().Set("OData-EntityId", location)
-	if tag := payload.ETag(x.Type, v); tag != "" && seen {
+	if tag := payload.ETag(x.Type, v, hide); tag != "" && seen {
 		q.w.Header().Set("ETag", tag)
 	}
 	q.w.WriteHeader(http.StatusNoContent)
@@ -125,7 +125,7 @@ func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v ref
 	e.Raw("{")
 	e.Members(s, v)
 	e.Raw("}")
-	q.tag(payload.ETag(s, v))
+	q.tag(payload.ETag(s, v, hide))
 	q.sendEntity(status, contextURL, e.Bytes())
 }
 

@@ -17,7 +17,7 @@ func (q *request) patchCollection(t *target) error {
 	if err != nil {
 		return err
 	}
-	for option := range q.query.Given {
+	for _, option := range q.query.Names() {
 		if option != "$format" {
 			return fault.Newf(fault.Invalid, "%s does not apply to a change of a collection", option).At(option)
 		}
@@ -128,7 +128,11 @@ func (d *delta) removed(o *payload.Object, deleted bool) error {
 		return err
 	}
 	v := reflect.ValueOf(entity).Elem()
-	if err := d.checkETag(d.t.set, v, o, true); err != nil {
+	hide, _, err := d.q.sight(d.t.set)
+	if err != nil {
+		return err
+	}
+	if err := d.checkETag(d.t.set, v, o, hide, true); err != nil {
 		return err
 	}
 	reason := "changed"

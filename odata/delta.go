@@ -23,7 +23,7 @@ func writeLink(b *bufio.Writer, name, address string) {
 // getDelta answers what has changed since a delta link was made (Protocol 4.01,
 // section 11.3.2).
 func (q *request) getDelta(ctx context.Context, t *target) error {
-	for option := range q.query.Given {
+	for _, option := range q.query.Names() {
 		switch option {
 		case "$filter", "$select", "$format", "$schemaversion", "$deltatoken":
 		case "$count":

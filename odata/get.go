@@ -239,7 +239,7 @@ func (q *request) getCount(ctx context.Context, t *target) error {
 	if q.query.DeltaToken != "" {
 		return fault.New(fault.NotImplemented, "/$count with $deltatoken is not served").At("$deltatoken")
 	}
-	for option := range q.query.Given {
+	for _, option := range q.query.Names() {
 		if !ofCount[option] {
 			return fault.Newf(fault.Invalid, "%s does not apply to /$count", option).At(option)
 		}

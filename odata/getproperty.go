@@ -57,7 +57,7 @@ func (q *request) getProperty(ctx context.Context, t *target) error {
 // propertyOptions refuses the query options that are not served here, or do not
 // apply.
 func (q *request) propertyOptions(t *target) error {
-	for option := range q.query.Given {
+	for _, option := range q.query.Names() {
 		switch {
 		case option == "$format" && !t.count && !t.raw, option == "$filter" && t.count:
 			continue

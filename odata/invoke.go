@@ -74,7 +74,7 @@ func (q *request) invocable(o *operation) error {
 	case !o.function && q.Method != http.MethodPost:
 		return q.notAllowed(http.MethodPost)
 	}
-	for option := range q.query.Given {
+	for _, option := range q.query.Names() {
 		if option != "$format" {
 			return fault.Newf(fault.NotImplemented, "%s on the result of %s is not served", option, o.name).At(option)
 		}
@@ -242,7 +242,7 @@ func (q *request) sendResult(t edm.Type, v reflect.Value) error {
 	}
 	e := q.encoder(hide)
 	if s, structured := t.(*edm.Struct); structured {
-		q.tag(payload.ETag(s, v))
+		q.tag(payload.ETag(s, v, hide))
 		e.Value(t, v)
 	} else {
 		e.Raw(`{"value":`)

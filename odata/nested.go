@@ -104,7 +104,7 @@ func (c *changes) update(x *set, entity any, o *payload.Object, mode payload.Mod
 	if err != nil {
 		return nil, err
 	}
-	if err := c.checkETag(x, v, o, depth > 0); err != nil {
+	if err := c.checkETag(x, v, o, hide, depth > 0); err != nil {
 		return nil, err
 	}
 	d := c.q.decoder(mode, hide)
@@ -165,7 +165,7 @@ func (c *changes) apply(x *set, entity any, nested []payload.Nested, mode payloa
 
 // checkETag holds an entity against an ETag inside the body, which OData 4.0 has
 // not (Protocol 4.01, section 11.4.3).
-func (c *changes) checkETag(x *set, v reflect.Value, o *payload.Object, nested bool) error {
+func (c *changes) checkETag(x *set, v reflect.Value, o *payload.Object, hide []string, nested bool) error {
 	control, err := o.Control()
 	if err == nil && control.ETag == "" && nested && x.requireIfMatch {
 		err = fault.Newf(fault.PreconditionNeeded, "changes of %s need the entity's ETag", x.Name).At("@odata.etag")
@@ -173,7 +173,7 @@ func (c *changes) checkETag(x *set, v reflect.Value, o *payload.Object, nested b
 	if err != nil || control.ETag == "" || control.ETag == "*" || c.q.old() {
 		return err
 	}
-	if !matches(control.ETag, payload.ETag(x.Type, v)) {
+	if !matches(control.ETag, payload.ETag(x.Type, v, hide)) {
 		return fault.New(fault.PreconditionFailed, "the entity has changed since it was read: read it again").At("@odata.etag")
 	}
 	return nil

@@ -258,7 +258,11 @@ func setText(p *edm.Property, text string, field reflect.Value) error {
 // sendProperty answers with the property t of the changed entity v, if the
 // caller prefers so.
 func (q *request) sendProperty(t *target, v reflect.Value) error {
-	if tag := payload.ETag(t.set.Type, v); tag != "" {
+	hide, _, err := q.sight(t.set)
+	if err != nil {
+		return err
+	}
+	if tag := payload.ETag(t.set.Type, v, hide); tag != "" {
 		q.w.Header().Set("ETag", tag)
 	}
 	hidden := t.dynamic != "" || t.raw || t.props[0].WriteOnly || q.Method == http.MethodDelete
@@ -288,6 +292,6 @@ func (q *request) sendProperty(t *target, v reflect.Value) error {
 	}
 	e.Raw("}\n")
 	q.begin(http.StatusOK)
-	_, err := q.w.Write(e.Bytes())
+	_, err = q.w.Write(e.Bytes())
 	return gone(err)
 }

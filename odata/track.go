@@ -69,7 +69,7 @@ func (q *request) tracked(t *target, r *plan.Read) (*tracking, error) {
 	if t.set.log == nil || t.link != nil || q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return nil, nil
 	}
-	for option := range q.query.Given {
+	for _, option := range q.query.Names() {
 		if !trackable[option] {
 			return nil, nil
 		}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -82,6 +83,17 @@ func TestCustomersSeeTheirOwn(t *testing.T) {
 			{"/odata/Leads?$filter=ReasonID eq 7", 400},
 			{"/odata/Leads?$orderby=FeedbackAt", 400},
 			{"/odata/Leads?$select=ReasonID", 400},
+			// So does its version tell of others; and how the queue fares is the house's.
+			{"/odata/Leads?$select=Version", 400},
+			{"/odata/Leads?$filter=Version gt 1", 400},
+			{"/odata/Routings?$orderby=Lead/Version", 400},
+			{"/odata/Leads?$apply=groupby((Version))", 400},
+			{"/odata/Leads(" + shared + ")/Version", 404},
+			{"/odata/Routings?$select=RuleID", 400},
+			{"/odata/Routings?$filter=RuleRevision eq 1", 400},
+			{"/odata/Routings?$filter=Error ne null", 400},
+			{"/odata/Routings?$orderby=NextAttemptAt", 400},
+			{"/odata/Routings?$apply=aggregate(AttemptCount with max as N)", 400},
 			{"/odata/Routings?$filter=Lead/ReasonID eq 7", 400},
 		}
 		c := s.acme.client
@@ -108,6 +120,7 @@ func TestCustomersSeeTheirOwn(t *testing.T) {
 			c.t = t
 			for _, path := range []string{
 				"/odata/Leads?$expand=Routings", "/odata/Leads?$expand=Routings($expand=Customer,Feedback)",
+				"/odata/Leads?$expand=Routings($count=true;$expand=Customer)",
 				"/odata/Routings?$expand=Lead($expand=Routings)", "/odata/Customers?$expand=Routings,Connections", "/odata/Leads?$expand=*",
 			} {
 				got := c.get(path)
@@ -145,6 +158,30 @@ func TestCustomersSeeTheirOwn(t *testing.T) {
 			} {
 				c.do(r[0], r[1], `{}`).want(405)
 			}
+		})
+		t.Run("no ETag of a lead", func(t *testing.T) {
+			c.t = t
+			lead := "/odata/Leads(" + shared + ")"
+			version := s.admin.get(lead).want(200).header.Get("ETag")
+			if got := c.get(lead).want(200); version == "" || got.header.Get("ETag") != "" || strings.Contains(string(got.body), "etag") {
+				t.Errorf("ETag %q: %s", got.header.Get("ETag"), got.body)
+			}
+			for _, list := range []string{"/odata/Routings?$expand=Lead", "/odata/Customers?$expand=Routings($expand=Lead($select=City))"} {
+				got := string(c.get(list).want(200).body)
+				if !strings.Contains(got, `"Lead":{"`) || strings.Contains(got, `"Lead":{"@odata.etag"`) {
+					t.Errorf("%s: %s", list, got)
+				}
+			}
+			if got := c.get("/odata/Leads").want(200); strings.Contains(string(got.body), "etag") {
+				t.Errorf("%s", got.body)
+			}
+			// The true one and a wrong one are refused alike.
+			for _, tag := range []string{version, `W/"77"`} {
+				c.with("If-Match", tag).do("PATCH", lead, `{"City":"x"}`).want(412)
+				c.with("If-None-Match", tag).do("PATCH", lead, `{"City":"x"}`).want(403)
+				c.do("PATCH", lead, `{"@odata.etag":`+fmt.Sprintf("%q", tag)+`,"City":"x"}`).want(412)
+			}
+			s.admin.with("If-Match", version).do("PATCH", lead, `{"Message":"x"}`).want(200)
 		})
 		t.Run("scopes", func(t *testing.T) {
 			reporter := s.connection(t, s.acme.id, "feedback:write")

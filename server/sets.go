@@ -26,7 +26,8 @@ type access struct {
 	scopes []string
 	expr   string
 	was    string // expr over what a change log keeps of the past, where it is another
-	// hide names properties that customers do not see, as they tell of others.
+	// hide names properties that customers do not see, as they tell of others or of
+	// the house.
 	hide []string
 }
 
@@ -111,7 +112,8 @@ func (a *App) addLeadSets() {
 		Name: "Leads",
 		Access: access{
 			scopes: []string{keys.LeadsRead}, expr: "Routings/any(r:r/CustomerID eq @customer)", was: "CustomerID eq @customer",
-			hide: []string{"ReasonID", "FeedbackAt", "DuplicateOfID"},
+			// Version, and the ETag with it, rises with other customers' feedback.
+			hide: []string{"ReasonID", "FeedbackAt", "DuplicateOfID", "Version"},
 		}.predicate,
 		Search: []string{"FirstName", "LastName", "Email", "City", "ExternalID", "Phone", "PhoneRaw"},
 		Create: a.Leads.CreateLead, Update: a.Leads.UpdateLead,
@@ -147,7 +149,12 @@ func (a *App) addRoutingSets() {
 	})
 	mine := []string{keys.RoutingsRead, keys.LeadsRead}
 	odata.Add(a.OData, odata.Set[routing.Routing]{
-		Name: "Routings", Access: access{scopes: mine, expr: "CustomerID eq @customer"}.predicate,
+		Name: "Routings",
+		Access: access{
+			scopes: mine, expr: "CustomerID eq @customer",
+			// The rule, and how the queue fares, are the house's own.
+			hide: []string{"RuleID", "RuleRevision", "AttemptCount", "NextAttemptAt", "Error"},
+		}.predicate,
 		Track: true, Keep: []string{"CustomerID"},
 		Actions: []odata.Action{
 			odata.Bound("Resend", func(ctx context.Context, r *routing.Routing, _ odata.None) (*routing.Routing, error) {

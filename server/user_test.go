@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"flag"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -15,7 +16,13 @@ import (
 	"leadloop/store/storetest"
 )
 
-func TestMain(m *testing.M) { storetest.Main(m, removeProgram) }
+// TestMain fixes the seed of the random tests, so that one run is like another,
+// and how long they take; -rapid.seed=0 draws afresh.
+func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.seed", "20261122") // the flags are rapid's own
+	_ = flag.Set("rapid.steps", "20")
+	storetest.Main(m, removeProgram)
+}
 
 // clock is a Now that stands still until it is told otherwise.
 type clock struct {

@@ -92,8 +92,8 @@ func (m *members) control(s *edm.Struct, v reflect.Value, links plan.Links, addr
 	if full && address != "" {
 		m.value("@odata.id", address)
 	}
-	if s.ETag != nil && m.e.Style.Metadata != plan.None {
-		m.value("@odata.etag", ETag(s, v))
+	if tag := ETag(s, v, m.e.Hide); tag != "" && m.e.Style.Metadata != plan.None {
+		m.value("@odata.etag", tag)
 	}
 	switch {
 	case !full || address == "":
@@ -230,9 +230,10 @@ func (e *Encoder) JSON(v any) {
 	e.buf.Truncate(e.buf.Len() - 1) // the encoder's newline
 }
 
-// ETag gives the weak ETag of the struct v of type s, or "" if it has none.
-func ETag(s *edm.Struct, v reflect.Value) string {
-	if s.ETag == nil {
+// ETag gives the weak ETag of the struct v of type s, or "" if it has none, or one
+// that is made of a property to hide.
+func ETag(s *edm.Struct, v reflect.Value, hide []string) string {
+	if s.ETag == nil || slices.Contains(hide, s.ETag.Name) {
 		return ""
 	}
 	e := Encoder{}

@@ -25,7 +25,8 @@ type Predicate struct {
 	// It is to be given where Expr follows navigation properties; "" takes Expr.
 	Was string
 	// Hide names properties that the caller must not see: for them they are not
-	// there, neither shown nor to be named in an expression.
+	// there, neither shown nor to be named in an expression. With the property that
+	// an ETag is made of they do not see the ETag, and no precondition can name it.
 	Hide []string
 }
 

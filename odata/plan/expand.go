@@ -94,7 +94,7 @@ func (b *Binder) navigations(v *Var, item *uri.ExpandItem) ([]*edm.Navigation, e
 	case nav != nil:
 		return []*edm.Navigation{nav}, nil
 	}
-	for option := range item.Options.Given {
+	for _, option := range item.Options.Names() {
 		if option != "$levels" {
 			return nil, uri.Errorf("$expand", item.At, "%s does not apply to *", option)
 		}
@@ -114,7 +114,7 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 	if len(item.Path) > 0 {
 		last = item.Path[0]
 	}
-	for option := range item.Options.Given {
+	for _, option := range item.Options.Names() {
 		switch {
 		case !nav.Many && option != "$select" && option != "$expand" && option != "$compute" && option != "$levels":
 			return x, uri.Errorf("$expand", item.At, "%s does not apply to %s, a single entity", option, nav.Name)

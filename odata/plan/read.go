@@ -157,7 +157,7 @@ func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, err
 
 // Entity plans the read of the one entity of v's set that where singles out.
 func (b *Binder) Entity(v *Var, where Expr, q *uri.Query) (*Read, error) {
-	for option := range q.Given {
+	for _, option := range q.Names() {
 		if !ofOne[option] {
 			return nil, fault.Newf(fault.Invalid, "%s does not apply to a single entity", option).At(option)
 		}

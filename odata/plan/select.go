@@ -72,7 +72,7 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 	if v.Shapes != nil {
 		return b.shapes(v, q, depth, left)
 	}
-	show := Projection{ETag: s.ETag != nil, Types: true}
+	show := Projection{ETag: v.ETag() != nil, Types: true}
 	all := len(q.Select) == 0
 	var tree selection
 	if err := tree.addAll(q.Select); err != nil {
@@ -195,7 +195,7 @@ func (b *Binder) innerOf(d *Dyn, item *selection, aliases map[string]string) (*I
 			return nil, err
 		}
 	} else if item.options != nil {
-		for option := range item.options.Given {
+		for _, option := range item.options.Names() {
 			if option != "$select" {
 				return nil, uri.Errorf("$select", item.at, "%s does not apply to %s, which is no collection", option, item.name)
 			}

@@ -18,6 +18,7 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 		g.shapes(v, show.Shapes)
 		return
 	}
+	g.name(v) // before a count inside it, which forgets the names it gives
 	if g.style.OmitNulls {
 		defer g.omitNulls()()
 	}
@@ -204,12 +205,13 @@ func (g *generator) objectText(members []member) {
 
 // etag writes the entity's weak ETag (Protocol 4.01, section 8.3.1).
 func (g *generator) etag(v *plan.Var) {
-	if v.Struct.ETag == nil {
+	tag := v.ETag()
+	if tag == nil {
 		g.w("NULL")
 		return
 	}
 	g.w(`'W/"' || `)
-	g.column(v, v.Struct.ETag)
+	g.column(v, tag)
 	g.w(` || '"'`)
 }
 

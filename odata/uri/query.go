@@ -1,7 +1,9 @@
 package uri
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -33,6 +35,15 @@ type Query struct {
 	Aliases map[string]string
 	// Given holds the names of the system query options present, with their $.
 	Given map[string]bool
+}
+
+// Names are the system query options present, with their $, in the order of the
+// alphabet: of several that are wrong the same one is told of each time.
+func (q *Query) Names() []string {
+	if len(q.Given) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(q.Given))
 }
 
 // OrderItem is one item of $orderby.

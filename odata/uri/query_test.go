@@ -272,3 +272,21 @@ func FuzzPath(f *testing.F) {
 		}
 	})
 }
+
+// TestNames: of several wrong options the same one is told of each time.
+func TestNames(t *testing.T) {
+	for query, want := range map[string]string{
+		"":                                   "",
+		"a=1":                                "",
+		"$top=1&expand=A&$COUNT=true&@a=1":   "$count $expand $top",
+		"$skip=1&$select=A,B&$filter=A eq 1": "$filter $select $skip",
+	} {
+		q, err := uri.ParseQuery(strings.ReplaceAll(query, " ", "%20"), uri.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(q.Names(), " "); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+}
