@@ -9,11 +9,10 @@ import (
 // features are what the engine does as a whole, for the capabilities it
 // announces; what its tables of options and functions tell is asked there.
 var features = struct {
-	conformance string // "Minimal", "Intermediate" or "Advanced"; "" says nothing
-	batch       []string
-	deepInsert  bool
-	deepUpdate  bool
-	upsert      bool
+	batch      []string
+	deepInsert bool
+	deepUpdate bool
+	upsert     bool
 }{
 	batch: []string{"multipart/mixed", "application/json"}, deepInsert: true, deepUpdate: true, upsert: true,
 }
@@ -23,8 +22,8 @@ var features = struct {
 func (s *Service) announce() []edm.Annotation {
 	a := func(term string, value any) edm.Annotation { return edm.Annotation{Term: term, Value: value} }
 	list := []edm.Annotation{a("Core.ODataVersions", "4.0 4.01")}
-	if features.conformance != "" {
-		list = append(list, a("Capabilities.ConformanceLevel", edm.EnumMember{Type: "Capabilities.ConformanceLevelType", Name: features.conformance}))
+	if level := s.conformance(); level != "" {
+		list = append(list, a("Capabilities.ConformanceLevel", edm.EnumMember{Type: "Capabilities.ConformanceLevelType", Name: level}))
 	}
 	return append(list,
 		a("Capabilities.AcceptableEncodings", texts([]string{"gzip"})),
@@ -41,6 +40,23 @@ func (s *Service) announce() []edm.Annotation {
 		a("Capabilities.BatchSupport", batchSupport()),
 		a("Capabilities.FilterFunctions", texts(plan.FunctionNames())),
 	)
+}
+
+// conformance is the level of Protocol 4.01, chapter 13, that the service is on. The
+// engine is on the highest; what a program leaves out of its sets and options may
+// be asked for there.
+func (s *Service) conformance() string {
+	searched := false
+	for _, x := range s.sets {
+		if s.Write == nil && (x.Insertable || x.Updatable || x.Deletable) {
+			return "" // references could not be changed
+		}
+		searched = searched || len(x.Type.Search) > 0
+	}
+	if !searched {
+		return "Intermediate"
+	}
+	return "Advanced"
 }
 
 func batchSupport() edm.Record {

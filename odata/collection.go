@@ -229,7 +229,7 @@ func (d *delta) item(e *payload.Encoder, a applied) {
 		e.Raw(`,"reason":"` + a.reason + `"}`)
 		return
 	}
-	e.Raw(`{"@odata.removed":{"reason":"` + a.reason + `"},"@odata.id":`)
+	e.Raw(`{"@removed":{"reason":"` + a.reason + `"},"@id":`)
 	e.JSON(id)
 	e.Raw("}")
 }

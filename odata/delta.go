@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"leadloop/odata/edm"
@@ -200,13 +199,16 @@ func (d *deltaPage) removed() []byte {
 	return append(b, '}')
 }
 
-// id is the id of the entity scanned.
+// id is the id of the entity scanned, to the letter what it was when the entity
+// was read.
 func (d *deltaPage) id() string {
 	parts := make([]string, len(d.key))
 	for i, k := range d.t.set.Type.Key {
-		parts[i] = d.key[i]
-		if k.Type == edm.String {
-			parts[i] = url.PathEscape(uri.Quote(d.key[i]))
+		switch parts[i] = d.key[i]; k.Type {
+		case edm.String:
+			parts[i] = uri.KeyText(d.key[i])
+		case edm.DateTimeOffset, edm.TimeOfDay:
+			parts[i] = strings.ReplaceAll(d.key[i], ":", "%3A")
 		}
 		if len(parts) > 1 {
 			parts[i] = k.Name + "=" + parts[i]

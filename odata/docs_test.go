@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,16 +27,15 @@ type exchange struct {
 // chapters are the chapters of examples, in their order. One that is not here
 // comes after these.
 var chapters = []string{
-	"Reading", "Paging", "Expressions", "Related entities", "Search", "Computing and aggregating", "Representation", "Addressing",
-	"Changing", "Batches", "Following changes", "Actions and functions", "Metadata", "Errors",
+	"Reading", "Addressing", "Paging", "Expressions", "Related entities", "Search", "Computing and aggregating", "Representation",
+	"Changing", "Changing several entities", "Repeatable requests", "Batches", "Following changes", "Actions and functions", "Metadata", "Errors",
 }
 
 var examples []exchange
 
 // example puts an example into docs/odata.md. A request is "METHOD path", then
 // headers on lines of their own, then an empty line and a body; {nextLink} in it
-// is the link of that name in the answer before, {ETag} its ETag. It stands in a
-// test file beside the feature's tests, at package level:
+// is the last link of that name in the answers before, {ETag} the last ETag:
 //
 //	var _ = example("Reading", "One entity by its key", "GET /Makers(1)")
 func example(chapter, title string, requests ...string) bool {
@@ -54,73 +52,35 @@ func exampleOf(service func(t testing.TB) *shop, chapter, title string, requests
 	return true
 }
 
-// smallPages is the shop with two entities a page.
-func smallPages(t testing.TB) *shop {
-	limits := odata.Limits{}
-	limits.PageSize = 2
-	s := newShop(t, "sqlite", limits)
-	s.fill(t)
-	return s
-}
-
-func depot(t testing.TB) *shop { return newDepot(t, "sqlite") }
-
-var _ = exampleOf(depot, "Actions and functions", "A function bound to an entity", "GET /Crates('A1')/Volume(Factor=2.5)") &&
-	exampleOf(depot, "Actions and functions", "A function with JSON as a parameter", `GET /Largest(Sizes=@s)?@s=[{"Width":2},{"Width":5}]`) &&
-	exampleOf(depot, "Actions and functions", "An action bound to an entity set", "POST /Crates/Sweep") &&
-	exampleOf(depot, "Representation", "Enumerations, flags and money", "GET /Crates('A1')?$select=Grade,Traits,Price")
-
-var _ = example("Reading", "The service document", "GET /") &&
-	example("Reading", "An entity set", "GET /Makers?$select=Name,Country&$orderby=Name desc") &&
-	example("Reading", "One entity by its key", "GET /Makers(1)") &&
-	example("Reading", "How many there are", "GET /Makers/$count?$filter=Active") &&
-	example("Reading", "A 4.0 client", "GET /Makers(1)\nOData-MaxVersion: 4.0") &&
-	example("Paging", "A part, and how many there are in all", "GET /Products?$select=Name&$orderby=Stock desc&$skip=1&$top=2&$count=true") &&
-	exampleOf(smallPages, "Paging", "A page, and the next one behind its link", "GET /Products?$select=Name&$orderby=Stock", "GET {nextLink}") &&
-	example("Expressions", "Text, numbers, null and logic", "GET /Products?$select=Name,Stock&$filter=(Stock ge 0 or Stock eq null) and not startswith(Name,'B')") &&
-	example("Expressions", "Dynamic properties of an open type", "GET /Products?$select=Name,Color&$filter=tolower(Color) eq 'red'") &&
-	example("Expressions", "Over related entities", "GET /Products?$select=Name&$filter=Reviews/any(r:r/Stars gt 4) or Maker/Name eq 'Beta'") &&
-	example("Expressions", "A list, and a parameter alias", "GET /Products?$select=Name&$filter=Name in ('apple',@other)&@other='O''Neil'") &&
-	example("Related entities", "Expanded, each with options of its own", "GET /Products(00000000-0000-0000-0000-000000000001)?$select=Name&$expand=Maker($select=Name),Reviews($orderby=Stars;$count=true;$select=Stars)") &&
-	example("Related entities", "By navigation", "GET /Makers(1)/Products?$select=Name") &&
-	example("Representation", "Without control information", "GET /Makers(1)\nAccept: application/json;odata.metadata=none") &&
-	example("Changing", "A new entity", "POST /Makers\n\n"+`{"Name":"Delta","Country":"DK"}`) &&
-	example("Changing", "A new entity, without seeing it", "POST /Makers\nPrefer: return=minimal\n\n"+`{"Name":"Delta"}`) &&
-	example("Changing", "A change, of what was read and of nothing newer", "PATCH /Makers(1)\n"+`If-Match: W/"1"`+"\n\n"+`{"Country":null}`, "PATCH /Makers(1)\n"+`If-Match: W/"1"`+"\n\n"+`{"Country":"DK"}`) &&
-	example("Changing", "A removal", "DELETE /Makers(3)\n"+`If-Match: W/"3"`) &&
-	example("Actions and functions", "An action bound to an entity", "POST /Makers(1)/Rename\n\n"+`{"Name":"Omega"}`) &&
-	example("Metadata", "CSDL XML", "GET /$metadata") &&
-	example("Metadata", "CSDL XML for a 4.0 client, which has it already", "GET /$metadata\nOData-MaxVersion: 4.0", "GET /$metadata\nOData-MaxVersion: 4.0\nIf-None-Match: {ETag}") &&
-	example("Metadata", "CSDL JSON", "GET /$metadata?$format=json") &&
-	example("Metadata", "OpenAPI", "GET /openapi.json") &&
-	example("Errors", "A mistake in an expression, with its position", "GET /Products?$filter=Stock gt 'many'") &&
-	example("Errors", "A mistake in a body, with its target", "POST /Products\n\n"+`{"Name":"pear","Parts":[{"Labl":"x"}]}`) &&
-	example("Errors", "Nothing there, or nothing for you", "GET /Makers(77)") &&
-	example("Errors", "Not served", "GET /$crossjoin(Makers,Products)")
-
 const (
-	docs      = "../docs/odata.md"
-	docsBegin = "<!-- examples: go test ./odata -run TestDocs -update -->\n"
-	docsEnd   = "<!-- end of examples -->\n"
-	fixedUUID = "019553ab-0000-7000-8000-000000000000"
-	longBody  = 60 // lines of a body that are shown
+	docs          = "../docs/odata.md"
+	contentsBegin = "<!-- contents: go test ./odata -run TestDocs -update -->\n"
+	contentsEnd   = "<!-- end of contents -->\n"
+	examplesBegin = "<!-- examples: go test ./odata -run TestDocs -update -->\n"
+	examplesEnd   = "<!-- end of examples -->\n"
+	longBody      = 60 // lines of a body that are shown
 )
 
-// randomUUID is one that the program made up.
-var randomUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`)
+// made are what the program makes up anew each time, and what stands for it.
+var made = []struct {
+	is    *regexp.Regexp
+	shown string
+}{
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`), "019553ab-0000-7000-8000-000000000000"},
+	{regexp.MustCompile(`deltatoken=[\w.-]+`), "deltatoken=…"},
+	{regexp.MustCompile(`[A-Z2-7]{26}`), "BOUNDARY"},
+	{regexp.MustCompile(`\r`), ""},
+}
 
-// TestDocs holds the examples in docs/odata.md to what the service answers.
+// TestDocs holds the examples in docs/odata.md to what the service answers, and
+// its contents to its headings.
 func TestDocs(t *testing.T) {
 	text, err := os.ReadFile(docs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	before, rest, found := strings.Cut(string(text), docsBegin)
-	_, after, closed := strings.Cut(rest, docsEnd)
-	if !found || !closed {
-		t.Fatalf("%s lacks the marks of the examples", docs)
-	}
-	want := before + docsBegin + writeExamples(t) + docsEnd + after
+	want := between(t, string(text), examplesBegin, examplesEnd, writeExamples(t))
+	want = between(t, want, contentsBegin, contentsEnd, contents(t, want))
 	switch {
 	case want == string(text):
 	case *update:
@@ -130,30 +90,50 @@ func TestDocs(t *testing.T) {
 	default:
 		t.Errorf("%s is not up to date; if the change is meant, run go test ./odata -run TestDocs -update\n%s", docs, gocmp.Diff(string(text), want))
 	}
-	namedTests(t, before)
 }
 
-// namedTests: the tests that the checklist names exist.
-func namedTests(t *testing.T, text string) {
-	files, err := filepath.Glob("../*/*_test.go")
-	if err != nil {
-		t.Fatal(err)
+// between puts content between two marks of a text.
+func between(t *testing.T, text, begin, end, content string) string {
+	before, rest, found := strings.Cut(text, begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("%s lacks the marks %s %s", docs, begin, end)
 	}
-	deeper, _ := filepath.Glob("*/*_test.go") // the pattern is well formed
-	var source strings.Builder
-	for _, file := range append(files, deeper...) {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		source.Write(b)
-	}
-	for _, name := range regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z]+)`").FindAllStringSubmatch(text, -1) {
-		if !strings.Contains(source.String(), "func "+name[1]+"(") {
-			t.Errorf("%s names the test %s, which is not there", docs, name[1])
-		}
-	}
+	return before + begin + content + end + after
 }
+
+var heading = regexp.MustCompile(`(?m)^(##|###|####) (.+)$`)
+
+// contents are links to the headings of a text: chapters, and on one line what is
+// in each. No two headings have one address.
+func contents(t *testing.T, text string) string {
+	var b strings.Builder
+	seen := map[string]bool{}
+	depth := 0
+	_, text, _ = strings.Cut(text, contentsEnd)
+	for _, h := range heading.FindAllStringSubmatch(text, -1) {
+		address := strings.ReplaceAll(strings.ToLower(notInAddresses.ReplaceAllString(h[2], "")), " ", "-")
+		if seen[address] {
+			t.Errorf("%s has two headings with the address #%s", docs, address)
+		}
+		seen[address] = true
+		link := "[" + h[2] + "](#" + address + ")"
+		level := len(h[1])
+		switch {
+		case level < 4:
+			b.WriteString("\n" + strings.Repeat("  ", level-2) + "- " + link)
+		case depth < 4:
+			b.WriteString(": " + link)
+		default:
+			b.WriteString(" · " + link)
+		}
+		depth = level
+	}
+	return b.String() + "\n\n"
+}
+
+// notInAddresses are the characters that the address of a heading leaves out.
+var notInAddresses = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 
 func writeExamples(t *testing.T) string {
 	place := func(e exchange) int {
@@ -172,23 +152,35 @@ func writeExamples(t *testing.T) string {
 			chapter = e.chapter
 			b.WriteString("\n### " + chapter + "\n")
 		}
-		b.WriteString("\n**" + e.title + "**\n")
-		s := e.service(t)
-		var links []string // what to replace in the next request
-		for _, r := range e.requests {
-			text, answer := s.exchange(t, strings.NewReplacer(links...).Replace(r))
-			b.WriteString(randomUUID.ReplaceAllString(text, fixedUUID))
-			links = linksOf(answer)
-		}
+		b.WriteString("\n#### " + e.title + "\n" + e.write(t))
 	}
 	b.WriteString("\n")
+	return b.String()
+}
+
+// write carries out the requests of an example and writes them with their answers.
+func (e exchange) write(t *testing.T) string {
+	var b strings.Builder
+	s := e.service(t)
+	var links []string // what to replace in the next request, the newest first
+	for _, r := range e.requests {
+		text, answer := s.exchange(t, strings.NewReplacer(links...).Replace(r))
+		for _, m := range made {
+			text = m.is.ReplaceAllString(text, m.shown)
+		}
+		b.WriteString(text)
+		links = append(linksOf(answer), links...)
+	}
 	return b.String()
 }
 
 // linksOf are the control informations of an answer that are links, in braces,
 // each followed by the path it leads to; and its ETag.
 func linksOf(a answer) []string {
-	links := []string{"{ETag}", a.header.Get("ETag")}
+	var links []string
+	if tag := a.header.Get("ETag"); tag != "" {
+		links = append(links, "{ETag}", tag)
+	}
 	for name, v := range a.json {
 		if link, ok := v.(string); ok && strings.HasSuffix(name, "Link") {
 			_, path, _ := strings.Cut(link, "/shop/")
@@ -221,7 +213,8 @@ func (s *shop) exchange(t *testing.T, text string) (string, answer) {
 	}
 	fmt.Fprintf(&b, "```\n\n```http\nHTTP/1.1 %d %s\n", a.status, http.StatusText(a.status))
 	for _, name := range []string{
-		"Allow", "Content-Encoding", "Content-Type", "ETag", "Location", "OData-EntityId", "OData-Version", "Preference-Applied", "Retry-After",
+		"Allow", "Content-Encoding", "Content-Type", "ETag", "Location", "OData-EntityId", "OData-Version", "Preference-Applied",
+		"Repeatability-Result", "Retry-After",
 	} {
 		for _, value := range a.header.Values(name) {
 			b.WriteString(name + ": " + value + "\n")

@@ -26,6 +26,10 @@ func TestExpand(t *testing.T) {
 			{"/Trees(7)?$select=ID&$expand=Parent($select=ID;$levels=max)", `{"ID":7,"Parent":{"ID":5,"Parent":{"ID":2,"Parent":{"ID":1,"Parent":null}}}}`},
 			{"/Trees(7)?$select=ID&$expand=Parent($select=ID;$levels=2;$expand=Nests($select=Code))", `{"ID":7,"Parent":{"ID":5,"Nests":[],"Parent":{"ID":2,"Nests":[{"Code":"z"}]}}}`},
 			{"/Nests('z')?$select=Code&$expand=Tree($select=ID;$levels=1;$expand=Children($select=ID))", `{"Code":"z","Tree":{"ID":2,"Children":[{"ID":5},{"ID":6}]}}`},
+			{"/Trees(1)?$select=ID&$expand=Children($filter=ID gt @p;@p=2;$select=ID)&@p=9", `{"ID":1,"Children":[{"ID":3},{"ID":4}]}`},
+			{"/Trees(1)?$select=ID&$expand=Children(@p=(@q add 1);@q=2;$select=ID;$expand=Children($filter=ID ge @p;$select=ID;@q=5))", `{"ID":1,"Children":[{"ID":2,"Children":[{"ID":6}]},{"ID":3,"Children":[]},{"ID":4,"Children":[]}]}`},
+			{"/Trees(1)?$select=ID&$expand=Children($filter=Name in @p;@p=['t3','t;4)'];$select=ID)", `{"ID":1,"Children":[{"ID":3}]}`},
+			{"/Trees(1)?$select=ID&$expand=Children($filter=ID gt @p),Nests($select=Code;@p=2)", `{"ID":1,"Children":[],"Nests":[{"Code":"a/b'c"},{"Code":"ב א"}]}`}, // not given: null
 			{"/Nests('z')?$select=Code&$expand=*/$ref", `{"Code":"z","Tree":{"@odata.id":"Trees(2)"},"Visits":[]}`},
 			{"/Nests('z')?$select=Code&$expand=Tree($select=ID),*", `{"Code":"z","Tree":{"ID":2},"Visits":[]}`},
 			{"/Nests('z')?$select=Code&$expand=*,Tree($select=ID)", `{"Code":"z","Tree":{"ID":2},"Visits":[]}`},
@@ -78,6 +82,7 @@ func TestExpandPages(t *testing.T) {
 				{"/Trees(1)?$expand=Children($skip=1;$top=1)", "Children", "ID", "3"},
 				{"/Trees(1)?$expand=Children($top=2;$count=true)", "Children", "ID", "2 3"},
 				{"/Trees(1)?$expand=Children($filter=ID in @list)&@list=[2,4]", "Children", "ID", "2 4"},
+				{"/Trees(1)?$expand=Children($filter=ID in @list;@list=[2,4])&@list=[3]", "Children", "ID", "2 4"},
 				{"/Trees(1)?$expand=Nests($select=Eggs)", "Nests", "Eggs", "3 2"},
 				{"/Nests('a%2Fb''c')?$expand=Visits($orderby=Visitor,Day desc)", "Visits", "Day", "4 3 2 1 0"},
 				{"/Nests('a%2Fb''c')?$expand=Visits($filter=Visitor eq 'x%26y';$expand=Nest($select=Eggs))", "Visits", "Day", "0 1 2 3 4"},

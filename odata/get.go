@@ -469,6 +469,9 @@ func (q *request) selectItems(show *plan.Projection) []string {
 		for _, p := range show.Props {
 			parts = append(parts, p.Name)
 		}
+		for _, c := range show.Computed {
+			parts = append(parts, c.Name)
+		}
 		parts = append(parts, show.Dynamics...)
 		parts = append(parts, show.Navs...)
 	}

@@ -197,7 +197,6 @@ func (r *replica) apply(t testing.TB, e map[string]any) {
 	if removed, ok := e["@removed"].(map[string]any); ok {
 		id := strings.TrimSuffix(e["@id"].(string), ")")
 		id = id[strings.LastIndex(id, "(")+1:]
-		id = strings.ReplaceAll(id, "%27", "'")
 		r.removed = append(r.removed, id+":"+removed["reason"].(string))
 		delete(r.rows, id)
 		return

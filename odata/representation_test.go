@@ -200,6 +200,7 @@ func TestContextURLs(t *testing.T) {
 		{"/Books?$select=Title,Code", "#Books(Code,Title)", "#Books(Code,Title)"},
 		{"/Books?$select=*", "#Books", "#Books"},
 		{"/Books?$select=Shelf", "#Books(Shelf)", "#Books(Shelf)"},
+		{"/Books?$compute=Pages div 2 as Sheets&$select=Title,Sheets", "#Books(Title,Sheets)", "#Books(Title,Sheets)"},
 		{"/Books?$expand=Copies", "#Books(Copies())", "#Books"},
 		{"/Books?$expand=Copies($select=Place)", "#Books(Copies(Place))", "#Books(Copies(Place))"},
 		{"/Books?$expand=Copies($expand=Volume)", "#Books(Copies(Volume()))", "#Books(Copies())"},

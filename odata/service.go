@@ -151,7 +151,7 @@ func (s *Service) Build() error {
 			return err
 		}
 	}
-	model.Annotations = s.announce()
+	model.Annotations, model.Version = s.announce(), s.SchemaVersion
 	if err := s.track(model); err != nil {
 		return err
 	}

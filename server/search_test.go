@@ -36,5 +36,8 @@ func TestSearchLeads(t *testing.T) {
 			t.Errorf("%d customers", n)
 		}
 		s.admin.get("/odata/Rules?$search=x").want(501)
+		if level := s.admin.get("/odata/$metadata?$format=json").want(200).at("Leadloop", "Container", "@Capabilities.ConformanceLevel"); level != "Advanced" {
+			t.Errorf("the level of conformance is %v", level)
+		}
 	})
 }

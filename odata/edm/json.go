@@ -73,7 +73,7 @@ func (m *Model) WriteJSON(w io.Writer, version string) error {
 			references.put(vocabularyRoot+v.namespace+".json", obj("$Include", []any{include}))
 		}
 	}
-	schema := annotate(obj(), schemaAnnotations)
+	schema := annotate(obj(), m.schemaAnnotations())
 	for _, e := range m.Enums {
 		schema.put(e.Name, e.json())
 	}

@@ -234,6 +234,7 @@ type Model struct {
 	Sets        []*EntitySet
 	Operations  []*Operation
 	Annotations []Annotation // of the entity container
+	Version     string       // of the schema, that $schemaversion asks for; "" if it has none
 
 	sets map[string]*EntitySet
 }

@@ -75,7 +75,7 @@ func (m *Model) WriteXML(w io.Writer, version string) error {
 		schema.add(op.xml())
 	}
 	schema.add(m.xmlContainer(version))
-	schema.add(annotations(schemaAnnotations)...)
+	schema.add(annotations(m.schemaAnnotations())...)
 	var b strings.Builder
 	b.WriteString(xml.Header)
 	doc.write(&b, "")
@@ -83,8 +83,15 @@ func (m *Model) WriteXML(w io.Writer, version string) error {
 	return err
 }
 
-// schemaAnnotations let names of the schema stand in URLs without its namespace.
-var schemaAnnotations = []Annotation{{"Core.DefaultNamespace", true}}
+// schemaAnnotations let names of the schema stand in URLs without its namespace,
+// and tell its version.
+func (m *Model) schemaAnnotations() []Annotation {
+	list := []Annotation{{"Core.DefaultNamespace", true}}
+	if m.Version != "" {
+		list = append(list, Annotation{"Core.SchemaVersion", m.Version})
+	}
+	return list
+}
 
 // operations are those that a version of OData can describe.
 func (m *Model) operations(version string) []*Operation {

@@ -229,6 +229,8 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 		return b.step(p, e.Name, e.At)
 	case *uri.Entity:
 		return b.entity(e)
+	case *uri.Call:
+		return place{}, b.notServed(e.Pos(), "a path after "+e.Func+"(…)")
 	}
 	return place{}, b.errorf(e.Pos(), "%s has no members", e)
 }
@@ -241,6 +243,9 @@ func (b *Binder) step(p place, name string, at uri.At) (place, error) {
 		return b.wholeSet(name, at)
 	case p.all != nil:
 		return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count, or name one by its key", p.all.Struct.Name)
+	}
+	if same, err := b.casts(p, name, at); same || err != nil {
+		return p, err
 	}
 	if p.name != "" {
 		if nav := p.v.Struct.Nav(p.name); nav != nil {

@@ -126,7 +126,7 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 	if err != nil {
 		return x, err
 	}
-	options.Aliases = aliases
+	options.Aliases = inside(aliases, item.Options.Aliases)
 	target, err := b.over(v, nav)
 	if err != nil {
 		return x, err

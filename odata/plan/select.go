@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -181,6 +182,9 @@ func (b *Binder) inner(v *Var, p *edm.Property, item *selection, aliases map[str
 
 func (b *Binder) innerOf(d *Dyn, item *selection, aliases map[string]string) (*Inner, error) {
 	in := &Inner{Value: d}
+	if item.options != nil {
+		aliases = inside(aliases, item.options.Aliases)
+	}
 	element := d
 	if c, many := d.T.(edm.Collection); many {
 		each := &Var{Of: d.Var, Values: d}
@@ -212,6 +216,18 @@ func (b *Binder) innerOf(d *Dyn, item *selection, aliases map[string]string) (*I
 		in.Members = append(in.Members, *m)
 	}
 	return in, nil
+}
+
+// inside are the parameter aliases that hold inside an item that has some of its
+// own.
+func inside(outer, own map[string]string) map[string]string {
+	if len(own) == 0 {
+		return outer
+	}
+	all := make(map[string]string, len(outer)+len(own))
+	maps.Copy(all, outer)
+	maps.Copy(all, own)
+	return all
 }
 
 // member resolves one selected property of the complex value d; nil is "*".

@@ -87,13 +87,15 @@ func (i ExpandItem) String() string { return itemText(i.Name, i.Path, &i.Options
 
 func itemText(name string, path []string, q *Query) string {
 	text := strings.Join(append([]string{name}, path...), "/")
-	options := q.options()
-	if len(options) == 0 {
-		return text
+	var parts []string
+	for _, o := range q.options() {
+		parts = append(parts, o.name+"="+o.value)
 	}
-	parts := make([]string, len(options))
-	for i, o := range options {
-		parts[i] = o.name + "=" + o.value
+	for _, name := range slices.Sorted(maps.Keys(q.Aliases)) {
+		parts = append(parts, "@"+name+"="+q.Aliases[name])
+	}
+	if len(parts) == 0 {
+		return text
 	}
 	return text + "(" + strings.Join(parts, ";") + ")"
 }

@@ -30,7 +30,8 @@ type Query struct {
 	ID            string // of the entity that a reference is to
 	// DeltaToken is where a delta link starts.
 	DeltaToken string
-	// Aliases are the parameter aliases, @name → the text given for it.
+	// Aliases are the parameter aliases, @name → the text given for it. Those of an
+	// item of $select or $expand hold inside it.
 	Aliases map[string]string
 	// Given holds the names of the system query options present, with their $.
 	Given map[string]bool

@@ -75,24 +75,17 @@ func (p *parser) itemPath() (name string, path []string, err error) {
 	}
 }
 
-// itemOptions reads the parenthesised options of an item, one of those allowed.
+// itemOptions reads the parenthesised options of an item: those allowed, and
+// parameter aliases.
 func (p *parser) itemOptions(q *Query, allowed map[string]bool) error {
 	q.Given = map[string]bool{}
 	p.next()
 	for {
-		at := p.at()
-		option, err := p.optionName()
-		if err != nil {
-			return err
+		read := p.itemOption
+		if p.tok.is("@") {
+			read = p.itemAlias
 		}
-		if !allowed[option] {
-			return Errorf(p.what, at, "%s cannot stand inside %s", option, p.what)
-		}
-		if q.Given[option] {
-			return Errorf(p.what, at, "%s is given twice", option)
-		}
-		q.Given[option] = true
-		if err := p.option(q, option); err != nil {
+		if err := read(q, allowed); err != nil {
 			return err
 		}
 		if p.tok.is(")") {
@@ -104,4 +97,46 @@ func (p *parser) itemOptions(q *Query, allowed map[string]bool) error {
 		}
 		p.next()
 	}
+}
+
+func (p *parser) itemOption(q *Query, allowed map[string]bool) error {
+	at := p.at()
+	option, err := p.optionName()
+	if err != nil {
+		return err
+	}
+	if !allowed[option] {
+		return Errorf(p.what, at, "%s cannot stand inside %s", option, p.what)
+	}
+	if q.Given[option] {
+		return Errorf(p.what, at, "%s is given twice", option)
+	}
+	q.Given[option] = true
+	return p.option(q, option)
+}
+
+// itemAlias reads what a parameter alias stands for inside an item (URL
+// Conventions 4.01, section 5.3).
+func (p *parser) itemAlias(q *Query, _ map[string]bool) error {
+	p.next()
+	at, name := p.at(), p.tok.text
+	if p.tok.kind != tokenName {
+		return p.unexpected("the name of a parameter alias")
+	}
+	p.next()
+	if err := p.expect("="); err != nil {
+		return err
+	}
+	start := p.start
+	if _, err := p.expr(0); err != nil {
+		return err
+	}
+	if _, given := q.Aliases[name]; given {
+		return Errorf(p.what, at, "@%s is given twice", name)
+	}
+	if q.Aliases == nil {
+		q.Aliases = map[string]string{}
+	}
+	q.Aliases[name] = strings.TrimSpace(p.text[start:p.start])
+	return nil
 }
