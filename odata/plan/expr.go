@@ -204,15 +204,6 @@ func (*Count) expr()   {}
 func (*Found) expr()   {}
 func (*Single) expr()  {}
 
-// ETag is the property that the ETags of the entities v stands for are made of;
-// nil where there is none, or none that the caller may see.
-func (v *Var) ETag() *edm.Property {
-	if v.Struct.ETag == nil {
-		return nil
-	}
-	return v.Property(v.Struct.ETag.Name)
-}
-
 // Nullable reports whether e may be null.
 func Nullable(e Expr) bool {
 	switch e := e.(type) {
