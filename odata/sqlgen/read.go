@@ -1,6 +1,8 @@
 package sqlgen
 
 import (
+	"strconv"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
 	"leadloop/odata/uri"
@@ -203,6 +205,9 @@ func (g *generator) orderBy(r *plan.Read) {
 	}
 }
 
+// limit writes how many rows the page has. The number stands in the text: SQLite
+// compiles a statement anew each time a bound LIMIT is, and PostgreSQL would plan
+// it anew, as without the number it expects a tenth of all rows.
 func (g *generator) limit(r *plan.Read) {
 	n := r.Limit
 	if r.More {
@@ -210,12 +215,13 @@ func (g *generator) limit(r *plan.Read) {
 	}
 	switch {
 	case n >= 0:
-		g.bindLimit("LIMIT", n)
+		g.w(" LIMIT ", strconv.Itoa(n))
 	case r.Offset > 0 && g.dialect == SQLite:
 		g.w(" LIMIT -1") // SQLite takes no OFFSET without a LIMIT
 	}
 	if r.Offset > 0 {
-		g.bindLimit("OFFSET", r.Offset)
+		g.w(" OFFSET ")
+		g.bind(edm.Int64, int64(r.Offset))
 	}
 }
 

@@ -126,12 +126,6 @@ func (g *generator) decimal(d edm.DecimalValue) any {
 	return d.Float64()
 }
 
-// bindLimit writes a LIMIT or OFFSET count.
-func (g *generator) bindLimit(keyword string, n int) {
-	g.w(" ", keyword, " ")
-	g.bind(edm.Int64, int64(n))
-}
-
 // unsupported is a plan that this package should know and does not: a
 // programming error, as the binder lets nothing else through.
 func unsupported(x any) string { return fmt.Sprintf("sqlgen: unsupported %T", x) }
