@@ -62,22 +62,30 @@ func Tag(d Dialect, r *plan.Read) Statement {
 	return g.statement()
 }
 
-// count counts the entities of r with range variables of their own, as it may
-// stand inside the statement that reads them.
+// count counts the entities of r, as it may stand inside the statement that
+// reads them.
 func (g *generator) count(r *plan.Read) {
+	g.apart(r.Var, func() {
+		g.w("SELECT count(*)")
+		g.from(r.Var)
+		g.where(r, false)
+	})
+}
+
+// apart writes something with a name of its own for v, which may have one
+// outside.
+func (g *generator) apart(v *plan.Var, write func()) {
 	outer := g.names
 	g.names = make(map[*plan.Var]string, len(outer))
-	for v, n := range outer {
-		if v != r.Var {
-			g.names[v] = n
+	for o, n := range outer {
+		if o != v {
+			g.names[o] = n
 		}
 	}
-	if _, counted := outer[r.Var]; counted {
-		g.names[r.Var] = "c" + outer[r.Var]
+	if _, named := outer[v]; named {
+		g.names[v] = "c" + outer[v]
 	}
-	g.w("SELECT count(*)")
-	g.from(r.Var)
-	g.where(r, false)
+	write()
 	g.names = outer
 }
 
