@@ -45,7 +45,9 @@ type generator struct {
 }
 
 func newGenerator(d Dialect) *generator {
-	return &generator{dialect: d, names: make(map[*plan.Var]string, 8)}
+	g := &generator{dialect: d, names: make(map[*plan.Var]string, 8)}
+	g.sql.Grow(2 << 10) // the columns of one entity
+	return g
 }
 
 func (g *generator) statement() Statement { return Statement{g.sql.String(), g.args} }
