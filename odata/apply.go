@@ -1,9 +1,7 @@
 package odata
 
 import (
-	"errors"
 	"slices"
-	"strings"
 
 	"leadloop/odata/plan"
 )
@@ -27,14 +25,14 @@ func computed(show *plan.Projection) []string {
 // commonItems are the items of a context URL of rows of different structure:
 // what all of them have, or that nothing is (Data Aggregation 4.0, section
 // 3.1.1).
-func commonItems(shapes []plan.Nested) []string {
+func (q *request) commonItems(shapes []plan.Nested) []string {
 	all := true
 	lists := make([][]string, len(shapes))
 	for i := range shapes {
 		show := shapes[i].Show
 		all = all && show.All && len(show.Expand) == 0 && computed(&show) == nil
 		show.All = false // by their names
-		lists[i] = selectItems(&show)
+		lists[i] = q.selectItems(&show)
 	}
 	if all {
 		return nil
@@ -49,14 +47,4 @@ func commonItems(shapes []plan.Nested) []string {
 		items = []string{"@Core.AnyStructure"}
 	}
 	return items
-}
-
-// overflows reports whether err is the database's about a number beyond the
-// range of its type. Drivers say so each in their own way.
-func overflows(err error) bool {
-	var state interface{ SQLState() string }
-	if errors.As(err, &state) {
-		return state.SQLState() == "22003" // numeric value out of range
-	}
-	return err != nil && strings.Contains(err.Error(), "integer overflow")
 }

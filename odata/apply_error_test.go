@@ -73,8 +73,8 @@ func TestApplyErrors(t *testing.T) {
 		{"filter(Stock in (1" + strings.Repeat(",1", 6000) + "))", 400, "limit List"},
 		{"filter(Stock eq 1" + strings.Repeat(" or Stock eq 1", 1000) + ")", 400, "limit Nodes"},
 
-		{"search(apple)", 501, "position 1: search is not served"},
-		{"search(\")\" or ')')/top(1)", 501, "search is not served"},
+		{"search(apple)", 501, "position 1: $search over Product is not served"},
+		{"search(\")\" or ')')/top(1)", 400, "has no letter or digit to search for"},
 		{"topsum(5,Price)", 501, "position 1: the transformation topsum is not served"},
 		{"toppercent(5,Price)", 501, "toppercent"},
 		{"bottomsum(5,Price)", 501, "bottomsum"},

@@ -85,7 +85,7 @@ func TestApplyTooLarge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if a := s.get(t, "/Products?$apply=aggregate(Stock with sum as S)"); a.status != http.StatusBadRequest || !strings.Contains(a.body, "too large") {
+		if a := s.get(t, "/Products?$apply=aggregate(Stock with sum as S)"); a.status != http.StatusBadRequest || !strings.Contains(a.body, "out of range") {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 		if a := s.get(t, "/Products?$apply=aggregate(Stock with max as S)"); !strings.Contains(a.body, "9223372036854775807") {

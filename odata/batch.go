@@ -31,8 +31,7 @@ func (q *request) batch() error {
 	if q.Context().Value(batchKey{}) != nil {
 		return fault.New(fault.Invalid, "a batch cannot hold another batch")
 	}
-	prefer := q.preferences()
-	if err := q.checkBatchHeader(prefer); err != nil {
+	if err := q.checkBatchHeader(); err != nil {
 		return err
 	}
 	media, params, err := mime.ParseMediaType(q.Header.Get("Content-Type"))
@@ -56,9 +55,9 @@ func (q *request) batch() error {
 	b.flat = answer == "multipart/mixed" && media != answer
 	// Multipart batches stop at the first error unless told otherwise, JSON ones go on.
 	b.goOn = media == "application/json"
-	if p, ok := prefer["continue-on-error"]; ok && p.boolean() {
-		b.goOn = p.value != "false"
-		q.w.Header().Set("Preference-Applied", p.text)
+	if p, ok := q.prefers["continue-on-error"]; ok && p.boolean() {
+		b.goOn = !strings.EqualFold(p.value, "false")
+		q.applied("continue-on-error", p.value)
 	}
 	q.w.Header().Set("Content-Type", b.out.ContentType())
 	q.w.WriteHeader(http.StatusOK)
@@ -67,13 +66,13 @@ func (q *request) batch() error {
 
 // checkBatchHeader refuses headers that mean nothing on a batch as a whole
 // (Protocol 4.01, sections 8.2.4, 8.2.5 and 8.2.8.7).
-func (q *request) checkBatchHeader(prefer map[string]preference) error {
+func (q *request) checkBatchHeader() error {
 	for _, name := range []string{"If-Match", "If-None-Match"} {
 		if q.Header.Get(name) != "" {
 			return fault.Newf(fault.Invalid, "%s does not apply to a batch, only to requests inside it", name).At(name)
 		}
 	}
-	if _, ok := prefer["return"]; ok {
+	if _, ok := q.prefers["return"]; ok {
 		return fault.New(fault.Invalid, "the preference return does not apply to a batch, only to requests inside it").At("Prefer")
 	}
 	return nil

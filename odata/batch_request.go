@@ -199,10 +199,9 @@ func acceptInside(values []string) string {
 // inheritPreferences adds the preferences that hold for all requests of a batch
 // that do not have their own (Protocol 4.01, sections 8.2.8.1 and 8.2.8.4).
 func (b *batchRun) inheritPreferences(h http.Header) {
-	outer := b.q.preferences()
-	own := preferences(h)
+	own := parseWishes(h)
 	for _, name := range []string{"allow-entityreferences", "include-annotations"} {
-		if p, ok := outer[name]; ok && own[name].text == "" {
+		if p, ok := b.q.prefers[name]; ok && own[name].text == "" {
 			h.Add("Prefer", p.text)
 		}
 	}

@@ -180,7 +180,7 @@ func TestBatchErrors(t *testing.T) {
 	for _, c := range []struct{ body, prefer, want, applied string }{
 		{three, "", "1 204\n" + nothing, ""},
 		{three, "continue-on-error=false", "1 204\n" + nothing, "continue-on-error=false"},
-		{three, "respond-async, ODATA.Continue-On-Error = true;x=y", "1 204\n" + nothing + gone, "ODATA.Continue-On-Error = true"},
+		{three, "x-other=1, ODATA.Continue-On-Error = true;x=y", "1 204\n" + nothing + gone, "odata.continue-on-error=true"},
 		{three, "odata.continue-on-error=false, continue-on-error", "1 204\n" + nothing + gone, "continue-on-error"},
 		{three, "continue-on-error=maybe", "1 204\n" + nothing, ""},
 		{threeJSON, "", "1 200 1 Aleph\n" + nothing + "\n3 200 2 Beta", ""},

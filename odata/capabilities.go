@@ -14,9 +14,6 @@ var features = struct {
 	deepInsert  bool
 	deepUpdate  bool
 	upsert      bool
-	delta       bool // tracks changes
-	queryPath   bool // POST to …/$query
-	encodings   []string
 }{
 	batch: []string{"multipart/mixed", "application/json"}, deepInsert: true, deepUpdate: true, upsert: true,
 }
@@ -29,16 +26,14 @@ func (s *Service) announce() []edm.Annotation {
 	if features.conformance != "" {
 		list = append(list, a("Capabilities.ConformanceLevel", edm.EnumMember{Type: "Capabilities.ConformanceLevelType", Name: features.conformance}))
 	}
-	if len(features.encodings) > 0 {
-		list = append(list, a("Capabilities.AcceptableEncodings", texts(features.encodings)))
-	}
 	return append(list,
+		a("Capabilities.AcceptableEncodings", texts([]string{"gzip"})),
 		a("Core.ConventionalIDs", true),
 		a("Core.DereferenceableIDs", true),
 		a("Capabilities.SupportedFormats", texts(formats())),
 		a("Capabilities.SupportedMetadataFormats", texts([]string{"application/xml", "application/json"})),
 		a("Capabilities.KeyAsSegmentSupported", false),
-		a("Capabilities.QuerySegmentSupported", features.queryPath),
+		a("Capabilities.QuerySegmentSupported", true),
 		a("Capabilities.AsynchronousRequestsSupported", false),
 		a("Capabilities.CrossJoinSupported", false),
 		a("Capabilities.AnnotationValuesInQuerySupported", false),
@@ -65,7 +60,13 @@ func batchSupport() edm.Record {
 
 // formats are the media types that data comes in.
 func formats() []string {
-	return []string{format{"minimal"}.contentType(), format{"none"}.contentType()}
+	var list []string
+	for _, metadata := range []string{"minimal", "none", "full"} {
+		for _, strings := range []bool{false, true} {
+			list = append(list, format{metadata: metadata, strings: strings}.contentType())
+		}
+	}
+	return list
 }
 
 // announceSet says what an entity set can do.
@@ -82,12 +83,19 @@ func (s *Service) announceSet(x *set) []edm.Annotation {
 	say("Capabilities.TopSupported", true)
 	say("Capabilities.SkipSupported", true)
 	say("Capabilities.ComputeSupported", uri.Served("$compute"))
-	say("Capabilities.SelectSupport", edm.Record{{Name: "Supported", Value: true}, {Name: "ComputeSupported", Value: uri.Served("$compute")}})
+	say("Capabilities.SelectSupport", edm.Record{
+		{Name: "Supported", Value: true},
+		{Name: "Countable", Value: true},
+		{Name: "Filterable", Value: true},
+		{Name: "TopSupported", Value: true},
+		{Name: "SkipSupported", Value: true},
+		{Name: "Sortable", Value: true},
+	})
 	say("Capabilities.CountRestrictions", edm.Record{{Name: "Countable", Value: true}})
 	say("Capabilities.FilterRestrictions", edm.Record{{Name: "Filterable", Value: true}})
 	say("Capabilities.SortRestrictions", edm.Record{{Name: "Sortable", Value: true}})
 	say("Capabilities.ExpandRestrictions", edm.Record{{Name: "Expandable", Value: true}, {Name: "MaxLevels", Value: s.Limits.ExpandDepth}})
-	say("Capabilities.SearchRestrictions", edm.Record{{Name: "Searchable", Value: uri.Served("$search")}})
+	say("Capabilities.SearchRestrictions", edm.Record{{Name: "Searchable", Value: len(x.Type.Search) > 0}})
 	say("Capabilities.InsertRestrictions", edm.Record{{Name: "Insertable", Value: x.Insertable}})
 	say("Capabilities.DeepInsertSupport", edm.Record{{Name: "Supported", Value: features.deepInsert && x.Insertable}})
 	say("Capabilities.UpdateRestrictions", edm.Record{
@@ -95,7 +103,7 @@ func (s *Service) announceSet(x *set) []edm.Annotation {
 	})
 	say("Capabilities.DeepUpdateSupport", edm.Record{{Name: "Supported", Value: features.deepUpdate && x.Updatable}})
 	say("Capabilities.DeleteRestrictions", edm.Record{{Name: "Deletable", Value: x.Deletable}})
-	say("Capabilities.ChangeTracking", edm.Record{{Name: "Supported", Value: features.delta}})
+	say("Capabilities.ChangeTracking", edm.Record{{Name: "Supported", Value: x.tracked}})
 	return list
 }
 

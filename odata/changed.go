@@ -3,7 +3,6 @@ package odata
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -67,7 +66,7 @@ func (q *request) checkShape(x *set) error {
 // changed answers with the entity v, created or changed (Protocol 4.01, section
 // 11.4.1.5). Where the caller prefers so, or may not see it, the answer is empty.
 func (q *request) changed(status int, x *set, v reflect.Value, shape outline) error {
-	location := q.root() + x.Name + keyPath(x.Type, v)
+	location := q.root() + x.Name + payload.KeyPath(x.Type, v)
 	if status == http.StatusCreated {
 		q.w.Header().Set("Location", location)
 	}
@@ -110,34 +109,28 @@ func (q *request) readBack(status int, x *set, v reflect.Value, shape outline) (
 	if err != nil {
 		return false, err
 	}
+	r.Tag = true
 	q.shape(&r.Show)
-	text, found, err := q.json(q.Context(), r)
+	text, tag, found, err := q.readEntity(q.Context(), r)
 	if found && err == nil {
-		q.sendEntity(status, q.contextURL(x.Name, shown(r), true), text)
+		q.tag(tag)
+		q.sendEntity(status, q.contextURL(x.Name, q.shown(r), true), text)
 	}
 	return found, err
 }
 
 // sendStruct sends a Go struct of type s, without the properties to hide.
 func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v reflect.Value, hide []string) {
-	e := payload.Encoder{Hide: hide, Plain: q.format.metadata == "none"}
+	e := q.encoder(hide)
 	e.Raw("{")
 	e.Members(s, v)
 	e.Raw("}")
+	q.tag(payload.ETag(s, v))
 	q.sendEntity(status, contextURL, e.Bytes())
 }
 
-// keyPath is the key predicate of an entity in its canonical URL.
-func keyPath(s *edm.Struct, v reflect.Value) string {
-	parts := make([]string, len(s.Key))
-	for i, arg := range keyArguments(s, v) {
-		parts[i] = arg.Value.String()
-		if s.Key[i].Type == edm.String {
-			parts[i] = url.PathEscape(parts[i])
-		}
-		if len(s.Key) > 1 {
-			parts[i] = arg.Name + "=" + parts[i]
-		}
-	}
-	return "(" + strings.Join(parts, ",") + ")"
+// encoder writes Go structs as reads show their rows, without the properties to
+// hide.
+func (q *request) encoder(hide []string) *payload.Encoder {
+	return &payload.Encoder{Hide: hide, Style: q.style()}
 }

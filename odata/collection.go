@@ -192,7 +192,7 @@ func (d *delta) answer() error {
 		return nil
 	}
 	q.prefersReturn("representation")
-	e := payload.Encoder{Hide: hide}
+	e := q.encoder(hide)
 	e.Raw("{")
 	if q.format.metadata != "none" {
 		e.Raw(`"@odata.context":"` + q.contextURL(x.Name, "/$delta", false) + `",`)
@@ -202,7 +202,7 @@ func (d *delta) answer() error {
 		if i > 0 {
 			e.Raw(",")
 		}
-		d.item(&e, a)
+		d.item(e, a)
 	}
 	e.Raw("]}\n")
 	q.begin(http.StatusOK)
@@ -212,7 +212,7 @@ func (d *delta) answer() error {
 
 // item writes one change.
 func (d *delta) item(e *payload.Encoder, a applied) {
-	id := d.t.set.Name + keyPath(d.t.set.Type, a.v)
+	id := d.t.set.Name + payload.KeyPath(d.t.set.Type, a.v)
 	switch {
 	case a.reason == "":
 		e.Raw("{")

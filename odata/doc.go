@@ -29,6 +29,14 @@
 // are written from that same model, once: what a client reads there is what its
 // requests are checked against.
 //
+// Clients can follow the changes of a set that has Track, by delta links. For
+// that the database keeps change logs, which triggers write: CreateChangeLogs
+// gives the statements for a migration. A caller whose access is restricted is
+// told that an entity is to be removed only if they could see it before, as far
+// as the set's Keep and the predicate's Was tell; where they do not, or where the
+// filter follows navigation properties that are not kept, the preference
+// track-changes is not applied.
+//
 // The way of a request through the packages below: uri (text to syntax), plan
 // (syntax and model to a typed plan), sqlgen (plan to SQL), and back as rows.
 // Package eval runs the same expressions in Go, package payload reads and

@@ -1,7 +1,6 @@
 package odata
 
 import (
-	"net/url"
 	"reflect"
 	"strings"
 
@@ -65,26 +64,8 @@ func (q *request) keyed(t *target, entity any) (names []string, err error) {
 // service root (Protocol 4.01, section 4.1). It must be one of want's entities.
 func (q *request) entityByID(id string, want *edm.Struct) (*target, error) {
 	bad := fault.Newf(fault.Invalid, "%q is not the id of an entity of type %s", id, want.Name)
-	path, absolute := id, false
-	if i := strings.Index(id, "://"); i > 0 && !strings.ContainsAny(id[:i], "('/") {
-		host, rest, _ := strings.Cut(id[i+3:], "/")
-		root, err := url.Parse(q.root())
-		if err != nil || !strings.EqualFold(host, root.Host) {
-			return nil, bad
-		}
-		path = "/" + rest
-	}
-	if strings.HasPrefix(path, "/") {
-		if path, absolute = strings.CutPrefix(path, q.s.Prefix+"/"); !absolute {
-			return nil, bad
-		}
-	}
-	segments, err := uri.ParsePath(path, q.s.Limits.Expr)
-	if err != nil || len(segments) == 0 {
-		return nil, bad
-	}
-	t, err := q.resolve(segments)
-	if err != nil || !t.single || t.ref || t.operation != nil || t.isProperty() || t.set.Type != want {
+	t, err := q.locate(id)
+	if err != nil || t.set.Type != want {
 		return nil, bad
 	}
 	return t, nil
@@ -148,7 +129,7 @@ func (c *changes) find(x *set, o *payload.Object) (entity any, identified bool, 
 	if fault.CodeOf(err) == fault.NotFound {
 		return nil, true, nil
 	}
-	if err == nil && control.ID != "" && given == len(x.Type.Key) && keyPath(x.Type, keyed) != keyPath(x.Type, reflect.ValueOf(entity).Elem()) {
+	if err == nil && control.ID != "" && given == len(x.Type.Key) && payload.KeyPath(x.Type, keyed) != payload.KeyPath(x.Type, reflect.ValueOf(entity).Elem()) {
 		err = fault.New(fault.Invalid, "the id and the key are those of two entities")
 	}
 	return entity, true, err

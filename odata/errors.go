@@ -24,6 +24,7 @@ var statuses = map[fault.Code]int{
 	fault.PreconditionNeeded: http.StatusPreconditionRequired,
 	fault.FailedDependency:   http.StatusFailedDependency,
 	fault.TooLarge:           http.StatusRequestEntityTooLarge,
+	fault.URLTooLong:         http.StatusRequestURITooLong,
 	fault.Unsupported:        http.StatusUnsupportedMediaType,
 	fault.RateLimited:        http.StatusTooManyRequests,
 	fault.Unavailable:        http.StatusServiceUnavailable,
@@ -64,13 +65,11 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error, log *slog.Log
 		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		f = fault.New(fault.Internal, "something went wrong here; it has been logged")
 	}
-	if f.Code == fault.Unauthorized && w.Header().Get("WWW-Authenticate") == "" {
-		w.Header().Set("WWW-Authenticate", `Basic realm="odata", charset="UTF-8"`)
-	}
 	var body errorBody
 	body.Error.Code, body.Error.Message, body.Error.Target, body.Error.Details = f.Code, f.Message, f.Target, f.Details
 	text, _ := json.Marshal(body) // strings always marshal
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Language", "en")
 	w.WriteHeader(Status(f.Code))
 	_, _ = w.Write(append(text, '\n')) // a client that left needs no answer
 }

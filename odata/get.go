@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -23,15 +21,16 @@ func (q *request) get(t *target) error {
 	defer cancel()
 	var err error
 	switch {
+	case q.query.Given["$id"]:
+		err = fault.New(fault.Invalid, "$id applies to $entity, and to the removal of references").At("$id")
+	case t.isProperty():
+		err = q.getProperty(ctx, t)
 	case t.single:
 		err = q.getEntity(ctx, t)
 	case t.count:
 		err = q.getCount(ctx, t)
 	default:
 		err = q.getCollection(ctx, t)
-	}
-	if overflows(err) {
-		return fault.New(fault.Invalid, "a sum or another number of this answer is too large for its type")
 	}
 	if err != nil && ctx.Err() == context.DeadlineExceeded {
 		// Drivers report an interrupted statement each in their own way.
@@ -70,32 +69,76 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 		return err
 	}
 	q.shape(&r.Show)
-	text, found, err := q.json(ctx, r)
+	r.Tag, r.Show.Ref = true, t.ref
+	if err := q.checkReference(t); err != nil {
+		return err
+	}
+	text, tag, found, err := q.readEntity(ctx, r)
 	if err != nil {
 		return err
 	}
 	if !found {
 		return q.missing(ctx, t)
 	}
-	q.sendEntity(http.StatusOK, q.contextURL(t.set.Name, shown(r), true), text)
+	if done, err := q.conditional(tag); done || err != nil {
+		return err
+	}
+	q.appliedToEntities()
+	contextURL := q.contextURL(t.set.Name, q.shown(r), true)
+	if t.ref {
+		contextURL = q.root() + "$metadata#$ref"
+	}
+	q.sendEntity(http.StatusOK, contextURL, text)
 	return nil
 }
 
-// json reads the entity of r as JSON; found is false if there is none.
-func (q *request) json(ctx context.Context, r *plan.Read) (text []byte, found bool, err error) {
-	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Select(d, r) })
+// readEntity reads the entity of r as JSON with its ETag, "" if it has none. For
+// HEAD the ETag is enough.
+func (q *request) readEntity(ctx context.Context, r *plan.Read) (text []byte, tag string, found bool, err error) {
+	head := q.Method == http.MethodHead
+	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement {
+		if head {
+			return sqlgen.Tag(d, r)
+		}
+		return sqlgen.Select(d, r)
+	})
 	if err != nil {
-		return nil, false, err
+		return nil, "", false, err
 	}
 	defer rows.Close()
+	var body sql.RawBytes
+	var etag sql.NullString
+	columns := []any{&body, &etag}
+	if head {
+		columns = columns[1:]
+	}
 	if rows.Next() {
-		var body sql.RawBytes
 		found = true
-		if err = rows.Scan(&body); err == nil {
+		if err = rows.Scan(columns...); err == nil {
 			text = append(text, body...)
 		}
 	}
-	return text, found, errors.Join(err, rows.Err())
+	if err == nil {
+		err = rows.Err()
+	}
+	return text, etag.String, found, err
+}
+
+// conditional answers a read of the entity with this ETag where its preconditions
+// say so; done is false where it is to be answered as ever (Protocol 4.01, sections
+// 8.2.4 and 8.2.5).
+func (q *request) conditional(tag string) (done bool, err error) {
+	q.tag(tag)
+	match, none := q.Header.Get("If-Match"), q.Header.Get("If-None-Match")
+	switch {
+	case match != "" && match != "*" && !matches(match, tag):
+		q.w.Header().Del("ETag")
+		return true, fault.New(fault.PreconditionFailed, "the entity has changed since it was read").At("If-Match")
+	case none == "*" || none != "" && matches(none, tag):
+		q.w.WriteHeader(http.StatusNotModified)
+		return true, nil
+	}
+	return false, nil
 }
 
 // missing answers for a single entity that is not there: a single-valued
@@ -131,36 +174,36 @@ func (q *request) mustExist(ctx context.Context, t *target) error {
 
 // sendEntity sends an entity's JSON with its context, and its ETag as header.
 func (q *request) sendEntity(status int, contextURL string, text []byte) {
-	if tag := etagOf(text); tag != "" {
-		q.w.Header().Set("ETag", tag)
-	}
 	q.begin(status)
 	if q.Method == http.MethodHead {
 		return
 	}
-	b := bufio.NewWriter(q.w)
 	if q.format.metadata == "none" {
-		_, _ = b.Write(text)
+		text = append(text, '\n')
 	} else {
-		_, _ = b.WriteString(`{"@odata.context":` + quote(contextURL))
-		if len(text) > 2 {
-			_ = b.WriteByte(',')
-		}
-		_, _ = b.Write(text[1:])
+		text = inContext(contextURL, text)
 	}
-	_ = b.WriteByte('\n')
-	_ = b.Flush() // a client that left needs no answer
+	_, _ = q.w.Write(text) // a client that left needs no answer
 }
 
-// etagOf reads the ETag that an entity's JSON begins with.
-func etagOf(text []byte) string {
-	var e struct {
-		ETag string `json:"@odata.etag"`
+// inContext gives the line of an entity's JSON with its context URL, in a piece:
+// to buffer it on its way out costs more than to put it together.
+func inContext(contextURL string, text []byte) []byte {
+	const name = `{"@odata.context":`
+	value := quote(contextURL)
+	line := append(make([]byte, 0, len(name)+len(value)+len(text)+1), name...)
+	line = append(line, value...)
+	if len(text) > len("{}") {
+		line = append(line, ',')
 	}
-	if !strings.HasPrefix(strings.ReplaceAll(string(text[:min(len(text), 20)]), " ", ""), `{"@odata.etag":`) || json.Unmarshal(text, &e) != nil {
-		return ""
+	return append(append(line, text[1:]...), '\n')
+}
+
+// tag says the ETag of what the answer is about, "" if it has none.
+func (q *request) tag(etag string) {
+	if etag != "" {
+		q.w.Header().Set("ETag", etag)
 	}
-	return e.ETag
 }
 
 // shape fits a projection to the representation asked for.
@@ -180,17 +223,31 @@ func (q *request) shape(show *plan.Projection) {
 }
 
 func (q *request) collection(t *target) (*plan.Read, error) {
-	r, err := q.binder().Collection(plan.Root(t.set.Type), q.query)
+	v := plan.Root(t.set.Type)
+	r, err := q.binder().Collection(v, q.query)
 	if err != nil {
 		return nil, err
 	}
+	if err := q.filter(t, v, r); err != nil {
+		return nil, err
+	}
 	q.shape(&r.Show)
+	r.Show.Ref = t.ref
+	if err := q.checkReference(t); err != nil {
+		return nil, err
+	}
 	return r, q.linkTo(t, r)
 }
 
+// ofCount are the options that apply to /$count.
+var ofCount = map[string]bool{"$filter": true, "$apply": true, "$search": true, "$compute": true, "$format": true, "$schemaversion": true}
+
 func (q *request) getCount(ctx context.Context, t *target) error {
+	if q.query.DeltaToken != "" {
+		return fault.New(fault.NotImplemented, "/$count with $deltatoken is not served").At("$deltatoken")
+	}
 	for option := range q.query.Given {
-		if option != "$filter" && option != "$apply" && option != "$format" {
+		if !ofCount[option] {
 			return fault.Newf(fault.Invalid, "%s does not apply to /$count", option).At(option)
 		}
 	}
@@ -203,19 +260,34 @@ func (q *request) getCount(ctx context.Context, t *target) error {
 			return err
 		}
 	}
+	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+	if q.Method == http.MethodHead {
+		return nil
+	}
 	var n int64
 	if _, err := q.one(ctx, &n, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Count(d, r) }); err != nil {
 		return err
 	}
-	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
 	_, err = io.WriteString(q.w, strconv.FormatInt(n, 10))
 	return gone(err)
 }
 
 func (q *request) getCollection(ctx context.Context, t *target) error {
+	if q.query.DeltaToken != "" && q.query.SkipToken == "" {
+		return q.getDelta(ctx, t)
+	}
 	r, err := q.collection(t)
 	if err != nil {
 		return err
+	}
+	q.appliedToEntities()
+	q.applied("maxpagesize", strconv.Itoa(q.pageSize(q.s.Limits.PageSize)))
+	tracking, err := q.track(ctx, t, r) // before it is read, so that nothing is missed
+	if err != nil {
+		return err
+	}
+	if q.Method == http.MethodHead {
+		return q.headCollection(ctx, t)
 	}
 	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Select(d, r) })
 	if err != nil {
@@ -240,14 +312,22 @@ func (q *request) getCollection(ctx context.Context, t *target) error {
 		}
 	}
 	q.begin(http.StatusOK)
-	if q.Method == http.MethodHead {
-		return nil
-	}
-	if err := q.stream(t, r, p, rows, any); err != nil {
+	if err := q.stream(t, r, p, rows, any, tracking); err != nil {
 		// The answer has begun: only cutting it off tells the client.
 		q.s.Log.ErrorContext(ctx, "a read broke off", "path", q.URL.Path, "error", err)
 		panic(http.ErrAbortHandler)
 	}
+	return nil
+}
+
+// headCollection answers HEAD: nothing that only the body needs is read.
+func (q *request) headCollection(ctx context.Context, t *target) error {
+	if t.link != nil {
+		if err := q.mustExist(ctx, t.link); err != nil {
+			return err
+		}
+	}
+	q.begin(http.StatusOK)
 	return nil
 }
 
@@ -292,14 +372,14 @@ func (p *page) next(rows *sql.Rows) (bool, error) {
 }
 
 // stream writes the collection, from the row already scanned on.
-func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any bool) error {
+func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any bool, w *tracking) error {
 	b := bufio.NewWriterSize(q.w, 32<<10)
 	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
 	if q.format.metadata != "none" {
-		_, _ = b.WriteString(`"@odata.context":` + quote(q.contextURL(t.set.Name, shown(r), false)) + ",")
+		_, _ = b.WriteString(`"@odata.context":` + quote(q.collectionContext(t, r)) + ",")
 	}
 	if r.Count {
-		_, _ = b.WriteString(`"@odata.count":` + strconv.FormatInt(p.count, 10) + ",")
+		_, _ = b.WriteString(`"@odata.count":` + q.number(p.count) + ",")
 	}
 	_, _ = b.WriteString(`"value":[`)
 	for n := 0; any; n++ {
@@ -313,15 +393,18 @@ func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any b
 		}
 	}
 	_ = b.WriteByte(']')
-	if p.more {
-		_, _ = b.WriteString(`,"@odata.nextLink":` + quote(q.nextLink(r, p)))
+	switch {
+	case p.more:
+		writeLink(b, "nextLink", q.nextLink(r, p, w))
+	case w != nil:
+		writeLink(b, "deltaLink", q.link(w.token.String()))
 	}
 	_, _ = b.WriteString("}\n")
 	return gone(b.Flush())
 }
 
 // nextLink is this request's URL with the place of the next page in it.
-func (q *request) nextLink(r *plan.Read, p *page) string {
+func (q *request) nextLink(r *plan.Read, p *page, w *tracking) string {
 	after := make([]*string, len(p.terms))
 	for i := range p.terms {
 		if p.terms[i].Valid {
@@ -335,34 +418,57 @@ func (q *request) nextLink(r *plan.Read, p *page) string {
 			name = decoded
 		}
 		switch strings.ToLower(strings.TrimPrefix(name, "$")) {
-		case "", "skip", "skiptoken":
+		case "", "skip", "skiptoken", "deltatoken":
 		default:
 			parts = append(parts, pair)
 		}
 	}
 	parts = append(parts, "$skiptoken="+r.Token(after))
+	if w != nil { // the changes that are followed begin at the first page
+		parts = append(parts, "$deltatoken="+w.token.String())
+	}
 	return strings.TrimSuffix(q.root(), q.s.Prefix+"/") + q.URL.EscapedPath() + "?" + strings.Join(parts, "&")
 }
 
-// shown is the select list of a context URL (Protocol 4.01, section 10.7 and
-// 10.8): "(ID,Name,Lead())", or "" where all is shown.
-func shown(r *plan.Read) string {
-	list := selectList(&r.Show)
+// collectionContext is the context URL of a collection of entities, or of
+// references to them (Protocol 4.01, sections 10.2, 10.7, 10.9 and 10.11).
+func (q *request) collectionContext(t *target, r *plan.Read) string {
+	if t.ref {
+		return q.root() + "$metadata#Collection($ref)"
+	}
+	return q.contextURL(t.set.Name, q.shown(r), false)
+}
+
+// number is an Int64 as JSON.
+func (q *request) number(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	if q.format.strings {
+		return `"` + text + `"`
+	}
+	return text
+}
+
+// shown is the select list of a context URL (Protocol 4.01, sections 10.7 to
+// 10.10): "(ID,Name,Lead())", or "" where all is shown.
+func (q *request) shown(r *plan.Read) string {
+	list := q.selectList(&r.Show)
 	if list == "" {
 		return ""
 	}
 	return "(" + list + ")"
 }
 
-func selectList(show *plan.Projection) string { return strings.Join(selectItems(show), ",") }
+func (q *request) selectList(show *plan.Projection) string {
+	return strings.Join(q.selectItems(show), ",")
+}
 
-func selectItems(show *plan.Projection) []string {
+func (q *request) selectItems(show *plan.Projection) []string {
 	if show.Shapes != nil {
-		return commonItems(show.Shapes)
+		return q.commonItems(show.Shapes)
 	}
 	var parts []string
 	for i := range show.Nested {
-		parts = append(parts, show.Nested[i].Name+"("+selectList(&show.Nested[i].Show)+")")
+		parts = append(parts, show.Nested[i].Name+"("+q.selectList(&show.Nested[i].Show)+")")
 	}
 	if show.All {
 		parts = append(parts, computed(show)...)
@@ -371,9 +477,13 @@ func selectItems(show *plan.Projection) []string {
 			parts = append(parts, p.Name)
 		}
 		parts = append(parts, show.Dynamics...)
+		parts = append(parts, show.Navs...)
 	}
 	for _, x := range show.Expand {
-		parts = append(parts, x.Name+"("+selectList(&x.Read.Show)+")")
+		nested := &x.Read.Show
+		if q.version != "4.0" || !nested.All || len(nested.Expand) > 0 {
+			parts = append(parts, x.Name+"("+q.selectList(nested)+")")
+		}
 	}
 	return parts
 }

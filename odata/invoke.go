@@ -237,8 +237,9 @@ func (q *request) sendResult(t edm.Type, v reflect.Value) error {
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	e := payload.Encoder{Hide: hide, Plain: q.format.metadata == "none"}
-	if _, structured := t.(*edm.Struct); structured {
+	e := q.encoder(hide)
+	if s, structured := t.(*edm.Struct); structured {
+		q.tag(payload.ETag(s, v))
 		e.Value(t, v)
 	} else {
 		e.Raw(`{"value":`)

@@ -95,7 +95,7 @@ func (c *changes) exchange(before, items []any, to *bond) (left []any, err error
 }
 
 func (c *changes) path(nav *edm.Navigation, entity any) string {
-	return keyPath(nav.Target, reflect.ValueOf(entity).Elem())
+	return payload.KeyPath(nav.Target, reflect.ValueOf(entity).Elem())
 }
 
 // list gives the items of n: objects, references among them. The ids of a bind

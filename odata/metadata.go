@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -64,7 +63,6 @@ func (q *request) metadata() error {
 	}
 	if wanted == "" {
 		wanted = q.Header.Get("Accept")
-		q.w.Header().Set("Vary", "Accept, OData-MaxVersion")
 	}
 	form := metadataForm(wanted)
 	if form == "" {
@@ -99,28 +97,18 @@ func (q *request) sendDocument(name document) error {
 
 // metadataForm picks "xml" or "json", whichever the client likes better, or "".
 func metadataForm(wanted string) string {
-	if wanted == "" {
-		return "xml"
+	switch wanted {
+	case "xml", "json":
+		return wanted
 	}
-	best, form := 0.0, ""
-	for item := range strings.SplitSeq(wanted, ",") {
-		media, parameters, err := mime.ParseMediaType(item)
-		if err != nil {
-			continue
-		}
-		q := 1.0
-		if text, ok := parameters["q"]; ok {
-			q, _ = strconv.ParseFloat(text, 64)
-		}
-		if q <= best {
-			continue
-		}
+	form, _ := best(wanted, func(media string, _ map[string]string) (string, bool) {
 		switch media {
-		case "application/xml", "xml", "*/*", "application/*", "text/xml", "text/html":
-			best, form = q, "xml"
-		case "application/json", "json":
-			best, form = q, "json"
+		case "application/xml", "*/*", "application/*", "text/xml", "text/html":
+			return "xml", true
+		case "application/json":
+			return "json", true
 		}
-	}
+		return "", false
+	})
 	return form
 }

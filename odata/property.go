@@ -43,15 +43,16 @@ func (q *request) stepProperty(t *target, segment uri.Segment) (*target, error) 
 	if segment.Parens {
 		return nil, missing
 	}
-	var kind edm.Type = edm.Untyped
-	if len(t.props) > 0 {
-		kind = t.props[len(t.props)-1].Type
-	}
+	kind := t.last()
 	if segment.Name == "$value" {
 		if _, ok := kind.(edm.Primitive); !ok {
 			return nil, fault.Newf(fault.NotFound, "%s has no raw value: it is not primitive", t.propertyName())
 		}
 		t.raw = true
+		return t, nil
+	}
+	if _, many := kind.(edm.Collection); many && segment.Name == "$count" {
+		t.count = true
 		return t, nil
 	}
 	if strings.HasPrefix(segment.Name, "$") {
@@ -123,7 +124,7 @@ func (q *request) setProperty(t *target) error {
 // entity is the entity that the property t is of.
 func (t *target) entity() *target {
 	entity := *t
-	entity.props, entity.dynamic, entity.raw = nil, "", false
+	entity.props, entity.dynamic, entity.raw, entity.count = nil, "", false, false
 	return &entity
 }
 
@@ -273,9 +274,9 @@ func (q *request) sendProperty(t *target, v reflect.Value) error {
 		}
 		field = p.Field(field)
 	}
-	var e payload.Encoder
+	e := q.encoder(nil)
 	if q.format.metadata != "none" {
-		e.Raw(`{"@odata.context":"` + q.contextURL(t.set.Name, keyPath(t.set.Type, v)+"/"+t.propertyName(), false) + `",`)
+		e.Raw(`{"@odata.context":"` + q.contextURL(t.set.Name, payload.KeyPath(t.set.Type, v)+"/"+t.propertyName(), false) + `",`)
 	} else {
 		e.Raw("{")
 	}

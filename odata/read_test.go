@@ -343,7 +343,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"/Makers?$top=1&$top=2", 400, "$top is given twice"},
 		{"/Makers?$frobnicate=1", 400, "$frobnicate is not a query option"},
 		{"/Makers?$skiptoken=zzz", 400, "$skiptoken"},
-		{"/Makers?$search=x", 501, "$search is not served"},
+		{"/Makers?$search=x", 501, "$search over Maker is not served, as it has no index"},
 		{"/Makers?$filter=ID has 1", 501, "operator has is not served"},
 		{"/Makers?$filter=geo.length(Name) eq 2", 501, "function geo.length is not served"},
 		{"/Makers?$filter=Name add 1 eq 2", 400, "$filter, position 1: add does not apply to Edm.String, Edm.Int64"},
@@ -411,7 +411,7 @@ func TestRepresentation(t *testing.T) {
 			},
 			{
 				"/Makers?$select=Name,Active&$count=true&$top=1&$filter=Active",
-				`{"@odata.context":"http://shop.test/shop/$metadata#Makers(Name,Active)","@odata.count":2,"value":[{"@odata.etag":"W/\"1\"","Name":"Aleph","Active":true}]}`,
+				`{"@odata.context":"http://shop.test/shop/$metadata#Makers(Name,Active)","@odata.count":2,"value":[{"@odata.id":"Makers(1)","@odata.etag":"W/\"1\"","Name":"Aleph","Active":true}]}`,
 			},
 			{
 				"/Products?$select=Name,Color&$top=2&$orderby=Name desc&$format=application/json;odata.metadata=none",
@@ -420,25 +420,26 @@ func TestRepresentation(t *testing.T) {
 			{
 				"/Products(00000000-0000-0000-0000-000000000001)?$expand=Maker($select=Name),Reviews($orderby=Stars;$count=true;$filter=Stars gt 0;$select=Stars)",
 				`{"@odata.context":"http://shop.test/shop/$metadata#Products(Maker(Name),Reviews(Stars))/$entity",` +
-					`"Tags":["tapple"],"Parts":[{"Label":"bolt","Count":1,"Note":null}],"Maker":{"@odata.etag":"W/\"1\"","Name":"Aleph"},` +
-					`"Reviews@odata.count":2,"Reviews":[{"Stars":1},{"Stars":5}],` +
+					`"Tags":["tapple"],"Parts":[{"Label":"bolt","Count":1,"Note":null}],"Maker":{"@odata.id":"Makers(1)","@odata.etag":"W/\"1\"","Name":"Aleph"},` +
+					`"Reviews@odata.count":2,"Reviews":[{"@odata.id":"Reviews(2)","Stars":1},{"@odata.id":"Reviews(1)","Stars":5}],` +
 					`"ID":"00000000-0000-0000-0000-000000000001","MakerID":1,"Name":"apple","Price":1.5,"Stock":10,"Sold":false,` +
 					`"At":"2026-01-01T10:00:00.000001Z","Color":"red","Weight":100}`,
 			},
 			{
 				"/Products(00000000-0000-0000-0000-000000000005)?$expand=Maker,Reviews&$select=Name",
-				`{"@odata.context":"http://shop.test/shop/$metadata#Products(Name,Maker(),Reviews())/$entity","Name":"ΟΔΟΣ","Maker":null,"Reviews":[]}`,
+				`{"@odata.context":"http://shop.test/shop/$metadata#Products(Name,Maker(),Reviews())/$entity","@odata.id":"Products(00000000-0000-0000-0000-000000000005)","Name":"ΟΔΟΣ","Maker":null,"Reviews":[]}`,
 			},
 			{"/Makers/$count", "3"},
 			{"/Makers/$count?$filter=Active", "2"},
 			{"/Products?$count=true&$skip=100&$select=ID", `{"@odata.context":"http://shop.test/shop/$metadata#Products(ID)","@odata.count":5,"value":[]}`},
 			{
 				"/Products(00000000-0000-0000-0000-000000000001)/Maker?$select=Name",
-				`{"@odata.context":"http://shop.test/shop/$metadata#Makers(Name)/$entity","@odata.etag":"W/\"1\"","Name":"Aleph"}`,
+				`{"@odata.context":"http://shop.test/shop/$metadata#Makers(Name)/$entity","@odata.id":"Makers(1)","@odata.etag":"W/\"1\"","Name":"Aleph"}`,
 			},
 			{
 				"/Makers(1)/Products?$select=Name",
-				`{"@odata.context":"http://shop.test/shop/$metadata#Products(Name)","value":[{"Name":"apple"},{"Name":"Banana"}]}`,
+				`{"@odata.context":"http://shop.test/shop/$metadata#Products(Name)","value":[` +
+					`{"@odata.id":"Products(00000000-0000-0000-0000-000000000001)","Name":"apple"},{"@odata.id":"Products(00000000-0000-0000-0000-000000000002)","Name":"Banana"}]}`,
 			},
 			{"/Makers(1)/Products(00000000-0000-0000-0000-000000000002)/Reviews/$count", "1"},
 		} {

@@ -4,81 +4,17 @@ import (
 	"net/http"
 	"strings"
 
-	"leadloop/odata/fault"
 	"leadloop/odata/payload"
 )
 
-// format is the representation of an answer.
-type format struct {
-	metadata string // "minimal" or "none"
-}
-
-func (f format) contentType() string { return "application/json;odata.metadata=" + f.metadata }
-
-// negotiate chooses the representation from $format, or else from Accept
-// (Protocol 4.01, section 8.2.1 and 11.2.12).
-func negotiate(formatOption, accept string) (format, error) {
-	wanted := accept
-	if formatOption != "" {
-		wanted = formatOption
-	}
-	if wanted == "" {
-		return format{"minimal"}, nil
-	}
-	for item := range strings.SplitSeq(wanted, ",") {
-		media, parameters, _ := strings.Cut(item, ";")
-		switch strings.ToLower(strings.TrimSpace(media)) {
-		case "application/json", "application/*", "*/*", "json":
-			if f, ok := jsonFormat(parameters); ok {
-				return f, nil
-			}
-		}
-	}
-	code := fault.NotAcceptable
-	return format{}, fault.Newf(code, "this service answers in application/json with odata.metadata=minimal or none, not in %q", wanted)
-}
-
-// jsonFormat reads the parameters of application/json.
-func jsonFormat(parameters string) (format, bool) {
-	f := format{"minimal"}
-	for p := range strings.SplitSeq(parameters, ";") {
-		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(p)), "=")
-		switch strings.TrimPrefix(name, "odata.") {
-		case "metadata":
-			if value != "minimal" && value != "none" {
-				return f, false
-			}
-			f.metadata = value
-		case "ieee754compatible":
-			if value == "true" {
-				return f, false
-			}
-		}
-	}
-	return f, true
-}
-
-// root is the absolute URL of the service root, with a slash at its end.
+// root is the absolute URL of the service root, as the client knows it, with a
+// slash at its end.
 func (q *request) root() string {
-	scheme := "http"
-	if q.TLS != nil {
-		scheme = "https"
+	if q.base == "" {
+		o := Proxies(q.s.TrustedProxies).Origin(q.Request)
+		q.base = o.Scheme + "://" + o.Host + o.Prefix + q.s.Prefix + "/"
 	}
-	return scheme + "://" + q.Host + q.s.Prefix + "/"
-}
-
-// prefers reports whether the request prefers "return=<what>" (Protocol 4.01,
-// section 8.2.8.7), and says so in the answer.
-func (q *request) prefersReturn(what string) bool {
-	for _, header := range q.Header.Values("Prefer") {
-		for p := range strings.SplitSeq(header, ",") {
-			if strings.EqualFold(strings.TrimSpace(p), "return="+what) {
-				q.w.Header().Set("Preference-Applied", "return="+what)
-				return true
-			}
-		}
-	}
-	return false
+	return q.base
 }
 
 // begin writes the headers of an answer in JSON.

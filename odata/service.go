@@ -1,10 +1,12 @@
 package odata
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -24,6 +26,9 @@ type Options struct {
 	// Read returns a session to read with. Its SQLite connections must have the
 	// functions of sqlgen.RegisterSQLite.
 	Read func(ctx context.Context) *gorm.DB
+	// SchemaVersion is the version of the model that $schemaversion may ask for; "" if
+	// it has none.
+	SchemaVersion string
 	// Write runs f in one transaction, which commits if f returns nil and has no
 	// effect if it does not: contexts derived from the one given to f read (with
 	// Read) and write (in the sets' functions) in it. It may run f more than once.
@@ -44,11 +49,15 @@ type Options struct {
 	// Security are the ways to sign in, each of which is enough, for the OpenAPI
 	// document: a name and a security scheme object (OpenAPI 3.1, section 4.8.27).
 	Security map[string]any
+	// TrustedProxies are the networks of the proxies before the service: from
+	// elsewhere, what a request says of the way it came is not believed.
+	TrustedProxies []netip.Prefix
 }
 
 // Limits bound what one request may cost.
 type Limits struct {
 	plan.Limits
+	URL       int           // bytes of a request's path and query
 	Body      int64         // bytes of a request body
 	Statement time.Duration // of one read, and of an atomic group in a batch
 	BatchBody int64         // bytes of a batch's body, and of an atomic group's answers
@@ -61,7 +70,7 @@ type Limits struct {
 
 // DefaultLimits suit a public service.
 var DefaultLimits = Limits{
-	Limits: plan.DefaultLimits, Body: 1 << 20, Statement: 10 * time.Second,
+	Limits: plan.DefaultLimits, URL: 256 << 10, Body: 1 << 20, Statement: 10 * time.Second,
 	BatchBody: 8 << 20, BatchParts: 1000, ChangeSet: 500, Changes: 1000, Repeats: 24 * time.Hour,
 }
 
@@ -86,6 +95,9 @@ func New(o Options) *Service {
 	}
 	d := DefaultLimits
 	o.Limits.Limits = o.Limits.OrDefault()
+	if o.Limits.URL == 0 {
+		o.Limits.URL = d.URL
+	}
 	if o.Limits.Body == 0 {
 		o.Limits.Body = DefaultLimits.Body
 	}
@@ -140,6 +152,9 @@ func (s *Service) Build() error {
 		}
 	}
 	model.Annotations = s.announce()
+	if err := s.track(model); err != nil {
+		return err
+	}
 	s.model = model
 	return s.describe()
 }
@@ -157,28 +172,73 @@ type request struct {
 	format  format
 	payload []byte // the body of a change
 	held    bool   // inside Options.Write: the answer waits for its end
+
+	base      string // see root
+	prefers   wishes
+	omitNulls bool
 }
 
 // ServeHTTP serves one request.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{Request: r, s: s, w: w, version: "4.01", held: inGroup(r.Context())}
-	if strings.TrimSpace(r.Header.Get("OData-MaxVersion")) == "4.0" {
-		q.version = "4.0"
+	switch {
+	case r.Method == http.MethodHead:
+		w = bodyless{w}
+	case acceptsGzip(r.Header.Get("Accept-Encoding")) && r.Context().Value(batchKey{}) == nil:
+		c := &compressor{ResponseWriter: w}
+		s.serve(c, r)
+		c.close()
+		return
 	}
-	w.Header().Set("OData-Version", q.version)
-	if err := q.serve(); err != nil {
+	s.serve(w, r)
+}
+
+func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
+	q := &request{Request: r, s: s, w: w, held: inGroup(r.Context())}
+	err := q.head()
+	if err == nil {
+		err = q.serve()
+	}
+	if err != nil {
+		err = outOfRange(err)
 		noteFailure(r.Context(), err)
 		WriteError(w, r, err, s.Log)
 	}
 }
 
+// head sets the headers that all answers have.
+func (q *request) head() (err error) {
+	q.version, err = answerVersion(q.Header.Get("OData-MaxVersion"), q.Header.Get("OData-Version"))
+	q.w.Header().Set("OData-Version", q.version)
+	q.w.Header().Set("X-Content-Type-Options", "nosniff") // text that looks like HTML is text
+	q.w.Header().Set("Vary", "Accept, Accept-Charset, Accept-Encoding, OData-MaxVersion, Prefer")
+	return err
+}
+
+// WriteError answers a request to the service with err, as the service itself
+// would: for who stands before it and does not let the request through.
+func (s *Service) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	q := &request{Request: r, s: s, w: w}
+	_ = q.head() // err is what the request gets
+	WriteError(w, r, err, s.Log)
+}
+
 func (q *request) serve() error {
+	if err := q.checkURL(); err != nil {
+		return err
+	}
+	if err := q.acceptable(); err != nil {
+		return err
+	}
 	path, ok := strings.CutPrefix(q.URL.EscapedPath(), q.s.Prefix)
 	if !ok || path != "" && path[0] != '/' {
 		return fault.Newf(fault.NotFound, "no resource has the address %q", q.URL.Path)
 	}
 	switch path {
 	case "/$metadata", "/$metadata/":
+		options := q.URL.Query()
+		if err := q.ofSchema(cmp.Or(options.Get("$schemaversion"), options.Get("schemaversion"))); err != nil {
+			return err
+		}
 		return q.metadata()
 	case "/openapi.json":
 		return q.openAPI()
@@ -186,15 +246,21 @@ func (q *request) serve() error {
 	if path == "/$batch" || path == "/$batch/" {
 		return q.batch()
 	}
-	var err error
+	path, err := q.queryInBody(path)
+	if err != nil {
+		return err
+	}
 	if q.query, err = uri.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {
 		return err
 	}
-	if q.format, err = negotiate(q.query.Format, q.Header.Get("Accept")); err != nil {
+	if err := q.ofSchema(q.query.SchemaVersion); err != nil {
 		return err
 	}
 	segments, err := uri.ParsePath(path, q.s.Limits.Expr)
 	if err != nil {
+		return err
+	}
+	if q.format, err = negotiate(q.query.Format, q.accept(segments), q.version); err != nil {
 		return err
 	}
 	if len(segments) == 0 {
@@ -204,7 +270,41 @@ func (q *request) serve() error {
 	if err != nil {
 		return err
 	}
+	if q.query.Given["$id"] && segments[len(segments)-1].Name != "$ref" {
+		return fault.New(fault.Invalid, "$id applies to $entity and to references").At("$id")
+	}
 	return q.dispatch(t)
+}
+
+// ofSchema returns NotFound unless the model is of the version asked for, "*" being
+// the current one (Protocol 4.01, section 11.2.12).
+func (q *request) ofSchema(version string) error {
+	if version == "" || version == "*" || version == q.s.SchemaVersion {
+		return nil
+	}
+	return fault.Newf(fault.NotFound, "there is no version %q of the model", version).At("$schemaversion")
+}
+
+// acceptable refuses what no resource can answer to, and reads the preferences.
+func (q *request) acceptable() error {
+	for _, name := range []string{"Isolation", "OData-Isolation"} {
+		if q.Header.Get(name) != "" {
+			return fault.Newf(fault.PreconditionFailed, "snapshot isolation is not served").At(name)
+		}
+	}
+	if !utf8Accepted(q.Header.Get("Accept-Charset")) {
+		return fault.New(fault.NotAcceptable, "this service answers in UTF-8").At("Accept-Charset")
+	}
+	return q.prefer()
+}
+
+// accept is the Accept header, which does not matter to a resource that is plain
+// text.
+func (q *request) accept(segments []uri.Segment) string {
+	if n := len(segments); n > 0 && (segments[n-1].Name == "$count" || segments[n-1].Name == "$value") {
+		return ""
+	}
+	return q.Header.Get("Accept")
 }
 
 // dispatch calls what the method asks for of the resource.
@@ -213,14 +313,10 @@ func (q *request) dispatch(t *target) error {
 	switch {
 	case t.operation != nil && (t.operation.function || read):
 		return q.invoke(t)
+	case !read && t.filters != nil:
+		return q.notAllowed(http.MethodGet)
 	case !read:
 		return q.change(t)
-	case t.ref:
-		return fault.New(fault.NotImplemented, "reading $ref is not served")
-	case t.isProperty():
-		return fault.Newf(fault.NotImplemented, "addressing a single property (%s) is not served", t.propertyName())
-	case q.query.ID != "":
-		return fault.New(fault.NotImplemented, "the query option $id is not served here").At("$id")
 	}
 	return q.get(t)
 }
@@ -233,9 +329,12 @@ func (q *request) notAllowed(methods ...string) error {
 // binder binds expressions on behalf of the caller.
 func (q *request) binder() *plan.Binder {
 	ctx := q.Context()
+	limits := q.s.Limits.Limits
+	limits.PageSize = q.pageSize(limits.PageSize)
 	return &plan.Binder{
 		Model:  q.s.model,
-		Limits: q.s.Limits.Limits,
+		Limits: limits,
+		Style:  q.style(),
 		Now:    q.s.Now().UTC().Truncate(time.Microsecond),
 		Access: func(es *edm.EntitySet) (Predicate, error) { return q.s.sets[es.Name].access(ctx) },
 	}

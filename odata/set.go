@@ -3,6 +3,7 @@ package odata
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
@@ -25,6 +26,10 @@ type Set[T any] struct {
 	// any other way: by key, in $expand, inside lambdas, for a change. It returns
 	// a Forbidden fault where the caller has no business with the set.
 	Access func(ctx context.Context) (Predicate, error)
+	// Search names the properties that $search looks in. The database must have the
+	// index that sqlgen.SearchIndex makes over them. Callers to whom one of them is
+	// hidden cannot search.
+	Search []string
 	// New returns an entity with the defaults of a new one; nil takes T's zero.
 	New func() *T
 	// Create stores a new entity. It gets the decoded body and fills in what the
@@ -49,6 +54,15 @@ type Set[T any] struct {
 	// functions have no side effects.
 	Actions   []Operation
 	Functions []Operation
+	// Track lets clients follow the set's changes, by delta links (Protocol 4.01,
+	// section 11.3). The database must have what CreateChangeLogs gives.
+	Track bool
+	// Keep names the properties that access predicates go by, so that callers
+	// whose access is restricted can follow changes, too: for each change it is
+	// noted what they were before. Keep names them by paths of at most one
+	// navigation property, as in "MakerID", "Order/CustomerID", "Members/UserID".
+	// Where a predicate follows navigation properties it needs a Was.
+	Keep []string
 	// Description tells in the metadata what is in the set.
 	Description string
 	// Annotations say more about the set, by terms of public vocabularies.
@@ -65,6 +79,10 @@ type set struct {
 	remove      func(ctx context.Context, entity any) error
 	operations  []*operation
 	description string
+
+	tracked bool
+	kept    []string
+	log     *edm.ChangeLog // nil: not tracked
 
 	upsert, requireIfMatch, outside bool
 }
@@ -89,7 +107,14 @@ func Add[T any](s *Service, d Set[T]) {
 		if err != nil {
 			return err
 		}
-		x := &set{EntitySet: es, access: d.Access, description: d.Description}
+		for _, name := range d.Search {
+			p := es.Type.Property(name)
+			if p == nil || len(es.Type.Key) != 1 {
+				return fmt.Errorf("entity set %s: Search names %q, which is no property, or the key is none of one part", d.Name, name)
+			}
+			es.Type.Search = append(es.Type.Search, p)
+		}
+		x := &set{EntitySet: es, access: d.Access, description: d.Description, tracked: d.Track, kept: d.Keep}
 		x.fresh = func() any { return new(T) }
 		if d.New != nil {
 			x.fresh = func() any { return d.New() }

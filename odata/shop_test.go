@@ -194,7 +194,8 @@ func (s *shop) do(t tester, ctx context.Context, request, body string, headers .
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	a := answer{status: w.Code, header: w.Header(), body: w.Body.String()}
-	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") && w.Body.Len() > 0 {
+	encoded := w.Header().Get("Content-Encoding") != ""
+	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") && w.Body.Len() > 0 && !encoded {
 		d := json.NewDecoder(bytes.NewReader(w.Body.Bytes()))
 		d.UseNumber()
 		if err := d.Decode(&a.json); err != nil {

@@ -21,6 +21,7 @@ type target struct {
 	count     bool
 	operation *operation  // bound to what the rest says
 	arguments uri.Segment // of the operation
+	filters   []uri.Expr  // conditions on the entities, from segments of the path
 
 	ref     bool            // the reference to the entity, or the references to the entities
 	props   []*edm.Property // the path to a property of the entity
@@ -48,6 +49,9 @@ func (q *request) resolve(segments []uri.Segment) (*target, error) {
 	first := segments[0]
 	x := q.s.sets[first.Name]
 	if x == nil {
+		if first.Name == "$entity" {
+			return q.identified(segments[1:])
+		}
 		if t := q.imported(first); t != nil {
 			return t, below(t, segments[1:])
 		}
@@ -78,12 +82,15 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 		t.count = true
 		return t, nil
 	}
-	if segment.Name == "$ref" && t.link != nil && !t.isProperty() {
+	if q.refers(t, segment) {
 		t.ref = true
 		return t, nil
 	}
 	if t.isProperty() {
 		return q.stepProperty(t, segment)
+	}
+	if next, err := q.narrow(t, segment); next != nil || err != nil {
+		return next, err
 	}
 	if strings.HasPrefix(segment.Name, "$") {
 		return nil, fault.Newf(fault.NotImplemented, "%s is not served here", segment.Name)
@@ -123,35 +130,6 @@ func below(t *target, rest []uri.Segment) error {
 		return fault.Newf(fault.NotFound, "nothing is below %s", rest[0].Name)
 	}
 	return nil
-}
-
-// keyExpr is the condition that an entity's key is the one in parentheses. What
-// cannot be a key of the set is NotFound.
-func (q *request) keyExpr(t *target, v *plan.Var) (plan.Expr, error) {
-	s := t.set.Type
-	notFound := fault.Newf(fault.NotFound, "%s has no entity with this key", t.set.Name)
-	if len(t.key) != len(s.Key) {
-		return nil, notFound
-	}
-	given := map[*edm.Property]bool{}
-	var where plan.Expr
-	for _, arg := range t.key {
-		p := s.Key[0]
-		if arg.Name != "" {
-			p = s.Property(arg.Name)
-		}
-		if p == nil || !p.Key || given[p] || arg.Name == "" && len(s.Key) > 1 {
-			return nil, notFound
-		}
-		given[p] = true
-		value, err := q.binder().Bind(arg.Value, v, "key", q.query.Aliases, p.Type)
-		c, constant := value.(*plan.Const)
-		if err != nil || !constant || c.Value == nil {
-			return nil, notFound
-		}
-		where = plan.And(where, plan.Equal(v, p, c))
-	}
-	return where, nil
 }
 
 // entity plans the read of the single entity t by its address alone.

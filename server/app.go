@@ -33,7 +33,8 @@ type App struct {
 	Feedback *feedback.Service
 	OData    *odata.Service
 
-	log *slog.Logger
+	log     *slog.Logger
+	proxies odata.Proxies
 }
 
 // open opens the database and wires the application over it. Migrate says
@@ -71,7 +72,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	if err := checkVault(ctx, db, vault); err != nil {
 		return nil, err
 	}
-	a := &App{DB: db, Vault: vault, log: log}
+	a := &App{DB: db, Vault: vault, log: log, proxies: s.TrustedProxies}
 	a.Staff = NewStaff(db, vault)
 	a.Keys = keys.New(db, vault)
 	a.Leads = leads.New(db, vault)
@@ -85,8 +86,8 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	}
 	a.OData = odata.New(odata.Options{
 		Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Write: writer(db), Now: store.Now, Log: log,
-		Repeats: &repeats{db: db, vault: vault, now: store.Now},
-		Title:   "Leadloop", Version: version(), Security: securitySchemes,
+		Repeats: &repeats{db: db, vault: vault, now: store.Now}, TrustedProxies: s.TrustedProxies,
+		Title: "Leadloop", Version: version(), Security: securitySchemes,
 	})
 	a.addSets()
 	return a, a.OData.Build()
@@ -121,14 +122,15 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	// Workers outlive the requests, which may still give them work.
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
-	ended := make(chan error, 3)
+	ended := make(chan error, 4)
 	go func() { ended <- a.Routing.Run(workers) }()
 	go func() { ended <- a.Keys.Run(workers) }()
+	go func() { ended <- a.forgetChanges(workers) }()
 	go func() { ended <- server.Serve(l) }()
 	a.log.Info("listening", "address", l.Addr().String(), "version", version(), "database", a.DB.Dialect())
 
 	var failed error
-	left := 3
+	left := 4
 	select {
 	case <-ctx.Done():
 		a.log.Info("stopping")

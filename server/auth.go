@@ -34,7 +34,7 @@ func (a *App) authenticate(next http.Handler) http.Handler {
 				err = errUnauthorized
 				w.Header().Set("WWW-Authenticate", `Basic realm="leadloop", charset="UTF-8"`)
 			}
-			a.fail(w, r, err)
+			a.OData.WriteError(w, r, err)
 			return
 		}
 		who(r.Context()).set(actor)
@@ -62,14 +62,16 @@ func (a *App) actor(r *http.Request) (store.Actor, error) {
 	default:
 		return store.Actor{}, errUnauthorized
 	}
-	return a.Keys.Authenticate(r.Context(), secret, connection, remoteAddr(r))
+	return a.Keys.Authenticate(r.Context(), secret, connection, a.remoteAddr(r))
 }
 
-// remoteAddr is the address the request came from.
-func remoteAddr(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
+// challenge says how to sign in, as an answer to who is not let in must. Other
+// than with Basic, browsers do not ask their user for a password.
+func challenge(w http.ResponseWriter, err error) {
+	if fault.CodeOf(err) == fault.Unauthorized && w.Header().Get("WWW-Authenticate") == "" {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="leadloop"`)
 	}
-	return ap.Addr().Unmap()
 }
+
+// remoteAddr is the address of the client, also behind a proxy that is trusted.
+func (a *App) remoteAddr(r *http.Request) netip.Addr { return a.proxies.Origin(r).Client }

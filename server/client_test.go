@@ -189,6 +189,7 @@ var placeholders = map[string]*regexp.Regexp{
 	"<keyid>": regexp.MustCompile(`^[0-9A-Za-z]{10}$`),
 	"<token>": regexp.MustCompile(`^[0-9A-Za-z_-]{16,}$`),
 	"<jwt>":   regexp.MustCompile(`^[\w-]+\.[\w-]+\.[\w-]+$`),
+	"<id>":    regexp.MustCompile(`^[A-Z][A-Za-z]*\([0-9a-f-]+\)$`), // of an entity, relative
 	"<etag>":  regexp.MustCompile(`^W/".+"$`),
 	"<text>":  regexp.MustCompile(`(?s)^.+$`),
 }

@@ -38,8 +38,10 @@ type logging struct {
 type serving struct {
 	Addr          string         `help:"Address to listen on; ${default} unless given." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	AllowNetworks []netip.Prefix `help:"Networks that transmissions may reach although they are private, such as 127.0.0.0/8." placeholder:"NETWORK"`
-	Workers       int            `help:"Transmissions at once." default:"16"`
-	SendTimeout   time.Duration  `help:"Time for one transmission." default:"10s"`
+	// A trusted proxy is believed what it says of the client and of the address asked for.
+	TrustedProxies []netip.Prefix `help:"Networks of the proxies before the server, whose Forwarded and X-Forwarded headers are believed." placeholder:"NETWORK"`
+	Workers        int            `help:"Transmissions at once." default:"16"`
+	SendTimeout    time.Duration  `help:"Time for one transmission." default:"10s"`
 }
 
 // Validate is called by kong. A server that never sends would look like one that

@@ -136,7 +136,7 @@ func contractReads(s *stage, lead, routing string) {
 	s.t.Helper()
 	s.admin.get("/odata/Leads?$filter=Budget gt 1000&$select=FirstName,City,Budget&$count=true").want(200).is(s.base, `{
 		"@odata.context": "%BASE%/odata/$metadata#Leads(FirstName,City,Budget)", "@odata.count": 1,
-		"value": [{"@odata.etag": "<etag>", "FirstName": "נועה", "City": "Haifa", "Budget": 5000}]}`)
+		"value": [{"@odata.id": "<id>", "@odata.etag": "<etag>", "FirstName": "נועה", "City": "Haifa", "Budget": 5000}]}`)
 
 	got := s.admin.get("/odata/Routings(" + routing + ")?$expand=Lead,Feedback($expand=Reason)").want(200)
 	for _, tt := range []struct {

@@ -20,7 +20,7 @@ func (a *App) intake(w http.ResponseWriter, r *http.Request) {
 	}
 	d := leads.Delivery{
 		Method: r.Method, ContentType: r.Header.Get("Content-Type"), Query: r.URL.Query(), Body: body,
-		RemoteAddress: remoteAddr(r).String(), UserAgent: r.UserAgent(),
+		RemoteAddress: a.remoteAddr(r).String(), UserAgent: r.UserAgent(),
 	}
 	receipts, err := a.Leads.Receive(r.Context(), mux.Vars(r)["token"], d)
 	if err != nil {

@@ -69,6 +69,7 @@ delivered
 		log, _ := os.ReadFile(filepath.Join(dir, "leadloop.log"))
 		t.Fatalf("status %d\n%s\nlog of the server:\n%s", status, got, log)
 	}
-	answer{t: t, request: "the last line", body: []byte(m[1])}.is("", `{"@odata.etag": "<etag>", "FirstName": "נועה", "City": "Haifa", "Budget": 5000,
-		"Routings": [{"@odata.etag": "<etag>", "State": "delivered", "Feedback": [{"Comment": "לא ענה", "Reason": {"@odata.etag": "<etag>", "Name": "No answer"}}]}]}`)
+	answer{t: t, request: "the last line", body: []byte(m[1])}.is("", `{"@odata.id": "<id>", "@odata.etag": "<etag>", "FirstName": "נועה", "City": "Haifa", "Budget": 5000,
+		"Routings": [{"@odata.id": "<id>", "@odata.etag": "<etag>", "State": "delivered", "Feedback": [
+			{"@odata.id": "<id>", "Comment": "לא ענה", "Reason": {"@odata.id": "<id>", "@odata.etag": "<etag>", "Name": "No answer"}}]}]}`)
 }

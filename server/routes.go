@@ -40,6 +40,7 @@ func (a *App) Handler() http.Handler {
 
 // fail answers with an error.
 func (a *App) fail(w http.ResponseWriter, r *http.Request, err error) {
+	challenge(w, err)
 	odata.WriteError(w, r, err, a.log)
 }
 
@@ -92,7 +93,7 @@ func (a *App) token(w http.ResponseWriter, r *http.Request) {
 	case in.Password == "":
 		err = fault.New(fault.Invalid, "password is required").At("password")
 	default:
-		tokens, err = a.Staff.SignIn(r.Context(), in.Email, in.Password, remoteAddr(r))
+		tokens, err = a.Staff.SignIn(r.Context(), in.Email, in.Password, a.remoteAddr(r))
 	}
 	if err != nil {
 		a.fail(w, r, err)

@@ -25,6 +25,7 @@ type access struct {
 	// @connection are its own.
 	scopes []string
 	expr   string
+	was    string // expr over what a change log keeps of the past, where it is another
 	// hide names properties that customers do not see, as they tell of others.
 	hide []string
 }
@@ -45,6 +46,7 @@ func (a access) predicate(ctx context.Context) (odata.Predicate, error) {
 		if actor.Has(scope) {
 			return odata.Predicate{
 				Expr: a.expr,
+				Was:  a.was,
 				Args: map[string]any{"customer": actor.CustomerID, "connection": actor.ConnectionID},
 				Hide: a.hide,
 			}, nil
@@ -75,7 +77,7 @@ func (a *App) addSets() {
 
 func (a *App) addCustomerSets() {
 	odata.Add(a.OData, odata.Set[routing.Customer]{
-		Name: "Customers", Access: access{scopes: everyScope, expr: "ID eq @customer"}.predicate,
+		Name: "Customers", Access: access{scopes: everyScope, expr: "ID eq @customer"}.predicate, Search: []string{"Name"}, Track: true,
 		Create: a.Routing.CreateCustomer, Update: a.Routing.UpdateCustomer,
 		Delete: func(ctx context.Context, c *routing.Customer) error { return a.Routing.DeleteCustomer(ctx, c.ID) },
 	})
@@ -108,10 +110,12 @@ func (a *App) addLeadSets() {
 	odata.Add(a.OData, odata.Set[leads.Lead]{
 		Name: "Leads",
 		Access: access{
-			scopes: []string{keys.LeadsRead}, expr: "Routings/any(r:r/CustomerID eq @customer)",
+			scopes: []string{keys.LeadsRead}, expr: "Routings/any(r:r/CustomerID eq @customer)", was: "CustomerID eq @customer",
 			hide: []string{"ReasonID", "FeedbackAt", "DuplicateOfID"},
 		}.predicate,
+		Search: []string{"FirstName", "LastName", "Email", "City", "ExternalID", "Phone", "PhoneRaw"},
 		Create: a.Leads.CreateLead, Update: a.Leads.UpdateLead,
+		Track: true, Keep: []string{"Routings/CustomerID"},
 	})
 }
 
@@ -144,6 +148,7 @@ func (a *App) addRoutingSets() {
 	mine := []string{keys.RoutingsRead, keys.LeadsRead}
 	odata.Add(a.OData, odata.Set[routing.Routing]{
 		Name: "Routings", Access: access{scopes: mine, expr: "CustomerID eq @customer"}.predicate,
+		Track: true, Keep: []string{"CustomerID"},
 		Actions: []odata.Action{
 			odata.Bound("Resend", func(ctx context.Context, r *routing.Routing, _ odata.None) (*routing.Routing, error) {
 				if err := a.Routing.Resend(ctx, r.ID); err != nil {
@@ -170,13 +175,14 @@ func (a *App) ruleAction(f func(ctx context.Context, id int64) error) func(conte
 func (a *App) addFeedbackSets() {
 	odata.Add(a.OData, odata.Set[feedback.Reason]{
 		Name: "FeedbackReasons", Type: "FeedbackReason", New: feedback.NewReason,
-		Access: access{scopes: everyScope, expr: "Active eq true"}.predicate,
+		Access: access{scopes: everyScope, expr: "Active eq true"}.predicate, Track: true, Keep: []string{"Active"},
 		Create: a.Feedback.CreateReason, Update: a.Feedback.UpdateReason,
 		Delete: func(ctx context.Context, r *feedback.Reason) error { return a.Feedback.DeleteReason(ctx, r.ID) },
 	})
 	mine := []string{keys.FeedbackWrite, keys.RoutingsRead}
 	odata.Add(a.OData, odata.Set[feedback.Feedback]{
-		Name: "Feedback", Access: access{scopes: mine, expr: "Routing/CustomerID eq @customer"}.predicate,
+		Name: "Feedback", Access: access{scopes: mine, expr: "Routing/CustomerID eq @customer", was: "CustomerID eq @customer"}.predicate,
+		Track: true, Keep: []string{"Routing/CustomerID"},
 		Create: a.Feedback.Report,
 	})
 }

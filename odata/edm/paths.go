@@ -5,7 +5,9 @@ import "strings"
 // paths are the resources of the service with what can be done with each.
 func (m *Model) paths(o OpenAPI) *object {
 	paths := obj()
+	served := o.Search
 	for _, set := range m.Sets {
+		o.Search = served && len(set.Type.Search) > 0
 		paths.put("/"+set.Name, set.collectionPath(o))
 		paths.put("/"+set.Name+"/$count", set.countPath(o))
 		paths.put("/"+set.Name+keyTemplate(set.Type), set.entityPath())

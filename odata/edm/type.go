@@ -84,7 +84,8 @@ type Struct struct {
 	Navigation      []*Navigation
 	ETag            *Property // nil: entities have no ETag
 	Open            bool
-	Dynamic         *Property // where an open entity type keeps its dynamic properties
+	Dynamic         *Property   // where an open entity type keeps its dynamic properties
+	Search          []*Property // what an index holds for $search; nil: there is none
 	GoType          reflect.Type
 	// Transient says that instances have no id: a query has aggregated entities
 	// away. The Key is then what they differ in.

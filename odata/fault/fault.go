@@ -29,6 +29,7 @@ const (
 	PreconditionNeeded Code = "precondition_required"
 	FailedDependency   Code = "failed_dependency"
 	TooLarge           Code = "too_large"
+	URLTooLong         Code = "url_too_long"
 	Unsupported        Code = "unsupported_media_type"
 	RateLimited        Code = "rate_limited"
 	Unavailable        Code = "unavailable"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math"
 	"reflect"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"leadloop/odata/edm"
+	"leadloop/odata/plan"
 )
 
 // instantForm is how instants are shown: as package sqlgen shows them.
@@ -20,7 +22,7 @@ const instantForm = "2006-01-02T15:04:05.000000Z"
 // stored row gives.
 type Encoder struct {
 	Hide  []string // properties of the entity that are not shown
-	Plain bool     // without ETags
+	Style plan.Style
 	buf   bytes.Buffer
 }
 
@@ -31,39 +33,107 @@ func (e *Encoder) Bytes() []byte { return e.buf.Bytes() }
 func (e *Encoder) Raw(text string) { e.buf.WriteString(text) }
 
 // Members writes the members of the struct v of type s, without braces, after
-// its ETag if it has one. It reports whether anything was written.
+// the control information that the style wants. It reports whether anything was
+// written.
 func (e *Encoder) Members(s *edm.Struct, v reflect.Value) bool {
-	start := e.buf.Len()
-	sep := ""
-	name := func(n string) {
-		e.Raw(sep)
-		e.JSON(n)
-		e.Raw(":")
-		sep = ","
+	m := members{e: e, empty: true}
+	links := e.Style.Of(s)
+	address := ""
+	if links.Set != "" {
+		address = e.Style.Root + links.Set + KeyPath(s, v)
 	}
-	if s.ETag != nil && !e.Plain {
-		name("@odata.etag")
-		e.JSON(ETag(s, v))
-	}
+	m.control(s, v, links, address)
 	for _, p := range s.Properties {
-		if p.WriteOnly || s.IsEntity() && slices.Contains(e.Hide, p.Name) {
-			continue
+		if !p.WriteOnly && !(s.IsEntity() && slices.Contains(e.Hide, p.Name)) {
+			m.property(p, v)
 		}
-		name(p.Name)
-		if p.Minor {
-			e.minor(p, v)
-			continue
-		}
-		e.value(p.Type, p.Field(v))
 	}
 	if s.Dynamic != nil {
-		m, _ := s.Dynamic.Value(v).(map[string]any)
-		for _, k := range sortedKeys(m) {
-			name(k)
-			e.JSON(m[k])
+		values, _ := s.Dynamic.Value(v).(map[string]any)
+		for _, k := range sortedKeys(values) {
+			if values[k] != nil || !e.Style.OmitNulls {
+				m.value(k, values[k])
+			}
 		}
 	}
-	return e.buf.Len() > start
+	if e.Style.Metadata == plan.Full && address != "" {
+		m.links(s, links, address)
+	}
+	return !m.empty
+}
+
+// members writes the members of one object.
+type members struct {
+	e     *Encoder
+	empty bool
+}
+
+func (m *members) name(n string) {
+	if !m.empty {
+		m.e.Raw(",")
+	}
+	m.empty = false
+	m.e.JSON(n)
+	m.e.Raw(":")
+}
+
+func (m *members) value(name string, v any) {
+	m.name(name)
+	m.e.JSON(v)
+}
+
+// control writes what comes before the properties (JSON Format 4.01, section
+// 4.5).
+func (m *members) control(s *edm.Struct, v reflect.Value, links plan.Links, address string) {
+	full := m.e.Style.Metadata == plan.Full && s.IsEntity()
+	if full {
+		m.value("@odata.type", plan.TypeTag(s))
+	}
+	if full && address != "" {
+		m.value("@odata.id", address)
+	}
+	if s.ETag != nil && m.e.Style.Metadata != plan.None {
+		m.value("@odata.etag", ETag(s, v))
+	}
+	switch {
+	case !full || address == "":
+	case links.Updatable:
+		m.value("@odata.editLink", address)
+	default:
+		m.value("@odata.readLink", address)
+	}
+}
+
+// property writes the property p of the struct v.
+func (m *members) property(p *edm.Property, v reflect.Value) {
+	field := p.Field(v)
+	if field.Kind() == reflect.Pointer && field.IsNil() && m.e.Style.OmitNulls {
+		return
+	}
+	if tag := plan.TypeTag(p.Type); tag != "" && m.e.Style.Metadata == plan.Full {
+		m.value(p.Name+"@odata.type", tag)
+	}
+	m.name(p.Name)
+	if p.Minor {
+		m.e.minor(p, v)
+		return
+	}
+	m.e.value(p.Type, field)
+}
+
+// links writes the links of the navigation properties and the operations.
+func (m *members) links(s *edm.Struct, links plan.Links, address string) {
+	for _, nav := range s.Navigation {
+		m.value(nav.Name+"@odata.associationLink", address+"/"+nav.Name+"/$ref")
+		m.value(nav.Name+"@odata.navigationLink", address+"/"+nav.Name)
+	}
+	for _, name := range links.Operations {
+		m.name("#" + name)
+		m.e.JSON(struct {
+			Title  string `json:"title"`
+			Target string `json:"target"`
+		}{name, address + "/" + name})
+	}
 }
 
 func sortedKeys(m map[string]any) []string {
@@ -111,6 +181,10 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 			e.Raw("{}")
 			return
 		}
+	}
+	if p, ok := t.(edm.Primitive); ok && e.Style.Quotes(p) {
+		e.JSON(fmt.Sprint(v.Interface()))
+		return
 	}
 	switch x := v.Interface().(type) {
 	case time.Time:

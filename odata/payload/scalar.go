@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"reflect"
 	"regexp"
+	"strconv"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/fault"
@@ -102,5 +103,9 @@ func (e *Encoder) minor(p *edm.Property, v reflect.Value) {
 	if n.Sign() < 0 {
 		sign = "-"
 	}
-	e.Raw(fmt.Sprintf("%s%d.%0*d", sign, whole.Abs(whole), p.Scale, rest.Abs(rest)))
+	text := fmt.Sprintf("%s%d.%0*d", sign, whole.Abs(whole), p.Scale, rest.Abs(rest))
+	if e.Style.Quotes(edm.Decimal) {
+		text = strconv.Quote(text)
+	}
+	e.Raw(text)
 }

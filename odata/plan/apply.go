@@ -96,8 +96,12 @@ func (a *applier) transform(r *Read, t uri.Transformation) (*Read, error) {
 }
 
 // searchFor binds search(…) to a condition.
-func (a *applier) searchFor(_ *Var, t *uri.ApplySearch) (Expr, error) {
-	return nil, fault.Newf(fault.NotImplemented, "$apply, position %d: search is not served", t.Pos()).At("$apply")
+func (a *applier) searchFor(v *Var, t *uri.ApplySearch) (Expr, error) {
+	s, err := uri.ParseSearch(t.Text, "$apply", a.Limits.Expr)
+	if err != nil {
+		return nil, err
+	}
+	return a.Search(v, s, "$apply")
 }
 
 // skip leaves out the first n rows of r.

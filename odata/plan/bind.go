@@ -20,6 +20,10 @@ import (
 type Predicate struct {
 	Expr string
 	Args map[string]any // bool, int64, string, time.Time or uuid.UUID
+	// Was tells from what a change log kept of an entity's past whether the
+	// caller was allowed to see it then: an expression over the kept properties.
+	// It is to be given where Expr follows navigation properties; "" takes Expr.
+	Was string
 	// Hide names properties that the caller must not see: for them they are not
 	// there, neither shown nor to be named in an expression.
 	Hide []string
@@ -35,6 +39,7 @@ type Binder struct {
 	Access Access     // nil: every row is visible
 	Limits Limits
 	Now    time.Time // what now() gives; zero: the back end's own time
+	Style  Style     // of what is read
 
 	spent   *spent            // nil: without limits
 	aliases map[string]string // parameter aliases of the request
@@ -44,6 +49,8 @@ type Binder struct {
 	it      *Var              // what the request is about
 	lambdas []lambdaVar
 	open    []string // aliases being bound, against cycles
+
+	expanding bool // the options of an expanded collection
 }
 
 type lambdaVar struct {
@@ -62,7 +69,10 @@ func (b *Binder) Bind(e uri.Expr, root *Var, what string, aliases map[string]str
 		b.Limits, b.spent = b.Limits.OrDefault(), &spent{}
 	}
 	scope := *b
-	scope.what, scope.root, scope.it, scope.aliases = what, root, root, aliases
+	scope.what, scope.root, scope.aliases = what, root, aliases
+	if scope.it == nil {
+		scope.it = root
+	}
 	x, err := scope.bind(e)
 	if err != nil {
 		return nil, err
@@ -183,6 +193,9 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 	case *uri.Name:
 		switch e.Name {
 		case "$it":
+			if b.it != b.root && b.expanding {
+				return place{}, b.notServed(e.Pos(), "$it inside $expand")
+			}
 			return place{v: b.it}, nil
 		case "$this":
 			return place{v: b.root}, nil
@@ -224,6 +237,8 @@ func (b *Binder) step(p place, name string, at uri.At) (place, error) {
 				return place{}, b.errorf(int(at), "%s has no members", p.name)
 			}
 			p.dyn = &Dyn{typed{at, x.Prop.Type}, p.v, x.Prop, nil}
+		default:
+			return place{}, b.errorf(int(at), "%s has no members", p.name)
 		}
 	}
 	if p.dyn != nil {
@@ -299,6 +314,11 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 
 // property binds a property of v.
 func (b *Binder) property(v *Var, name string, at uri.At) (Expr, error) {
+	for _, c := range v.computed {
+		if c.Name == name {
+			return c.X, nil
+		}
+	}
 	if p := v.Property(name); p != nil {
 		if v.Values != nil {
 			return &Dyn{typed{at, p.Type}, v, nil, []string{name}}, nil
@@ -482,14 +502,23 @@ func (b *Binder) countOf(e *uri.Count) (Expr, error) {
 		return nil, err
 	}
 	c := &Count{e.At, v, nil}
-	if e.Filter == nil {
-		return c, nil
+	if e.Filter != nil {
+		scope := *b
+		scope.root = v
+		x, err := scope.bind(e.Filter)
+		if err == nil {
+			c.Filter, err = scope.as(x, edm.Boolean)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	scope := *b
-	scope.root = v
-	x, err := scope.bind(e.Filter)
-	if err == nil {
-		c.Filter, err = scope.as(x, edm.Boolean)
+	if e.Search != nil {
+		found, err := b.Search(v, e.Search, b.what)
+		if err != nil {
+			return nil, err
+		}
+		c.Filter = And(c.Filter, found)
 	}
-	return c, err
+	return c, nil
 }

@@ -49,6 +49,7 @@ type Var struct {
 	Shapes *Shapes          // not nil: rows of different structure
 	Expand []uri.ExpandItem // what is expanded where nothing is asked for
 
+	computed  []Computed
 	hidden    []string // properties the caller must not see
 	unguarded bool     // reached without access checks, by an access predicate
 	shape     int      // which of the shapes of a row; see Shapes
@@ -145,6 +146,13 @@ type (
 		Body Expr
 	}
 
+	// Found says whether the entity that Var stands for matches a search.
+	Found struct {
+		boolean
+		Var   *Var
+		Query uri.Search
+	}
+
 	// Count is the number of related entities the caller may see that satisfy
 	// Filter.
 	Count struct {
@@ -174,6 +182,7 @@ func (*Case) expr()    {}
 func (*Call) expr()    {}
 func (*Lambda) expr()  {}
 func (*Count) expr()   {}
+func (*Found) expr()   {}
 
 // Nullable reports whether e may be null.
 func Nullable(e Expr) bool {
@@ -187,7 +196,7 @@ func Nullable(e Expr) bool {
 			}
 		}
 		return e.Prop.Nullable
-	case *Compare, *In, *Lambda, *Count:
+	case *Compare, *In, *Lambda, *Count, *Found:
 		return false
 	case *Logic:
 		return Nullable(e.L) || Nullable(e.R)

@@ -7,18 +7,19 @@ import (
 
 // Limits bound what one request may ask for. A zero field takes the default.
 type Limits struct {
-	Expr        uri.Limits
-	PageSize    int // entities of one answer; further ones are behind a next link
-	ExpandDepth int // levels of $expand
-	Expands     int // expanded navigation properties in all
-	Steps       int // over navigation properties in expressions, in all
-	OrderBy     int // terms of one $orderby
-	Reads       int // times that the transformations of one $apply read a set
+	Expr           uri.Limits
+	PageSize       int // entities of one answer; further ones are behind a next link
+	ExpandPageSize int // entities of one expanded collection, likewise
+	ExpandDepth    int // levels of $expand
+	Expands        int // expanded navigation properties in all
+	Steps          int // over navigation properties in expressions, in all
+	OrderBy        int // terms of one $orderby
+	Reads          int // times that the transformations of one $apply read a set
 }
 
 // DefaultLimits suit a public service.
 var DefaultLimits = Limits{
-	Expr: uri.DefaultLimits, PageSize: 1000, ExpandDepth: 6, Expands: 30, Steps: 30, OrderBy: 16, Reads: 64,
+	Expr: uri.DefaultLimits, PageSize: 1000, ExpandPageSize: 100, ExpandDepth: 6, Expands: 30, Steps: 30, OrderBy: 16, Reads: 64,
 }
 
 // OrDefault returns l with the defaults in place of zero fields.
@@ -26,6 +27,7 @@ func (l Limits) OrDefault() Limits {
 	d := DefaultLimits
 	for _, f := range []struct{ to, from *int }{
 		{&d.PageSize, &l.PageSize},
+		{&d.ExpandPageSize, &l.ExpandPageSize},
 		{&d.ExpandDepth, &l.ExpandDepth},
 		{&d.Expands, &l.Expands},
 		{&d.Steps, &l.Steps},

@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"slices"
-
 	"leadloop/odata/edm"
 	"leadloop/odata/fault"
 	"leadloop/odata/uri"
@@ -24,8 +22,14 @@ type Read struct {
 	More   bool // entities past Limit make a further page: one more row is fetched
 	Count  bool // the number of entities, whatever page
 	Show   Projection
+	Next   *Next // of an expanded collection: where its next page is
+	Style  Style
+	Tag    bool // the ETag is wanted by itself too
+	// Changes says that only what has changed is read; nil: whatever there is.
+	Changes *Changes
 
-	base *Read // see Base
+	mark string // of the query, in skip tokens
+	base *Read  // see Base
 }
 
 // Base is the read of the set itself: r, unless $apply made r the read of a
@@ -55,17 +59,15 @@ type Projection struct {
 	Props    []*edm.Property
 	Dynamic  bool     // every dynamic property
 	Dynamics []string // or these
+	Computed []Computed
+	Inner    map[*edm.Property]*Inner // where not the whole value is shown
+	Navs     []string                 // navigation properties in $select
 	ETag     bool
 	Types    bool // computed properties say their type where JSON does not
 	Expand   []Expand
 	Nested   []Nested // entities held in the same row
 	Shapes   []Nested // not nil: one of these is shown instead, see Shapes
-}
-
-// Expand is an expanded navigation property.
-type Expand struct {
-	Name string
-	Read *Read
+	Ref      bool     // the entity's id alone
 }
 
 // Collection plans the read of the entities v stands for under the options q.
@@ -74,8 +76,9 @@ func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
 	if err := b.guard(v); err != nil {
 		return nil, err
 	}
-	left := b.Limits.Expands
-	r, err := b.related(v, q, 0, &left)
+	scope := b.about(v)
+	left := scope.Limits.Expands
+	r, err := scope.related(v, q, 0, &left)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +86,18 @@ func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
 		err = r.resume(q.SkipToken)
 		r.page(b.Limits.PageSize)
 	}
+	r.Style = b.Style
 	return r, err
+}
+
+// about returns b for a request that is about what v stands for.
+func (b *Binder) about(v *Var) *Binder {
+	if b.spent == nil {
+		b.Limits, b.spent = b.Limits.OrDefault(), &spent{}
+	}
+	scope := *b
+	scope.it = v
+	return &scope
 }
 
 // page cuts r to pages of size entities.
@@ -98,9 +112,12 @@ func (r *Read) page(size int) {
 // related plans a collection at a depth of $expand; left counts the
 // expanded navigation properties still allowed.
 func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, error) {
-	r := &Read{Var: v, Limit: -1, Count: q.Count}
+	r := &Read{Var: v, Limit: -1, Count: q.Count, mark: mark(v, q)}
 	var err error
 	if len(q.Apply) > 0 {
+		scope := *b
+		scope.it = nil // $it is an instance of what each transformation has
+		b = &scope
 		var applied *Read
 		if applied, r.base, err = b.transformed(v, q.Apply, q.Aliases); err != nil {
 			return nil, err
@@ -108,12 +125,22 @@ func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, err
 		v = applied.Var
 		r.Var, r.Where = v, applied.Where
 	}
+	if err := b.compute(v, q); err != nil {
+		return nil, err
+	}
 	if q.Filter != nil {
 		where, err := b.Bind(q.Filter, v, "$filter", q.Aliases, edm.Boolean)
 		if err != nil {
 			return nil, err
 		}
 		r.Where = And(r.Where, where)
+	}
+	if q.Search != nil {
+		found, err := b.Search(v, q.Search, "$search")
+		if err != nil {
+			return nil, err
+		}
+		r.Where = And(r.Where, found)
 	}
 	if r.Order, err = b.order(v, q); err != nil {
 		return nil, err
@@ -124,8 +151,8 @@ func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, err
 	r.Top = q.Top
 	if depth == 0 {
 		r.page(b.Limits.PageSize)
-	} else if r.Top != nil {
-		r.Limit = *r.Top
+	} else {
+		r.page(b.Limits.ExpandPageSize)
 	}
 	r.Show, err = b.projection(v, q, depth, left)
 	return r, err
@@ -134,17 +161,24 @@ func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, err
 // Entity plans the read of the one entity of v's set that where singles out.
 func (b *Binder) Entity(v *Var, where Expr, q *uri.Query) (*Read, error) {
 	for option := range q.Given {
-		if option != "$select" && option != "$expand" && option != "$format" {
+		if !ofOne[option] {
 			return nil, fault.Newf(fault.Invalid, "%s does not apply to a single entity", option).At(option)
 		}
 	}
 	if err := b.guard(v); err != nil {
 		return nil, err
 	}
-	left := b.Limits.Expands
-	show, err := b.projection(v, q, 0, &left)
-	return &Read{Var: v, Where: where, Limit: 1, Show: show}, err
+	scope := b.about(v)
+	if err := scope.compute(v, q); err != nil {
+		return nil, err
+	}
+	left := scope.Limits.Expands
+	show, err := scope.projection(v, q, 0, &left)
+	return &Read{Var: v, Where: where, Limit: 1, Show: show, Style: b.Style}, err
 }
+
+// ofOne are the options that apply to a single entity.
+var ofOne = map[string]bool{"$select": true, "$expand": true, "$compute": true, "$format": true, "$schemaversion": true}
 
 // order binds $orderby and appends the key, so that the order is total.
 func (b *Binder) order(v *Var, q *uri.Query) ([]Order, error) {
@@ -178,7 +212,7 @@ func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[s
 		if err != nil {
 			return nil, err
 		}
-		if _, primitive := x.Type().(edm.Primitive); !primitive {
+		if t, primitive := x.Type().(edm.Primitive); !primitive || t == edm.Binary {
 			return nil, uri.Errorf(what, uri.At(x.Pos()), "%s has no order", x.Type())
 		}
 		if _, constant := x.(*Const); constant {
@@ -192,104 +226,4 @@ func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[s
 		terms = append(terms, Order{x, item.Desc})
 	}
 	return terms, nil
-}
-
-// projection resolves $select and $expand.
-func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Projection, error) {
-	s := v.Struct
-	if v.Shapes != nil {
-		return b.shapes(v, q, depth, left)
-	}
-	show := Projection{ETag: s.ETag != nil, Types: true}
-	all := len(q.Select) == 0
-	chosen := map[*edm.Property]bool{}
-	inline := map[string]bool{}
-	for _, item := range q.Select {
-		p := v.Property(item.Name)
-		switch {
-		case item.Name == "*":
-			all = true
-		case p != nil:
-			chosen[p] = true
-		case s.Nav(item.Name) != nil: // shown by $expand only, or else inline
-			inline[item.Name] = true
-		case s.TakesDynamic(item.Name):
-			if !slices.Contains(show.Dynamics, item.Name) {
-				show.Dynamics = append(show.Dynamics, item.Name)
-			}
-		default:
-			return show, uri.Errorf("$select", item.At, "%s has no property %q", s.Name, item.Name)
-		}
-	}
-	for _, p := range s.Properties {
-		if chosen[p] || all && v.Property(p.Name) != nil {
-			show.Props = append(show.Props, p)
-		}
-	}
-	show.All = all
-	if all {
-		show.Dynamic, show.Dynamics = s.Open && s.Only == nil, s.Only
-	}
-	if err := b.nested(v, &show, inline); err != nil {
-		return show, err
-	}
-	// The context URL lists what an aggregation has left.
-	show.All = all && !s.Transient
-	return show, b.expand(v, &show, q, depth, left)
-}
-
-func (b *Binder) expand(v *Var, show *Projection, q *uri.Query, depth int, left *int) error {
-	if len(q.Expand) > 0 && depth >= b.Limits.ExpandDepth {
-		return fault.Newf(fault.Invalid, "$expand nests deeper than %d (limit ExpandDepth)", b.Limits.ExpandDepth).At("$expand")
-	}
-	seen := map[*edm.Navigation]bool{}
-	items := q.Expand
-	if len(items) == 0 {
-		items = v.Expand
-	}
-	for _, item := range items {
-		navs := v.Struct.Navigation
-		if item.Name != "*" {
-			nav := v.Struct.Nav(item.Name)
-			if nav == nil {
-				return uri.Errorf("$expand", item.At, "%s has no navigation property %q", v.Struct.Name, item.Name)
-			}
-			if seen[nav] {
-				return uri.Errorf("$expand", item.At, "%s is expanded twice", item.Name)
-			}
-			navs = []*edm.Navigation{nav}
-		}
-		for _, nav := range navs {
-			if seen[nav] || nav.Inline() {
-				continue
-			}
-			seen[nav] = true
-			if *left--; *left < 0 {
-				return fault.Newf(fault.Invalid, "$expand has more than %d navigation properties (limit Expands)", b.Limits.Expands).At("$expand")
-			}
-			r, err := b.expanded(v, nav, &item, q.Aliases, depth, left)
-			if err != nil {
-				return err
-			}
-			show.Expand = append(show.Expand, Expand{nav.Name, r})
-		}
-	}
-	return nil
-}
-
-func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, aliases map[string]string, depth int, left *int) (*Read, error) {
-	options := item.Options
-	options.Aliases = aliases
-	if !nav.Many {
-		for option := range options.Given {
-			if option != "$select" && option != "$expand" {
-				return nil, uri.Errorf("$expand", item.At, "%s does not apply to %s, a single entity", option, nav.Name)
-			}
-		}
-	}
-	target, err := b.over(v, nav)
-	if err != nil {
-		return nil, err
-	}
-	return b.related(target, &options, depth+1, left)
 }

@@ -1,41 +1,67 @@
 package plan
 
 import (
-	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"hash/fnv"
+	"io"
+	"strconv"
+	"strings"
+	"time"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/fault"
+	"leadloop/odata/uri"
 )
 
-// skipToken is what a next link carries: what the order's terms gave in the
-// last row of the page, as literal text, and how much of $top is left.
-type skipToken struct {
-	Left  int       `json:"l,omitempty"` // 0: there was no $top
-	After []*string `json:"a"`
+// A $skiptoken is mark.left.values: a mark of the query it belongs to; how much of
+// $top is left, 0 where there was none; and, in hexadecimal, a JSON array of what
+// the order's terms gave in the last row of the page, as literal text. A database
+// can write it.
+
+// mark is the mark of a query over v: two queries that give other entities, or
+// another order, have different marks.
+func mark(v *Var, q *uri.Query) string {
+	h := fnv.New32a()
+	_, _ = io.WriteString(h, v.Struct.Name+"?"+q.String()) // a hash takes everything
+	return strconv.FormatUint(uint64(h.Sum32()), 36)
+}
+
+// TokenHead is the $skiptoken of the page after this one of r.Limit rows, up to
+// its values.
+func (r *Read) TokenHead() string {
+	left := 0
+	if r.Top != nil {
+		left = *r.Top - r.Limit
+	}
+	return r.mark + "." + strconv.Itoa(left) + "."
 }
 
 // Token returns the $skiptoken that follows the row whose order terms gave the
 // texts after (nil for null), the last of a page of r.Limit rows.
 func (r *Read) Token(after []*string) string {
-	t := skipToken{After: after}
-	if r.Top != nil {
-		t.Left = *r.Top - r.Limit
-	}
-	text, _ := json.Marshal(t) // strings and a number always marshal
-	return base64.RawURLEncoding.EncodeToString(text)
+	text, _ := json.Marshal(after) // strings always marshal
+	return r.TokenHead() + hex.EncodeToString(text)
 }
 
 // resume makes r continue where a $skiptoken says.
 func (r *Read) resume(token string) error {
 	bad := fault.New(fault.Invalid, "the $skiptoken is not one of this service's for this request; start from the first page").At("$skiptoken")
-	text, err := base64.RawURLEncoding.DecodeString(token)
-	var t skipToken
-	if err != nil || json.Unmarshal(text, &t) != nil || len(t.After) != len(r.Order) || (t.Left > 0) != (r.Top != nil) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 || parts[0] != r.mark {
 		return bad
 	}
-	r.After = make([]any, len(t.After))
-	for i, text := range t.After {
+	left, err := strconv.Atoi(parts[1])
+	if err != nil || left < 0 || (left > 0) != (r.Top != nil) {
+		return bad
+	}
+	text, err := hex.DecodeString(parts[2])
+	var after []*string
+	if err != nil || json.Unmarshal(text, &after) != nil || len(after) != len(r.Order) {
+		return bad
+	}
+	r.After = make([]any, len(after))
+	for i, text := range after {
 		if text == nil {
 			continue
 		}
@@ -43,13 +69,23 @@ func (r *Read) resume(token string) error {
 		if !ok {
 			return bad
 		}
-		if r.After[i], ok = Parse(p, *text); !ok {
+		if r.After[i], ok = parseTerm(p, *text); !ok {
 			return bad
 		}
 	}
 	r.Offset = 0
-	if t.Left > 0 {
-		r.Top = &t.Left
+	if left > 0 {
+		r.Top = &left
 	}
 	return nil
+}
+
+// parseTerm reads the text of an order term, which is a literal but for durations:
+// those are a number of microseconds.
+func parseTerm(t edm.Primitive, text string) (any, bool) {
+	if t == edm.Duration {
+		n, err := strconv.ParseInt(text, 10, 64)
+		return time.Duration(n) * time.Microsecond, err == nil
+	}
+	return Parse(t, text)
 }

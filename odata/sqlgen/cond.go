@@ -22,6 +22,8 @@ func (g *generator) cond(e plan.Expr) {
 		g.in(e)
 	case *plan.Lambda:
 		g.lambda(e)
+	case *plan.Found:
+		g.found(e.Var, e.Query)
 	default:
 		g.value(e)
 	}
@@ -37,7 +39,7 @@ func (g *generator) exact(e plan.Expr) {
 		g.w("(NOT ")
 		g.exact(e.X)
 		g.w(")")
-	case *plan.Compare, *plan.In, *plan.Lambda:
+	case *plan.Compare, *plan.In, *plan.Lambda, *plan.Found:
 		g.w("((")
 		g.cond(e)
 		g.w(") IS TRUE)")
@@ -271,6 +273,8 @@ func refersOutside(e plan.Expr, v *plan.Var) bool {
 		case *plan.Prop:
 			outside = outside || !within(e.Var)
 		case *plan.Dyn:
+			outside = outside || !within(e.Var)
+		case *plan.Found:
 			outside = outside || !within(e.Var)
 		case *plan.Lambda:
 			outside = outside || !within(e.Var) || refersOutside(e.Var.Access, v)

@@ -61,7 +61,9 @@ var postgres = map[string]string{
 	"div_duration": "round($0 / nullif(($1)::numeric, 0))::bigint",
 
 	"int_text": "($0)::text", "decimal_text": "trim_scale(($0)::numeric)::text", "double_text": "($0)::text", "boolean_text": "($0)::text",
-	"date_text": "($0)", "time_text": "($0)", "guid_text": "($0)::text", "duration_text": "($0)::text",
+	"date_text": "($0)", "time_text": "($0)", "guid_text": "($0)::text",
+	"duration_text": "(SELECT CASE WHEN d < 0 THEN '-' ELSE '' END || 'P' || CASE WHEN abs(d) >= 86400000000 THEN abs(d) / 86400000000 || 'D' ELSE '' END ||" +
+		" CASE WHEN abs(d) % 86400000000 > 0 OR d = 0 THEN 'T' || trim_scale(abs(d) % 86400000000 / 1000000.0) || 'S' ELSE '' END FROM (SELECT ($0)::bigint AS d) q)",
 	"instant_text": `to_char($0 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
 	"text_int":     "(SELECT CASE WHEN s ~ '^[+-]?[0-9]{1,18}$' THEN s::bigint END FROM (SELECT $0 AS s) q)",
 	"decimal_int":  "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric) AS n) q)",

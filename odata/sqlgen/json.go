@@ -18,24 +18,43 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 		g.shapes(v, show.Shapes)
 		return
 	}
-	if show.Dynamic {
+	if g.style.OmitNulls {
+		defer g.omitNulls()()
+	}
+	members := g.members(v, show)
+	if slices.ContainsFunc(members, func(m member) bool { return m.raw }) {
+		g.objectOfParts(v, show, members)
+		return
+	}
+	if show.Dynamic && !show.Ref {
 		g.w("rtrim(")
 	}
+	g.objectOf(v, members)
+	if show.Dynamic && !show.Ref {
+		g.w(", '}') || ")
+		g.dynamicRest(v, show)
+	}
+}
+
+// objectOf writes an object of members none of which is raw.
+func (g *generator) objectOf(v *plan.Var, members []member) {
 	if g.dialect == Postgres {
-		g.objectPostgres(v, show)
+		g.objectPostgres(v, members)
 	} else {
-		g.objectSQLite(v, show)
+		g.objectSQLite(members)
 	}
-	if show.Dynamic {
-		d := v.Struct.Dynamic
-		g.w(", '}') || CASE WHEN ")
-		g.dynamicText(v, show)
-		g.w(" IN ('{}', 'null') OR ")
-		g.column(v, d)
-		g.w(" IS NULL THEN '}' ELSE ',' || substr(")
-		g.dynamicText(v, show)
-		g.w(", 2) END")
-	}
+}
+
+// dynamicRest writes the dynamic properties as the rest of an object after other
+// members.
+func (g *generator) dynamicRest(v *plan.Var, show *plan.Projection) {
+	g.w("CASE WHEN ")
+	g.dynamicText(v, show)
+	g.w(" IN ('{}', 'null') OR ")
+	g.column(v, v.Struct.Dynamic)
+	g.w(" IS NULL THEN '}' ELSE ',' || substr(")
+	g.dynamicText(v, show)
+	g.w(", 2) END")
 }
 
 // dynamicText writes the dynamic properties as JSON text, without those whose
@@ -46,6 +65,9 @@ func (g *generator) dynamicText(v *plan.Var, show *plan.Projection) {
 		if p.Dynamic {
 			taken = append(taken, p.Name)
 		}
+	}
+	for _, c := range show.Computed {
+		taken = append(taken, c.Name)
 	}
 	if g.dialect == Postgres {
 		g.w("(")
@@ -72,53 +94,58 @@ func (g *generator) dynamicText(v *plan.Var, show *plan.Projection) {
 type member struct {
 	name  string
 	write func()
+	last  bool // may stand last: it does not end in a brace
+	raw   bool // write gives the text of the member, name and all, or of several
 }
 
 // members are the members of v's object, those that may end in a brace first.
 func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
-	list := make([]member, 0, len(show.Props)+len(show.Dynamics)+len(show.Expand)+1)
-	var scalars []member
-	if show.ETag {
-		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }})
+	list := g.control(v, show)
+	if show.Ref {
+		return list
 	}
+	var scalars []member
 	for i := range show.Nested {
 		list = append(list, member{name: show.Nested[i].Name, write: func() { g.inline(&show.Nested[i]) }})
 	}
 	for _, p := range show.Props {
-		if typed(show, p) {
-			list = append(list, member{name: p.Name + "@odata.type", write: func() { g.w(quoteText("#" + p.Type.String()[len("Edm."):])) }})
+		if p.Dynamic && g.style.Metadata != plan.Full {
+			list = append(list, g.typeOf(show, p.Name, p.Type)...)
 		}
-		m := member{name: p.Name, write: func() { g.shown(v, p) }}
-		if show.Dynamic && !p.JSON {
+		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
+		if in := show.Inner[p]; in != nil {
+			m.write = func() { g.inner(in) }
+			if in.Each != nil && in.Each.Count {
+				list = append(list, member{name: p.Name + "@odata.count", write: func() { g.innerCount(in) }, last: true})
+			}
+		}
+		if show.Dynamic && m.last {
+			scalars = append(scalars, g.typed(v, p)...)
 			scalars = append(scalars, m)
 		} else {
+			list = append(list, g.typed(v, p)...)
 			list = append(list, m)
 		}
 	}
 	for _, name := range show.Dynamics {
 		list = append(list, member{name: name, write: func() { g.dynamicJSON(v, name) }})
 	}
-	for _, x := range show.Expand {
-		list = append(list, g.expanded(x)...)
+	for _, c := range show.Computed {
+		list = append(list, g.typeOf(show, c.Name, c.X.Type())...)
+		list = append(list, member{name: c.Name, write: func() { g.computed(c.X) }, last: scalar(c.X)})
 	}
+	list = append(list, g.links(v, show)...)
+	for _, x := range show.Expand {
+		list = append(list, g.linksOf(v, x.Name)...)
+		list = append(list, g.expanded(v, x)...)
+	}
+	list = append(list, g.operations(v)...)
 	return append(list, scalars...)
 }
 
-func (g *generator) expanded(x plan.Expand) []member {
-	list := []member{}
-	if x.Read.Count {
-		list = append(list, member{name: x.Name + "@odata.count", write: func() {
-			g.w("(")
-			g.count(x.Read)
-			g.w(")")
-		}})
-	}
-	return append(list, member{name: x.Name, write: func() { g.related(x.Read) }})
-}
-
-func (g *generator) objectSQLite(v *plan.Var, show *plan.Projection) {
+func (g *generator) objectSQLite(members []member) {
 	g.w("json_object(")
-	for i, m := range g.members(v, show) {
+	for i, m := range members {
 		if i > 0 {
 			g.w(", ")
 		}
@@ -135,8 +162,7 @@ func (g *generator) memberName(name string) { g.w(quoteText(name)) }
 
 // objectPostgres goes by a sub-select, as json_build_object takes at most 100
 // arguments. Only names too long for a column's go by that, in pieces.
-func (g *generator) objectPostgres(v *plan.Var, show *plan.Projection) {
-	members := g.members(v, show)
+func (g *generator) objectPostgres(v *plan.Var, members []member) {
 	switch {
 	case len(members) == 0:
 		g.w("'{}'")
@@ -178,6 +204,10 @@ func (g *generator) objectText(members []member) {
 
 // etag writes the entity's weak ETag (Protocol 4.01, section 8.3.1).
 func (g *generator) etag(v *plan.Var) {
+	if v.Struct.ETag == nil {
+		g.w("NULL")
+		return
+	}
 	g.w(`'W/"' || `)
 	g.column(v, v.Struct.ETag)
 	g.w(` || '"'`)
@@ -186,11 +216,27 @@ func (g *generator) etag(v *plan.Var) {
 // shown writes a property as JSON shows it.
 func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	column := func() { g.column(v, p) }
+	_, many := p.Type.(edm.Collection)
 	switch {
 	case p.Minor:
-		g.majorJSON(v, p)
+		g.quoted(edm.Decimal, func() { g.majorJSON(v, p) })
 	case isEnum(p):
 		g.memberNames(v, p)
+	case p.JSON && g.style.Renders(p.Type):
+		g.rendered(p.Type, plan.MaxNesting, func() {
+			column()
+			if g.dialect == Postgres {
+				g.w("::jsonb")
+			}
+		})
+	case many && g.dialect == SQLite:
+		g.w("json(coalesce(nullif(")
+		column()
+		g.w(", 'null'), '[]'))")
+	case many:
+		g.w("coalesce(nullif(")
+		column()
+		g.w("::text, 'null'), '[]')::json")
 	case p.JSON && g.dialect == SQLite:
 		g.w("json(")
 		column()
@@ -198,33 +244,19 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	case p.JSON:
 		column()
 		g.w("::json")
+	case g.style.Quotes(p.Type):
+		g.quoted(p.Type, column)
+	case p.Type == edm.Double:
+		g.double(column)
 	case p.Type == edm.Boolean && g.dialect == SQLite:
 		g.w("CASE ")
 		column()
 		g.w(" WHEN 1 THEN json('true') WHEN 0 THEN json('false') END")
 	case p.Type == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(column)
-	case p.Type == edm.Double && p.Dynamic:
-		g.double(column)
 	default:
 		column()
 	}
-}
-
-// double writes a computed number, which may be one that JSON has none for
-// (JSON Format 4.01, section 7.1).
-func (g *generator) double(value func()) {
-	g.w("CASE WHEN ")
-	value()
-	g.per(" > 1.7976931348623157e308 THEN 'INF' WHEN ", " = 'NaN'::float8 THEN to_json('NaN'::text) WHEN ")
-	value()
-	g.per(" < -1.7976931348623157e308 THEN '-INF' ELSE ", " = 'Infinity'::float8 THEN to_json('INF'::text) WHEN ")
-	if g.dialect == Postgres {
-		value()
-		g.w(" = '-Infinity'::float8 THEN to_json('-INF'::text) ELSE to_json(")
-	}
-	value()
-	g.per(" END", ") END")
 }
 
 // instant writes a PostgreSQL timestamptz in InstantForm.
@@ -241,39 +273,6 @@ func (g *generator) dynamicJSON(v *plan.Var, name string) {
 	g.bind(edm.String, name)
 }
 
-// related writes the expanded entities of r: an object or null, or an array.
-func (g *generator) related(r *plan.Read) {
-	many := r.Var.Nav.Many
-	switch {
-	case !many && g.dialect == SQLite:
-		g.w("json((SELECT ")
-	case !many:
-		g.w("(SELECT (")
-	case g.dialect == SQLite:
-		g.w("json((SELECT json_group_array(json(j)) FROM (SELECT ")
-	default:
-		g.w("(SELECT coalesce(json_agg(j::json), '[]') FROM (SELECT ")
-	}
-	g.object(r.Var, &r.Show)
-	switch {
-	case many:
-		g.w(" AS j")
-	case g.dialect == Postgres:
-		g.w(")::json")
-	}
-	g.page(r)
-	switch {
-	case !many && g.dialect == SQLite:
-		g.w("))")
-	case !many:
-		g.w(")")
-	case g.dialect == SQLite:
-		g.w(")))")
-	default:
-		g.w(") x)")
-	}
-}
-
 // text writes x as text that plan.Parse reads back to the same value.
 func (g *generator) text(x plan.Expr) {
 	t := x.Type()
@@ -287,6 +286,10 @@ func (g *generator) text(x plan.Expr) {
 		g.w(" THEN 'true' WHEN NOT ")
 		value()
 		g.w(" THEN 'false' END")
+	case t == edm.Double && g.dialect == Postgres:
+		g.w("replace((")
+		value()
+		g.w(")::text, 'Infinity', 'INF')")
 	case g.dialect == Postgres:
 		g.w("(")
 		value()
@@ -294,9 +297,9 @@ func (g *generator) text(x plan.Expr) {
 	case t == edm.Double || t == edm.Decimal:
 		g.w("CASE typeof(")
 		value()
-		g.w(") WHEN 'real' THEN printf('%!.17g', ")
+		g.w(") WHEN 'real' THEN replace(printf('%!.17g', ")
 		value()
-		g.w(") ELSE CAST(")
+		g.w("), 'Inf', 'INF') ELSE CAST(")
 		value()
 		g.w(" AS TEXT) END")
 	default:

@@ -11,8 +11,13 @@ import (
 // Select returns the statement that reads the page r asks for.
 func Select(d Dialect, r *plan.Read) Statement {
 	g := newGenerator(d)
+	g.style = r.Style
 	g.w("SELECT ")
 	g.object(r.Var, &r.Show)
+	if r.Tag {
+		g.w(", ")
+		g.etag(r.Var)
+	}
 	if r.Count {
 		g.w(", (")
 		g.count(r)
@@ -45,22 +50,42 @@ func Exists(d Dialect, r *plan.Read) Statement {
 	return g.statement()
 }
 
-// count counts the entities of r with range variables of their own, as it may
-// stand inside the statement that reads them.
-func (g *generator) count(r *plan.Read) {
-	outer := g.names
-	g.names = make(map[*plan.Var]string, len(outer))
-	for v, n := range outer {
-		if v != r.Var {
-			g.names[v] = n
-		}
-	}
-	if _, counted := outer[r.Var]; counted {
-		g.names[r.Var] = "c" + outer[r.Var]
-	}
-	g.w("SELECT count(*)")
+// Tag returns the statement that reads nothing but the ETag of the entity of r,
+// null where it has none.
+func Tag(d Dialect, r *plan.Read) Statement {
+	g := newGenerator(d)
+	g.w("SELECT ")
+	g.etag(r.Var)
 	g.from(r.Var)
 	g.where(r, false)
+	g.w(" LIMIT 1")
+	return g.statement()
+}
+
+// count counts the entities of r, as it may stand inside the statement that
+// reads them.
+func (g *generator) count(r *plan.Read) {
+	g.apart(r.Var, func() {
+		g.w("SELECT count(*)")
+		g.from(r.Var)
+		g.where(r, false)
+	})
+}
+
+// apart writes something with a name of its own for v, which may have one
+// outside.
+func (g *generator) apart(v *plan.Var, write func()) {
+	outer := g.names
+	g.names = make(map[*plan.Var]string, len(outer))
+	for o, n := range outer {
+		if o != v {
+			g.names[o] = n
+		}
+	}
+	if _, named := outer[v]; named {
+		g.names[v] = "c" + outer[v]
+	}
+	write()
 	g.names = outer
 }
 

@@ -36,9 +36,17 @@ func (g *generator) inline(n *plan.Nested) {
 	}
 }
 
-// typed reports whether the type of p has to be said: it is a computed property
-// whose value does not show it (JSON Format 4.01, section 4.6.3).
-func typed(show *plan.Projection, p *edm.Property) bool {
-	t, ok := p.Type.(edm.Primitive)
-	return show.Types && p.Dynamic && ok && !slices.Contains([]edm.Primitive{edm.Untyped, edm.Boolean, edm.String, edm.Double}, t)
+// typed reports whether the type t of a computed property has to be said, as its
+// value does not show it (JSON Format 4.01, section 4.6.3).
+func typed(show *plan.Projection, t edm.Type) bool {
+	p, ok := t.(edm.Primitive)
+	return show.Types && ok && !slices.Contains([]edm.Primitive{edm.Untyped, edm.Null, edm.Boolean, edm.String, edm.Double}, p)
+}
+
+// typeOf is the member that says the type of the property called name.
+func (g *generator) typeOf(show *plan.Projection, name string, t edm.Type) []member {
+	if !typed(show, t) {
+		return nil
+	}
+	return []member{g.constant(name+"@odata.type", plan.TypeTag(t))}
 }

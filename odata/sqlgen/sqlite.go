@@ -10,6 +10,7 @@ import (
 	"leadloop/odata/edm"
 	"leadloop/odata/eval"
 	"leadloop/odata/plan"
+	"leadloop/odata/uri"
 )
 
 // RegisterSQLite adds to a connection the functions that statements for SQLite
@@ -30,8 +31,11 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_number":  number,
 		"odata_instant": instant,
 		"odata_compare": compareDecimals,
+		"odata_key":     uri.KeyText,
 		"odata_decimal": eval.NumberText,
 		"odata_guid":    guid,
+
+		"odata_omit_nulls": withoutNulls,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

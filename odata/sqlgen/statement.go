@@ -27,7 +27,7 @@ const (
 )
 
 // Statement is a statement ready to run. Its columns are: the entity as JSON
-// text; the count, if the read asks for it; and, if the read has More, the
+// text; its ETag, if the read wants the Tag; the count, if the read asks for it; and, if the read has More, the
 // order terms as text, for the next link.
 type Statement struct {
 	SQL  string
@@ -40,10 +40,14 @@ type generator struct {
 	sql     strings.Builder
 	args    []any
 	names   map[*plan.Var]string
+	style   plan.Style
+	values  int // names given to values inside JSON
 }
 
 func newGenerator(d Dialect) *generator {
-	return &generator{dialect: d, names: make(map[*plan.Var]string, 8)}
+	g := &generator{dialect: d, names: make(map[*plan.Var]string, 8)}
+	g.sql.Grow(2 << 10) // the columns of one entity
+	return g
 }
 
 func (g *generator) statement() Statement { return Statement{g.sql.String(), g.args} }

@@ -32,7 +32,7 @@ func (g *generator) value(e plan.Expr) {
 		g.caseOf(e)
 	case *plan.Count:
 		g.countRelated(e)
-	case *plan.Compare, *plan.Logic, *plan.Not, *plan.In, *plan.Lambda:
+	case *plan.Compare, *plan.Logic, *plan.Not, *plan.In, *plan.Lambda, *plan.Found:
 		g.exact(e)
 	default:
 		panic(unsupported(e))
@@ -93,7 +93,7 @@ func (g *generator) elements(v *plan.Var) {
 		g.json(v.Values, "->")
 		g.w(") WHEN 'array' THEN ")
 		g.json(v.Values, "->")
-		g.w(" END) ", g.name(v), "(value)")
+		g.w(" END) WITH ORDINALITY ", g.name(v), "(value, place)")
 		return
 	}
 	g.w("json_each(")

@@ -172,7 +172,7 @@ func TestErrorsInExpressions(t *testing.T) {
 		{"a/any(:x)", `position 7: expected the name of a range variable, found ":"`},
 		{"a/any(x)", `position 8: expected ":", found ")"`},
 		{"a/all()", `position 7: expected the name of a range variable, found ")"`},
-		{"a/$count($top=5)", "position 3: $top inside $count is not served"},
+		{"a/$count($top=5)", "position 3: $top cannot stand inside $count"},
 		{"a/$count($nope=5)", "position 10: $nope is not a query option"},
 		{"a/f(x)", "position 3: bound functions in expressions are not served"},
 		{"@", "position 2: expected the name of a parameter alias, but the text ends here"},

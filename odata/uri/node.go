@@ -109,11 +109,13 @@ type (
 		Body Expr
 	}
 
-	// Count is X/$count, where the collection may be narrowed by a filter.
+	// Count is X/$count, where the collection may be narrowed by a filter and a
+	// search.
 	Count struct {
 		At
 		X      Expr
 		Filter Expr
+		Search Search
 	}
 )
 
@@ -233,11 +235,17 @@ func (l *Lambda) String() string {
 }
 
 func (c *Count) String() string {
-	s := c.X.String() + "/$count"
+	var options []string
 	if c.Filter != nil {
-		s += "($filter=" + c.Filter.String() + ")"
+		options = append(options, "$filter="+c.Filter.String())
 	}
-	return s
+	if c.Search != nil {
+		options = append(options, "$search="+c.Search.String())
+	}
+	if options == nil {
+		return c.X.String() + "/$count"
+	}
+	return c.X.String() + "/$count(" + strings.Join(options, ";") + ")"
 }
 
 func join(list []Expr) string {

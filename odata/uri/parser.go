@@ -372,16 +372,28 @@ func (p *parser) countOf(x Expr, at At, called bool) (Expr, error) {
 	if !called {
 		return c, nil
 	}
-	p.next()
-	option, err := p.optionName()
-	if err != nil {
-		return nil, err
-	}
-	if option != "$filter" {
-		return nil, fault.Newf(fault.NotImplemented, "%s, position %d: %s inside $count is not served", p.what, at, option).At(p.what)
-	}
-	if c.Filter, err = p.expr(0); err != nil {
-		return nil, err
+	given := map[string]bool{}
+	for first := true; first || p.tok.is(";"); first = false {
+		p.next()
+		option, err := p.optionName()
+		if err != nil {
+			return nil, err
+		}
+		if given[option] {
+			return nil, p.errorf("%s is given twice", option)
+		}
+		given[option] = true
+		switch option {
+		case "$filter":
+			c.Filter, err = p.expr(0)
+		case "$search":
+			c.Search, err = p.search()
+		default:
+			err = Errorf(p.what, at, "%s cannot stand inside $count", option)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	return c, p.expect(")")
 }

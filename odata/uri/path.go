@@ -26,7 +26,7 @@ type Argument struct {
 // percent-encoded. The root itself gives no segments. What does not parse is
 // NotFound, as no resource has that address.
 func ParsePath(raw string, limits Limits) ([]Segment, error) {
-	raw = strings.Trim(raw, "/")
+	raw = strings.TrimSuffix(strings.TrimPrefix(raw, "/"), "/")
 	if raw == "" {
 		return nil, nil
 	}
@@ -47,6 +47,9 @@ func ParsePath(raw string, limits Limits) ([]Segment, error) {
 		if err == nil {
 			err = p.end()
 		}
+		if err != nil && strings.HasPrefix(text, "$filter(") {
+			return nil, err
+		}
 		if err != nil {
 			return nil, fault.Newf(fault.NotFound, "no resource has the address %q (%s)", raw, err.(*fault.Error).Message)
 		}
@@ -59,7 +62,7 @@ func (p *parser) segment() (s Segment, err error) {
 	if s.Name, err = p.name(); err != nil || !p.tok.is("(") {
 		return s, err
 	}
-	s.Parens = true
+	s.Parens, s.Args = true, []Argument{}
 	p.next()
 	for !p.tok.is(")") {
 		if len(s.Args) > 0 {
@@ -85,4 +88,22 @@ func (p *parser) argument() (a Argument, err error) {
 	}
 	a.Value, err = p.expr(0)
 	return a, err
+}
+
+// KeyText writes s as a string in the key predicate of a canonical URL: quoted,
+// and percent-encoded but for the unreserved characters and the quotes.
+func KeyText(s string) string {
+	const hex = "0123456789ABCDEF"
+	b := append(make([]byte, 0, len(s)+2), '\'')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || isDigit(c) || strings.IndexByte("-._~", c) >= 0:
+			b = append(b, c)
+		case c == '\'':
+			b = append(b, "''"...)
+		default:
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(append(b, '\''))
 }

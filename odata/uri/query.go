@@ -18,27 +18,20 @@ type Query struct {
 	OrderBy   []OrderItem
 	Top, Skip *int
 	Count     bool
+	Compute   []ComputeItem
+	Search    Search
+	Levels    int // of an expand item: 0 not given, MaxLevels
 	SkipToken string
 	Format    string
-	ID        string // of the entity that a reference is to
+	// SchemaVersion is the version of the model that the client was made for.
+	SchemaVersion string
+	ID            string // of the entity that a reference is to
+	// DeltaToken is where a delta link starts.
+	DeltaToken string
 	// Aliases are the parameter aliases, @name → the text given for it.
 	Aliases map[string]string
 	// Given holds the names of the system query options present, with their $.
 	Given map[string]bool
-}
-
-// SelectItem is one item of $select: a property, or "*".
-type SelectItem struct {
-	At
-	Name string
-}
-
-// ExpandItem is one item of $expand: a navigation property with its options,
-// or "*".
-type ExpandItem struct {
-	At
-	Name    string
-	Options Query
 }
 
 // OrderItem is one item of $orderby.
@@ -51,8 +44,8 @@ type OrderItem struct {
 var served = map[string]bool{
 	"$filter": true, "$select": true, "$expand": true, "$orderby": true, "$top": true, "$skip": true, "$count": true,
 	"$skiptoken": true, "$format": true, "$id": true, "$apply": true,
-	"$compute": false, "$deltatoken": false, "$index": false, "$levels": false,
-	"$schemaversion": false, "$search": false,
+	"$compute": true, "$search": true, "$levels": true, "$schemaversion": true,
+	"$deltatoken": true, "$index": false,
 }
 
 // Served reports whether the system query option, with its $, is served.
@@ -111,6 +104,9 @@ func ParseQuery(raw string, limits Limits) (*Query, error) {
 			return nil, fault.Newf(fault.Invalid, "%s is given twice", option).At(option)
 		}
 		q.Given[option] = true
+		if option == "$levels" {
+			return nil, fault.New(fault.Invalid, "$levels stands inside $expand only").At(option)
+		}
 		p, err := newParser(value, option, limits)
 		if err == nil {
 			err = p.option(q, option)
@@ -160,8 +156,18 @@ func (p *parser) option(q *Query, name string) (err error) {
 		p.next()
 	case "$skiptoken":
 		q.SkipToken = p.rest()
+	case "$deltatoken":
+		q.DeltaToken = p.rest()
 	case "$format":
 		q.Format = p.rest()
+	case "$compute":
+		q.Compute, err = p.computeItems()
+	case "$search":
+		q.Search, err = p.search()
+	case "$levels":
+		q.Levels, err = p.levels()
+	case "$schemaversion":
+		q.SchemaVersion = p.rest()
 	case "$id":
 		q.ID = p.rest()
 	}
@@ -209,96 +215,6 @@ func (p *parser) orderBy() (items []OrderItem, err error) {
 		items = append(items, item)
 		if !p.tok.is(",") {
 			return items, nil
-		}
-		p.next()
-	}
-}
-
-func (p *parser) selectItems() (items []SelectItem, err error) {
-	for {
-		item := SelectItem{At: p.at(), Name: "*"}
-		switch {
-		case len(items) >= p.limits.Items:
-			return nil, p.tooMany()
-		case p.tok.is("*"):
-			p.next()
-		case p.tok.is("$"):
-			return nil, p.unexpected("a property")
-		default:
-			if item.Name, err = p.name(); err != nil {
-				return nil, err
-			}
-		}
-		if p.tok.is("/") || p.tok.is("(") {
-			return nil, fault.Newf(fault.NotImplemented, "%s, position %d: paths and options inside $select are not served", p.what, p.at()).At("$select")
-		}
-		items = append(items, item)
-		if !p.tok.is(",") {
-			return items, nil
-		}
-		p.next()
-	}
-}
-
-func (p *parser) expandItems() (items []ExpandItem, err error) {
-	if err := p.enter(); err != nil {
-		return nil, err
-	}
-	defer p.leave()
-	for {
-		item := ExpandItem{At: p.at(), Name: "*"}
-		if err := p.count(); err != nil {
-			return nil, err
-		}
-		if len(items) >= p.limits.Items {
-			return nil, p.tooMany()
-		}
-		if p.tok.is("*") {
-			p.next()
-		} else if item.Name, err = p.name(); err != nil {
-			return nil, err
-		}
-		if p.tok.is("/") {
-			return nil, fault.Newf(fault.NotImplemented, "%s, position %d: paths inside $expand are not served", p.what, p.at()).At("$expand")
-		}
-		if p.tok.is("(") {
-			if err := p.expandOptions(&item.Options); err != nil {
-				return nil, err
-			}
-		}
-		items = append(items, item)
-		if !p.tok.is(",") {
-			return items, nil
-		}
-		p.next()
-	}
-}
-
-// expandOptions reads the parenthesised options of an expand item.
-func (p *parser) expandOptions(q *Query) error {
-	q.Given = map[string]bool{}
-	p.next()
-	for {
-		option, err := p.optionName()
-		if err != nil {
-			return err
-		}
-		if q.Given[option] {
-			return p.errorf("%s is given twice", option)
-		}
-		q.Given[option] = true
-		if option == "$skiptoken" || option == "$format" || option == "$id" {
-			return p.errorf("%s cannot stand inside $expand", option)
-		}
-		if err := p.option(q, option); err != nil {
-			return err
-		}
-		if p.tok.is(")") {
-			p.next()
-			return nil
-		}
-		if !p.tok.is(";") {
-			return p.unexpected(`";" or ")"`)
 		}
 		p.next()
 	}

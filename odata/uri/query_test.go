@@ -17,10 +17,10 @@ func show(q *uri.Query) string {
 		add("filter=%s", q.Filter)
 	}
 	for _, s := range q.Select {
-		add("select=%s", s.Name)
+		add("select=%s", s)
 	}
 	for _, x := range q.Expand {
-		add("expand=%s(%s)", x.Name, show(&x.Options))
+		add("expand=%s(%s)", strings.Join(append([]string{x.Name}, x.Path...), "/"), show(&x.Options))
 	}
 	for _, o := range q.OrderBy {
 		word := ""
@@ -37,6 +37,18 @@ func show(q *uri.Query) string {
 	}
 	if q.Count {
 		add("count")
+	}
+	if q.Search != nil {
+		add("search=%s", q.Search)
+	}
+	if q.Levels != 0 {
+		add("levels=%d", q.Levels)
+	}
+	for _, c := range q.Compute {
+		add("compute=%s", c)
+	}
+	if q.SchemaVersion != "" {
+		add("schemaversion=%s", q.SchemaVersion)
 	}
 	if q.SkipToken != "" {
 		add("skiptoken=%s", q.SkipToken)
@@ -70,7 +82,10 @@ var queries = []struct{ raw, want string }{
 	{"$select= a , b ", "select=a; select=b"},
 	{"$select=$count", `$select, position 1: expected a property, found "$"`},
 	{"$select=", "$select, position 1: expected a name, but the text ends here"},
-	{"$select=a/b", "paths and options inside $select are not served"},
+	{"$select=a/b/c,d($select=e;$filter=f%20gt%201),N.*,N.o", "select=a/b/c; select=d($filter=f gt 1;$select=e); select=N.*; select=N.o"},
+	{"$select=a($skiptoken=x)", "$skiptoken cannot stand inside $select"},
+	{"$select=a($top=1;top=2)", "$top is given twice"},
+	{"$select=" + strings.Repeat("a($select=", 300), "limit Depth"},
 	{"$orderby=a,b%20desc,c%20ASC,f(d)%20Desc", "orderby=a; orderby=b desc; orderby=c; orderby=f(d) desc"},
 	{"$orderby=a%20down", `$orderby, position 3: expected asc, desc or a comma, found "down"`},
 	{"$orderby=a%20desc%20b", `$orderby, position 8: expected an operator or the end, found "b"`},
@@ -81,9 +96,10 @@ var queries = []struct{ raw, want string }{
 	{"$expand=A()", "$expand, position 3: expected a name"},
 	{"$expand=A($top=1;$top=2)", "$top is given twice"},
 	{"$expand=A($format=json)", "$format cannot stand inside $expand"},
-	{"$expand=A($search=x)", "$search is not served"},
+	{"$expand=A($search=x%20OR%20%22y;%20z%22;$levels=max;$compute=b%20add%201%20as%20c)", `expand=A(search=x OR "y; z"; levels=-1; compute=b add 1 as c)`},
+	{"$expand=A($levels=0)", "$expand, position 11: $levels is max or at least 1"},
+	{"$expand=A/$ref($top=1),B/$count,*/$ref", "expand=A/$ref(top=1); expand=B/$count(); expand=*/$ref()"},
 	{"$expand=A($top=1", `expected ";" or ")", but the text ends here`},
-	{"$expand=A/B", "paths inside $expand are not served"},
 	{"$expand=A($nope=1)", "$nope is not a query option"},
 	{"$top=0&$skip=7&$count=TRUE", "top=0; skip=7; count"},
 	{"$count=false", ""},
@@ -103,7 +119,21 @@ var queries = []struct{ raw, want string }{
 	{"$filter=%zz", "malformed percent-encoding"},
 	{"$filter=%ff", "not valid UTF-8"},
 	{"$apply=x", "there is no transformation"},
-	{"search=x", "the query option $search is not served"},
+	{"search=x", "search=x"},
+	{"$search=a%20b%20OR%20NOT%20c%20AND%20(d%20OR%20%22e%20\\%22f%22)", `search=a AND b OR NOT c AND (d OR "e \"f")`},
+	{"$search=not%20or%20and", "search=not AND or AND and"},
+	{"$search=NOT(a%20b)c", "search=NOT (a AND b) AND c"},
+	{"$search=a)", `$search, position 2: expected an operator or the end, found ")"`},
+	{"$search=AND", "$search, position 1: expected a word or a phrase to search for"},
+	{"$search=%22a", "$search, position 1: the quote opened here is not closed"},
+	{"$search=-", "$search, position 1: - has no letter or digit to search for"},
+	{"$search=a" + strings.Repeat("%20a", 3000), "limit Nodes"},
+	{"$search=" + strings.Repeat("(", 3000), "limit Depth"},
+	{"$compute=a%20mul%202%20as%20b,c%20AS%20d", "compute=a mul 2 as b; compute=c as d"},
+	{"$compute=a%20mul%202", `$compute, position 8: expected "as" and a name, but the text ends here`},
+	{"$compute=a as b.c", "$compute, position 6: expected the name of a computed property"},
+	{"$levels=2", "$levels stands inside $expand only"},
+	{"$schemaversion=*", "schemaversion=*"},
 	{"$select=a" + strings.Repeat(",a", 300), "limit Items"},
 	{"$orderby=a" + strings.Repeat(",a", 300), "limit Items"},
 	{"$expand=a" + strings.Repeat(",a", 300), "limit Items"},
@@ -116,6 +146,7 @@ func TestQueries(t *testing.T) {
 		got := ""
 		if err == nil {
 			got = show(q)
+			again(t, c.raw, q)
 		} else if got = err.Error(); strings.Contains(got, c.want) {
 			got = c.want
 		}
@@ -200,9 +231,23 @@ func FuzzQuery(f *testing.F) {
 			t.Fatalf("%q: %v and %v", raw, q, err)
 		}
 		if err == nil {
-			_ = show(q)
+			again(t, raw, q)
 		}
 	})
+}
+
+// again holds that a query written as a URL parses to the same query.
+func again(t *testing.T, raw string, q *uri.Query) {
+	t.Helper()
+	plain := *q
+	plain.Skip, plain.SkipToken, plain.Format, plain.SchemaVersion = nil, "", "", ""
+	text := q.Encode()
+	second, err := uri.ParseQuery(text, uri.Limits{Length: 1 << 20, Depth: 300, Nodes: 10_000, Items: 1000})
+	if err != nil {
+		t.Errorf("%.60q: written as %q, which is wrong: %v", raw, text, err)
+	} else if got, want := show(second), show(&plain); got != want || second.String() != q.String() {
+		t.Errorf("%.60q: written as %q, which reads %s, want %s", raw, text, got, want)
+	}
 }
 
 func FuzzPath(f *testing.F) {

@@ -1,0 +1,24 @@
+package sqlgen
+
+import "testing"
+
+func TestWithoutNulls(t *testing.T) {
+	for text, want := range map[string]string{
+		`{}`:                                     `{}`,
+		`{"a":null}`:                             `{}`,
+		`{"a":null,"b":1,"c":null}`:              `{"b":1}`,
+		`{"a":1,"b":null,"c":2}`:                 `{"a":1,"c":2}`,
+		`{"a":{"b":null,"c":[null,{"d":null}]}}`: `{"a":{"c":[null,{}]}}`,
+		`{ "a" : null , "b" : [ 1 , true ] }`:    `{"b":[1,true]}`,
+		`{"a":"null","b\"}":"x\\","c":null}`:     `{"a":"null","b\"}":"x\\"}`,
+		`{"a":"\"null,","n":-1.5e9}`:             `{"a":"\"null,","n":-1.5e9}`,
+		`[]`:                                     `[]`,
+		`null`:                                   `null`,
+		``:                                       ``,
+		`{"a":`:                                  `{"a":}`, // not JSON: ends all the same
+	} {
+		if got := withoutNulls(text); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}
