@@ -30,7 +30,7 @@ func (b *bench) stream(t *testing.T) {
 	b.contest(t, r).run(t, t.Output())
 	for i, w := range r.ways {
 		g := watch(func() { b.do(w.handler, http.MethodGet, r.path, b.asStaff(), nil, http.StatusOK) })
-		fmt.Fprintf(t.Output(), "%-34s %-42s %10.1f MB   of heap at most, %.1f MB of the process\n", "", w.name, g.heap/1e6, g.process/1e6)
+		fmt.Fprintf(t.Output(), "%-38s %-38s %10.1f MB   of heap at most, %.1f MB of the process\n", "", w.name, g.heap/1e6, g.process/1e6)
 		if i == 0 && g.heap > heapMost {
 			t.Errorf("%s: the heap grew by %.1f MB", r.name, g.heap/1e6)
 		}

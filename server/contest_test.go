@@ -38,23 +38,23 @@ func (c contest) run(t *testing.T, w io.Writer) {
 			times[i] = append(times[i], c.round(e))
 		}
 	}
-	ours := median(times[0])
+	ours, title := median(times[0]), c.name
 	for i, e := range c.entrants {
 		took := median(times[i])
-		line := fmt.Sprintf("%-34s %-42s %10.1f µs", c.name, e.name, took/1e3)
+		line := fmt.Sprintf("%-38s %-38s %10.1f µs", title, e.name, took/1e3)
 		if i > 0 {
 			ratio := took / ours
 			line += fmt.Sprintf("   ours is %.2f times as fast", ratio)
 			switch {
 			case ratio < margin*e.expected:
-				t.Errorf("%s: %.2f times as fast as %s, expected %.2f", c.entrants[0].name, ratio, e.name, e.expected)
+				t.Errorf("%s: ours is %.2f times as fast as %s, expected %.2f", c.name, ratio, e.name, e.expected)
 				fallthrough
 			case ratio < e.expected:
 				line += fmt.Sprintf(", expected %.2f", e.expected)
 			}
 		}
 		fmt.Fprintln(w, line)
-		c.name = ""
+		title = ""
 	}
 }
 
