@@ -126,7 +126,8 @@ func TestHostileRequests(t *testing.T) {
 			{"GET /Products?$filter=Price eq 'Infinity'", 400, "cannot be compared"},
 			{"GET /Products?$filter=Color eq 12:30:00", 400, "cannot be compared"},
 			{"GET /Products?$filter=Color eq duration'PT1S'", 400, "cannot be compared"},
-			{"GET /Products?$filter=Color eq binary'AAAA'", 501, "Edm.Binary is not served"},
+			{"GET /Products?$filter=Color eq binary'AAAA'", 400, "cannot be compared"},
+			{"GET /Products?$filter=binary'AA*A' eq null", 400, "is not a value"},
 			{"GET /Products?$filter=Color eq geography'Point(1 2)'", 501, "geography and geometry is not served"},
 			// What has no meaning.
 			{"GET /Products?$orderby=null,'x',5,ID desc&$top=1&$select=ID", 200, "00000005"},

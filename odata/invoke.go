@@ -216,6 +216,9 @@ func literalValue(l *uri.Literal) any {
 		if !strings.HasSuffix(l.Text, "INF") && l.Text != "NaN" {
 			return json.Number(l.Text)
 		}
+	case uri.EnumLiteral:
+		_, value := l.Enum()
+		return value
 	}
 	return l.Text
 }

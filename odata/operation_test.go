@@ -91,7 +91,7 @@ func TestScalars(t *testing.T) {
 			{"GET /Crates?$select=Code&$filter=Level eq -3 and Shelf lt 3", "", 200, `[{"@odata.etag":"W/"0"","Code":"A1"}]`},
 			{"GET /Crates?$select=Code&$orderby=Price desc&$top=2", "", 200, `"Code":"C3"},{"@odata.etag":"W/"0"","Code":"A1"}]`},
 			{"GET /Crates?$filter=Grade eq 'Great'", "", 400, "cannot be compared"},
-			{"GET /Crates?$filter=Grade gt 'Fair'", "", 400, "gt does not apply to Depot.Grade"},
+			{"GET /Crates?$filter=Grade gt 'Fair'&$select=Code", "", 200, `"Code":"B'2"`},
 			{"GET /Loads(CrateCode='A1',Number=7)", "", 200, `"Number":7`},
 			{"GET /Loads(Number=7,CrateCode='A1')/Crate/Grade", "", 200, `"value":"Good"`},
 		})

@@ -68,6 +68,10 @@ var expressions = []struct{ filter, want string }{
 	{"tolower(Name) eq 'banana'", "2"},
 	{"tolower(Name) eq 'οδος'", "5"},
 	{"toupper(Name) eq 'APPLE'", "1"},
+	{"tolower('שָׁלוֹם') eq 'שָׁלוֹם' and toupper('שלום') eq 'שלום'", "1 2 3 4 5"},
+	{"tolower('ΟΔΟΣ ΣΑΣ') eq 'οδος σας' and toupper('ς') eq 'Σ'", "1 2 3 4 5"},
+	{"tolower('DİYARBAKIR') eq 'di̇yarbakir' and tolower('I') eq 'i' and toupper('ı') eq 'I' and toupper('i') eq 'I'", "1 2 3 4 5"},
+	{"toupper('straße') eq 'STRASSE'", "1 2 3 4 5"},
 	{"length(Name) eq 4", "3 5"},
 	{"concat(Name,'!') eq 'apple!'", "1"},
 	{"trim(concat('  ',Name)) eq 'apple'", "1"},
@@ -237,12 +241,55 @@ var expressions = []struct{ filter, want string }{
 	{"Reviews/any(r:r/Stars gt 4)", "1"},
 	{"Reviews/any(r:r/Text eq null)", "1 4"},
 	{"Reviews/all(r:r/Stars gt 2)", "2 3 4 5"},
+	{"Reviews/any(r:r/Text ne 'great')", "1 2 4"},
+	{"Reviews/any(r:not (r/Text eq 'great'))", "1 2 4"},
+	{"Reviews/any(r:contains(r/Text,'so'))", "2"},
+	{"Reviews/any(r:not contains(r/Text,'so'))", "1"},
+	{"Reviews/all(r:contains(r/Text,'so'))", "2 3 5"},
+	{"Reviews/any(r:r/Text in ('so so',null))", "1 2 4"},
+	{"Maker/Country ne 'IL'", "3 4 5"},
+	{"not (Maker/Country eq 'IL')", "3 4 5"},
+	{"not (Price gt 1)", "3 5"},
+	{"Country in ('IL',null) or MakerID in (2,null)", "1 2 3 4 5"},
 	{"Reviews/any(r:r/Stars eq Stock)", ""},
 	{"Reviews/any(r:r/Stars lt Stock)", "1"},
 	{"Reviews/any(r:r/Product/Maker/Name eq 'Beta')", "4"},
 	{"Maker/Products/any(p:p/Reviews/any(r:r/Stars eq 3))", "1 2"},
 	{"Reviews/$count ge 2", "1"},
 	{"Reviews/$count($filter=Stars lt 3) eq 1", "1"},
+	// Other entities of the service, $it and $this.
+	{"Price gt $root/Products(00000000-0000-0000-0000-000000000001)/Price", "2 4"},
+	{"Maker/Name eq $root/Makers(2)/Name", "3 4"},
+	{"Name eq $root/Products(ID=00000000-0000-0000-0000-000000000003)/Name", "3"},
+	{"Maker eq $root/Makers(1)", "1 2"},
+	{"$root/Makers(77) eq null and $root/Makers(77)/Name eq null", "1 2 3 4 5"},
+	{"Maker/Name ne $root/Makers(77)/Name", "1 2 3 4"},
+	{"Color eq $root/Products(00000000-0000-0000-0000-000000000001)/Color", "1"},
+	{"$root/Products(00000000-0000-0000-0000-000000000001)/Color eq 'red' and Sold", "2 4"},
+	{"contains($root/Products(00000000-0000-0000-0000-000000000001)/Maker/Name,'lep') and Sold", "2 4"},
+	{"$root/Makers/$count eq 3 and $root/Makers/$count($filter=Active) eq 2", "1 2 3 4 5"},
+	{"$root/Makers/any(m:m/Country eq 'IL' and m/ID eq MakerID)", "1 2"},
+	{"$root/Makers/all(m:m/ID ne MakerID)", "5"},
+	{"$root/Makers(1)/Products/$count eq 2 and Sold", "2 4"},
+	{"$root/Makers(2)/Products/any(p:p/ID eq $it/ID)", "3 4"},
+	{"$root/Makers(2)/Products/any(p:p/Reviews/any(r:r/Stars eq 4)) and Sold", "2 4"},
+	{"$root/Makers(77)/Products/any() eq null and $root/Makers(77)/Products/$count eq null", "1 2 3 4 5"},
+	{"$root/Products(00000000-0000-0000-0000-000000000001)/Tags/any(t:t eq 'tapple') and $root/Products(00000000-0000-0000-0000-000000000001)/Tags/$count eq 1", "1 2 3 4 5"},
+	{"$root/Makers(@maker)/Name eq Maker/Name", "3 4"},
+	{"$root/Nope(1)/Name eq 'x'", "error"},
+	{"$root/Makers(1)/Nope eq 'x'", "error"},
+	{"$root/Makers(1,2)/Name eq 'x'", "error"},
+	{"$root/Makers('x')/Name eq 'x'", "error"},
+	{"$root/Makers/Name eq 'x'", "error"},
+	{"$root/Makers eq null", "error"},
+	{"$root eq null", "error"},
+	{"Maker/Products/any(p:p/Price gt $it/Price)", "1"},
+	{"Reviews/any(r:$it/Stock gt r/Stars)", "1"},
+	{"Reviews/$count($filter=Stars lt $it/Stock) gt 0", "1"},
+	{"Reviews/$count($filter=$this/Stars lt 3) eq 1", "1"},
+	{"Parts/$count($filter=$this/Count gt 4) eq 1", "5"},
+	{"Tags/any(t:t ne $it/Name)", "1 2 3 4 5"},
+	{"$this/Name eq 'apple'", "1"},
 	// What is wrong.
 	{"Nme2 eq", "error"},
 	{"Maker/Nme eq 'x'", "error"},
@@ -262,7 +309,7 @@ var expressions = []struct{ filter, want string }{
 }
 
 // expressionAliases are the parameter aliases of expressions.
-const expressionAliases = `&@names=["apple","O'Neil"]&@stock=10&@deep=@deeper&@deeper='apple'`
+const expressionAliases = `&@names=["apple","O'Neil"]&@stock=10&@deep=@deeper&@deeper='apple'&@maker=2`
 
 func TestExpressions(t *testing.T) {
 	each(t, func(t *testing.T, s *shop) {
@@ -294,7 +341,7 @@ func TestExpressionsInGo(t *testing.T) {
 	}
 	ran := 0
 	for _, c := range expressions {
-		if strings.Contains(c.filter, "Maker") || strings.Contains(c.filter, "Reviews") || strings.Contains(c.filter, "@") {
+		if strings.Contains(c.filter, "$root") || strings.Contains(c.filter, "Maker") || strings.Contains(c.filter, "Reviews") || strings.Contains(c.filter, "@") {
 			continue
 		}
 		got := "error"
@@ -344,7 +391,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"/Makers?$frobnicate=1", 400, "$frobnicate is not a query option"},
 		{"/Makers?$skiptoken=zzz", 400, "$skiptoken"},
 		{"/Makers?$search=x", 501, "$search over Maker is not served, as it has no index"},
-		{"/Makers?$filter=ID has 1", 501, "operator has is not served"},
+		{"/Makers?$filter=ID has 1", 400, "$filter, position 1: has does not apply to Edm.Int64"},
 		{"/Makers?$filter=geo.length(Name) eq 2", 501, "function geo.length is not served"},
 		{"/Makers?$filter=Name add 1 eq 2", 400, "$filter, position 1: add does not apply to Edm.String, Edm.Int64"},
 		{"/Makers?$filter=substring(Name,1.5) eq 'x'", 400, "the function substring does not apply to Edm.String, Edm.Decimal"},
@@ -543,6 +590,13 @@ func TestAccess(t *testing.T) {
 			{"/Products?$filter=Maker/Name eq 'Beta'&$select=Name", 200, ""},
 			{"/Products?$orderby=Maker/Name desc&$select=Name", 200, "apple Banana"},
 			{"/Makers?$filter=Founded ne null", 400, ""},
+			{"/Products?$filter=$root/Makers(2)/Name eq null&$select=Name", 200, "apple Banana"},
+			{"/Products?$filter=$root/Makers(1)/Name eq 'Aleph'&$select=Name", 200, "apple Banana"},
+			{"/Products?$filter=$root/Makers/$count eq 1 and $root/Products/$count eq 2&$select=Name", 200, "apple Banana"},
+			{"/Products?$filter=$root/Makers/any(m:m/Name eq 'Beta')&$select=Name", 200, ""},
+			{"/Products?$filter=$root/Products(00000000-0000-0000-0000-000000000003)/Maker/Name eq null&$select=Name", 200, "apple Banana"},
+			{"/Products?$filter=$root/Makers(1)/Founded eq null", 400, ""},
+			{"/Products?$filter=$root/Reviews/$count gt 0", 403, ""},
 			{"/Makers?$select=Founded", 400, ""},
 			{"/Makers?$orderby=Founded", 400, ""},
 			{"/Products?$filter=year(Maker/Founded) gt 0", 400, ""},

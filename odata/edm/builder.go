@@ -31,6 +31,7 @@ import (
 //     declared by this if the other struct has none
 //     decimal=N    an integer field holds hundredths (N=2), thousandths (3), …: the property is
 //     a Decimal of that scale
+//     type=X       a field of text is a Date ("2026-01-31") or a TimeOfDay ("15:04:05.000000")
 //
 // A Go type with an ODataEnum or ODataFlags method is an enumeration type (see
 // Enumerated). The tag `doc:"…"` describes the property; the rules of
@@ -151,6 +152,9 @@ func (b *Builder) addField(s *Struct, f *schema.Field) error {
 	if err == nil {
 		err = p.decimal(options["decimal"])
 	}
+	if err == nil {
+		err = p.retype(options["type"])
+	}
 	if err != nil {
 		return err
 	}
@@ -166,9 +170,10 @@ func (b *Builder) addField(s *Struct, f *schema.Field) error {
 }
 
 var (
-	timeType  = reflect.TypeFor[time.Time]()
-	uuidType  = reflect.TypeFor[uuid.UUID]()
-	bytesType = reflect.TypeFor[[]byte]()
+	timeType     = reflect.TypeFor[time.Time]()
+	durationType = reflect.TypeFor[time.Duration]()
+	uuidType     = reflect.TypeFor[uuid.UUID]()
+	bytesType    = reflect.TypeFor[[]byte]()
 )
 
 // scalar gives the Edm type of a Go type held in a column of its own.
@@ -183,6 +188,8 @@ func (b *Builder) scalar(t reflect.Type) (Type, error) {
 		return Guid, nil
 	case bytesType:
 		return Binary, nil
+	case durationType:
+		return Duration, nil
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -222,6 +229,8 @@ func (b *Builder) jsonType(t reflect.Type) (Type, error) {
 		return b.complexType(t)
 	case t.Kind() == reflect.Interface:
 		return Untyped, nil
+	case t == durationType:
+		return Int64, nil // as encoding/json writes it
 	}
 	if t.Kind() != reflect.String && isEnum(t) {
 		// Inside JSON the value is as encoding/json writes it: a number.
@@ -392,12 +401,18 @@ func (s *Struct) byColumn(column string) *Property {
 // StructOf builds the entity type of a GORM struct by itself, with extra
 // properties after its own.
 func StructOf(model any, extra ...*Property) (*Struct, error) {
+	s, _, err := TypesOf(model, extra...)
+	return s, err
+}
+
+// TypesOf is StructOf, and gives the model of the types that the struct needs.
+func TypesOf(model any, extra ...*Property) (*Struct, *Model, error) {
 	b := NewBuilder("")
 	s, err := b.entity("", model)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.Properties = append(s.Properties, extra...)
 	s.index()
-	return s, nil
+	return s, b.model, nil
 }

@@ -48,11 +48,18 @@ func (e *Enum) Storage() Primitive {
 // flags several between commas, or the number. What it returns is of the
 // Storage type.
 func (e *Enum) Parse(text string) (value any, ok bool) {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if !e.Text {
+			return n, true
+		}
+		for _, m := range e.Members {
+			if m.Value == n {
+				return m.Name, true
+			}
+		}
+	}
 	if e.Text {
 		return text, e.member(text) != nil
-	}
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
-		return n, true
 	}
 	if !e.Flags {
 		m := e.member(text)
@@ -63,13 +70,39 @@ func (e *Enum) Parse(text string) (value any, ok bool) {
 	}
 	var sum int64
 	for name := range strings.SplitSeq(text, ",") {
-		m := e.member(strings.TrimSpace(name))
-		if m == nil {
+		name = strings.TrimSpace(name)
+		if m := e.member(name); m != nil {
+			sum |= m.Value
+			continue
+		}
+		n, err := strconv.ParseInt(name, 10, 64)
+		if err != nil {
 			return nil, false
 		}
-		sum |= m.Value
+		sum |= n
 	}
 	return sum, true
+}
+
+// Value is m as a value of the Storage type.
+func (e *Enum) Value(m Member) any {
+	if e.Text {
+		return m.Name
+	}
+	return m.Value
+}
+
+// Number is the underlying value of a value of the Storage type.
+func (e *Enum) Number(value any) (n int64, ok bool) {
+	switch v := value.(type) {
+	case int64:
+		return v, true
+	case string:
+		if m := e.member(v); m != nil {
+			return m.Value, true
+		}
+	}
+	return 0, false
 }
 
 func (e *Enum) member(name string) *Member {

@@ -143,6 +143,20 @@ func (r *Rules) bound(name, value string) {
 	}
 }
 
+// retype gives a property of text the type in its tag.
+func (p *Property) retype(name string) error {
+	p.Nanos = p.Type == Duration
+	if name == "" {
+		return nil
+	}
+	t, _ := PrimitiveNamed("Edm." + strings.TrimPrefix(name, "Edm."))
+	if p.Type != String || t != Date && t != TimeOfDay {
+		return fmt.Errorf("odata:\"type=%s\" needs a field of text, and Date or TimeOfDay", name)
+	}
+	p.Type = t
+	return nil
+}
+
 // decimal makes an integer property a Decimal of the scale in its tag.
 func (p *Property) decimal(scale string) error {
 	if scale == "" {

@@ -165,6 +165,7 @@ type Property struct {
 	Precision int  // of a Decimal; 0: not said
 	Scale     int  // of a Decimal
 	Minor     bool // a Decimal that the column and the Go field hold as an integer, in units of its last place
+	Nanos     bool // a Duration, which the column holds in nanoseconds, as Go does
 	Column    string
 	JSON      bool // the column holds the value as JSON text
 	Key       bool
@@ -245,6 +246,20 @@ func (m *Model) SetOf(s *Struct) *EntitySet {
 	for _, set := range m.Sets {
 		if set.Type == s {
 			return set
+		}
+	}
+	return nil
+}
+
+// Enum returns the enumeration type of that qualified name, or nil. In a model
+// without a namespace any will do.
+func (m *Model) Enum(name string) *Enum {
+	if m.Namespace == "" && strings.Contains(name, ".") {
+		name = name[strings.LastIndexByte(name, '.'):]
+	}
+	for _, e := range m.Enums {
+		if e.String() == name {
+			return e
 		}
 	}
 	return nil

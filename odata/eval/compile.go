@@ -330,6 +330,9 @@ func compare(a, b any) (order int, ok bool) {
 		}
 		y, ok := b.(float64)
 		return cmp.Compare(x, y), ok && !math.IsNaN(x) && !math.IsNaN(y)
+	case []byte:
+		y, ok := b.([]byte)
+		return bytes.Compare(x, y), ok
 	case bool:
 		y, ok := b.(bool)
 		if x == y {
@@ -422,6 +425,10 @@ func (c *compiler) caseOf(e *plan.Case) closure {
 func (c *compiler) call(e *plan.Call) closure {
 	if e.Func.ID == "now" {
 		return func(f *frame) any { return f.record.now }
+	}
+	if e.Func.ID == "same" {
+		l, r := c.compile(e.Args[0]), c.compile(e.Args[1])
+		return func(f *frame) any { return same(l(f), r(f)) }
 	}
 	run := functions[e.Func.ID]
 	args := make([]closure, len(e.Args))

@@ -5,7 +5,6 @@ package eval
 
 import (
 	"encoding/json"
-	"math"
 	"reflect"
 	"time"
 
@@ -27,6 +26,7 @@ type Var struct {
 // concurrent use.
 type Env struct {
 	root     *edm.Struct
+	types    *edm.Model
 	declared int // properties of the struct; those after are variables
 	// Now gives the time a Record is made at, for now().
 	Now func() time.Time
@@ -38,11 +38,11 @@ func NewEnv(model any, vars ...Var) (*Env, error) {
 	for i, v := range vars {
 		extra[i] = &edm.Property{Name: v.Name, Type: v.Type, Nullable: true}
 	}
-	s, err := edm.StructOf(model, extra...)
+	s, types, err := edm.TypesOf(model, extra...)
 	if err != nil {
 		return nil, err
 	}
-	return &Env{root: s, declared: len(s.Properties) - len(vars), Now: time.Now}, nil
+	return &Env{root: s, types: types, declared: len(s.Properties) - len(vars), Now: time.Now}, nil
 }
 
 // Record is what a Program runs over: one entity and the variables' values.
@@ -64,7 +64,7 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 			r.values[i] = plain(vars[p.Name])
 		case p.Minor:
 			if n, ok := plain(p.Value(v)).(int64); ok {
-				r.values[i] = float64(n) / math.Pow10(p.Scale)
+				r.values[i] = edm.DecimalOf(n).Shift(-p.Scale)
 			}
 		case !p.WriteOnly:
 			r.values[i] = plain(p.Value(v))
@@ -79,8 +79,15 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 // plain widens v to the Go type that stands for its Edm type.
 func plain(v any) any {
 	switch v := v.(type) {
-	case nil, bool, string, int64, float64, uuid.UUID, json.Number, time.Duration:
+	case nil, bool, string, int64, float64, uuid.UUID, json.Number:
 		return v
+	case []byte:
+		if v == nil {
+			return nil
+		}
+		return v
+	case time.Duration:
+		return v.Truncate(time.Microsecond)
 	case time.Time:
 		return v.UTC().Truncate(time.Microsecond)
 	}
@@ -113,7 +120,7 @@ func Compile(env *Env, what, text string, want edm.Type) (*Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	binder := plan.Binder{Limits: plan.DefaultLimits}
+	binder := plan.Binder{Model: env.types, Limits: plan.DefaultLimits}
 	bound, err := binder.Bind(syntax, plan.Root(env.root), what, nil, want)
 	if err != nil {
 		return nil, err
@@ -141,8 +148,8 @@ func (p *Program) Names() []string {
 	return names
 }
 
-// Value runs the program: nil, bool, int64, float64, string, time.Time,
-// uuid.UUID, or what a dynamic property holds.
+// Value runs the program: nil, bool, int64, float64, edm.DecimalValue, string,
+// time.Time, uuid.UUID, or what a dynamic property holds.
 func (p *Program) Value(r *Record) any { return p.value(&frame{record: r}) }
 
 // Bool runs a program of type Boolean; null is false.

@@ -161,7 +161,7 @@ func Text(v any) string {
 	case edm.DecimalValue:
 		return v.String()
 	case time.Duration:
-		return durationText(v)
+		return plan.DurationText(v)
 	case time.Time:
 		return v.UTC().Format(time.RFC3339Nano)
 	case uuid.UUID:
@@ -172,22 +172,4 @@ func Text(v any) string {
 		return ""
 	}
 	return string(text)
-}
-
-// durationText writes a duration as the ABNF has it.
-func durationText(d time.Duration) string {
-	sign := ""
-	if d < 0 {
-		sign, d = "-", -d
-	}
-	days, d := d/(24*time.Hour), d%(24*time.Hour)
-	seconds, _ := edm.DecimalOf(d.Microseconds()).Div(edm.DecimalOf(1e6))
-	text := sign + "P"
-	if days > 0 {
-		text += strconv.FormatInt(int64(days), 10) + "D"
-	}
-	if d > 0 || days == 0 {
-		text += "T" + seconds.String() + "S"
-	}
-	return text
 }

@@ -1,7 +1,6 @@
 package payload
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -328,9 +327,9 @@ func (d Decoder) primitive(value any, t edm.Primitive, field reflect.Value) bool
 		return true
 	case edm.Binary:
 		text, ok := value.(string)
-		b, ok2 := binary(text)
+		b, ok2 := plan.Parse(t, text)
 		if ok && ok2 {
-			field.SetBytes(b)
+			field.SetBytes(b.([]byte))
 		}
 		return ok && ok2
 	}
@@ -346,6 +345,14 @@ func (d Decoder) primitive(value any, t edm.Primitive, field reflect.Value) bool
 	case time.Time, uuid.UUID:
 		field.Set(reflect.ValueOf(v))
 		return true
+	case time.Duration:
+		field.SetInt(int64(v))
+		return true
+	case string: // a Date, a TimeOfDay
+		if field.Kind() == reflect.String {
+			field.SetString(v)
+			return true
+		}
 	}
 	return false
 }
@@ -367,14 +374,6 @@ func (d Decoder) integer(value any) (int64, bool) {
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	return int64(f), err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53
-}
-
-// binary reads base64url (JSON Format 4.01, section 7.1), or plain base64, with
-// or without padding.
-func binary(text string) ([]byte, bool) {
-	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
-	b, err := base64.RawURLEncoding.DecodeString(text)
-	return b, err == nil
 }
 
 // number reads a JSON number, or one of the strings for those JSON has not.

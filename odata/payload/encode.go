@@ -189,6 +189,12 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 	switch x := v.Interface().(type) {
 	case time.Time:
 		e.JSON(x.UTC().Format(instantForm))
+	case time.Duration:
+		if t != edm.Duration {
+			e.JSON(x)
+			return
+		}
+		e.JSON(plan.DurationText(x))
 	case float64:
 		e.double(x)
 	case []byte:

@@ -143,6 +143,9 @@ func (a *applier) method(x *Aggregate, item uri.AggregateItem) error {
 		// A dynamic property is taken as a number.
 		x.X = convert(x.X, edm.Decimal)
 	}
+	if x.Method == CountDistinct {
+		x.X = number(x.X)
+	}
 	t, ok := x.X.Type().(edm.Primitive)
 	unordered := []edm.Primitive{edm.Boolean, edm.Binary, edm.Duration}
 	switch {

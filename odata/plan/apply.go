@@ -241,8 +241,7 @@ func (a *applier) bounded(v *Var, at interface{ Pos() int }) error {
 // follow goes from v to the entity that a single-valued navigation property
 // leads to.
 func (a *applier) follow(v *Var, name *uri.Name) (*Var, error) {
-	scope := *a.Binder
-	scope.what, scope.aliases = "$apply", a.aliases
+	scope := a.scope(v, "$apply", a.aliases)
 	to, err := scope.step(place{v: v}, name.Name, name.At)
 	return to.v, err
 }

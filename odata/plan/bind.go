@@ -41,7 +41,7 @@ type Binder struct {
 	Now    time.Time // what now() gives; zero: the back end's own time
 	Style  Style     // of what is read
 
-	spent   *spent            // nil: without limits
+	work    *work             // nil before the first Bind
 	aliases map[string]string // parameter aliases of the request
 	args    map[string]any    // parameters of a Predicate
 	what    string            // what is bound, for messages
@@ -65,14 +65,8 @@ func Root(s *edm.Struct) *Var { return &Var{Struct: s} }
 // Aliases are the request's parameter aliases. If want is not nil the result
 // must be of that type.
 func (b *Binder) Bind(e uri.Expr, root *Var, what string, aliases map[string]string, want edm.Type) (Expr, error) {
-	if b.spent == nil {
-		b.Limits, b.spent = b.Limits.OrDefault(), &spent{}
-	}
-	scope := *b
-	scope.what, scope.root, scope.aliases = what, root, aliases
-	if scope.it == nil {
-		scope.it = root
-	}
+	scope := b.scope(root, what, aliases)
+	b.work.expect(e)
 	x, err := scope.bind(e)
 	if err != nil {
 		return nil, err
@@ -81,6 +75,19 @@ func (b *Binder) Bind(e uri.Expr, root *Var, what string, aliases map[string]str
 		return x, nil
 	}
 	return scope.as(x, want)
+}
+
+// scope returns a Binder for a text called what, over root.
+func (b *Binder) scope(root *Var, what string, aliases map[string]string) Binder {
+	if b.work == nil {
+		b.Limits, b.work = b.Limits.OrDefault(), &work{}
+	}
+	scope := *b
+	scope.what, scope.root, scope.aliases = what, root, aliases
+	if scope.it == nil {
+		scope.it = root
+	}
+	return scope
 }
 
 // predicate binds a row access predicate. Its own navigation is not checked
@@ -93,7 +100,7 @@ func (b *Binder) predicate(p Predicate, v *Var) (Expr, error) {
 	if err != nil {
 		return nil, errors.New(err.Error())
 	}
-	scope := Binder{Model: b.Model, Now: b.Now, args: p.Args, what: "access predicate", root: v, it: v}
+	scope := Binder{Model: b.Model, Now: b.Now, work: &work{unlimited: true}, args: p.Args, what: "access predicate", root: v, it: v}
 	x, err := scope.bind(e)
 	if err == nil {
 		x, err = scope.as(x, edm.Boolean)
@@ -142,26 +149,24 @@ func (b *Binder) notServed(at int, what string) error {
 	return fault.Newf(fault.NotImplemented, "%s, position %d: %s is not served", b.what, at, what).At(b.what)
 }
 
-// unservedLiterals are the forms of literals of types that no property has.
-var unservedLiterals = map[uri.LiteralKind]string{
-	uri.BinaryLiteral: "Edm.Binary", uri.GeoLiteral: "geography and geometry",
-}
-
 func (b *Binder) bind(e uri.Expr) (Expr, error) {
 	if err := b.spendNode(); err != nil {
 		return nil, err
 	}
 	switch e := e.(type) {
 	case *uri.Literal:
-		if t := unservedLiterals[e.Kind]; t != "" {
-			return nil, b.notServed(e.Pos(), t)
+		switch e.Kind {
+		case uri.GeoLiteral: // no property has such a type
+			return nil, b.notServed(e.Pos(), "geography and geometry")
+		case uri.EnumLiteral:
+			return b.enumLiteral(e)
 		}
-		c, ok := constant(e)
+		c, ok := b.work.literal(e)
 		if !ok {
 			return nil, b.errorf(e.Pos(), "%s is not a value", e)
 		}
 		return c, nil
-	case *uri.Name, *uri.Member:
+	case *uri.Name, *uri.Member, *uri.Entity:
 		return b.value(e)
 	case *uri.Alias:
 		return b.alias(e)
@@ -175,16 +180,23 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 		return b.lambda(e)
 	case *uri.Count:
 		return b.countOf(e)
+	case *uri.List:
+		return b.listOf(e)
+	case *uri.Object:
+		return b.objectOf(e)
 	}
-	return nil, b.errorf(e.Pos(), "a list can only stand after in")
+	return nil, b.errorf(e.Pos(), "%s has no value", e)
 }
 
 // place is where a member path leads: an entity (or an element of a collection
 // of complex values), one of its properties, or a value inside JSON.
 type place struct {
+	root bool // the service itself
+	all  *Var // every entity of a set
 	v    *Var
-	name string // a property of v, not looked up yet; "" for v itself
-	dyn  *Dyn   // a value inside JSON
+	name string        // what is meant of v; "" for v itself
+	prop *edm.Property // the declared property of that name; nil: it is none
+	dyn  *Dyn          // a value inside JSON
 }
 
 // walk resolves a member path.
@@ -200,7 +212,7 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 		case "$this":
 			return place{v: b.root}, nil
 		case "$root":
-			return place{}, b.notServed(e.Pos(), "$root")
+			return place{root: true}, nil
 		}
 		for _, l := range b.lambdas {
 			if l.name == e.Name {
@@ -214,6 +226,8 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 			return place{}, err
 		}
 		return b.step(p, e.Name, e.At)
+	case *uri.Entity:
+		return b.entity(e)
 	}
 	return place{}, b.errorf(e.Pos(), "%s has no members", e)
 }
@@ -221,11 +235,17 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 // step goes from p over name: into the entity a single-valued navigation
 // property leads to, onto a property, or further into JSON.
 func (b *Binder) step(p place, name string, at uri.At) (place, error) {
+	switch {
+	case p.root:
+		return b.wholeSet(name, at)
+	case p.all != nil:
+		return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count, or name one by its key", p.all.Struct.Name)
+	}
 	if p.name != "" {
 		if nav := p.v.Struct.Nav(p.name); nav != nil {
 			return place{}, b.errorf(int(at), "%s is a collection: use any, all or $count", p.name)
 		}
-		x, err := b.property(p.v, p.name, at)
+		x, err := b.property(p, at)
 		if err != nil {
 			return place{}, err
 		}
@@ -246,6 +266,9 @@ func (b *Binder) step(p place, name string, at uri.At) (place, error) {
 	}
 	if p.v.Struct == nil {
 		return place{}, b.errorf(int(at), "a primitive value has no members")
+	}
+	if prop := p.v.Property(name); prop != nil {
+		return place{v: p.v, name: name, prop: prop}, nil
 	}
 	nav := p.v.Struct.Nav(name)
 	if nav == nil || nav.Many {
@@ -293,15 +316,26 @@ func (b *Binder) into(d *Dyn, name string, at uri.At) (place, error) {
 
 // value binds a member path as a value.
 func (b *Binder) value(e uri.Expr) (Expr, error) {
+	x, err := b.memberOf(e)
+	if err != nil {
+		return nil, err
+	}
+	return b.alone(x), nil
+}
+
+// memberOf binds a member path as a value of the range variable it leads to.
+func (b *Binder) memberOf(e uri.Expr) (Expr, error) {
 	at := uri.At(e.Pos())
 	p, err := b.walk(e)
 	switch {
 	case err != nil:
 		return nil, err
+	case p.v == nil && p.dyn == nil:
+		return nil, b.errorf(e.Pos(), "%s has no value", e)
 	case p.dyn != nil:
 		return p.dyn, nil
 	case p.name != "":
-		return b.property(p.v, p.name, at)
+		return b.property(p, at)
 	case p.v.Values != nil:
 		return &Dyn{typed{at, p.v.Values.T.(edm.Collection).Of}, p.v, nil, nil}, nil
 	}
@@ -309,27 +343,33 @@ func (b *Binder) value(e uri.Expr) (Expr, error) {
 	if len(p.v.Struct.Key) == 0 {
 		return nil, b.errorf(e.Pos(), "%s has no value", e)
 	}
-	return &Prop{at, p.v, p.v.Struct.Key[0]}, nil
+	return b.work.prop(at, p.v, p.v.Struct.Key[0]), nil
 }
 
-// property binds a property of v.
-func (b *Binder) property(v *Var, name string, at uri.At) (Expr, error) {
+// property binds the property p.
+func (b *Binder) property(p place, at uri.At) (Expr, error) {
+	v, name := p.v, p.name
+	switch {
+	case p.prop != nil && v.Values != nil:
+		return &Dyn{typed{at, p.prop.Type}, v, nil, []string{name}}, nil
+	case p.prop != nil:
+		return b.work.prop(at, v, p.prop), nil
+	}
 	for _, c := range v.computed {
 		if c.Name == name {
 			return c.X, nil
 		}
 	}
-	if p := v.Property(name); p != nil {
-		if v.Values != nil {
-			return &Dyn{typed{at, p.Type}, v, nil, []string{name}}, nil
-		}
-		return &Prop{at, v, p}, nil
-	}
 	if v.Struct.Nav(name) != nil {
 		return nil, b.errorf(int(at), "%s is a collection: use any, all or $count", name)
 	}
 	if v.Struct.TakesDynamic(name) && !strings.HasPrefix(name, "$") {
-		return &Dyn{typed{at, edm.Untyped}, v, v.Struct.Dynamic, []string{name}}, nil
+		d := &struct { // made at once
+			Dyn
+			path [1]string
+		}{Dyn{typed{at, edm.Untyped}, v, v.Struct.Dynamic, nil}, [1]string{name}}
+		d.Path = d.path[:]
+		return &d.Dyn, nil
 	}
 	return nil, b.errorf(int(at), "%s has no property %q", v.Struct.Name, name)
 }
@@ -340,7 +380,7 @@ func (b *Binder) alias(e *uri.Alias) (Expr, error) {
 		if !ok {
 			return nil, b.errorf(e.Pos(), "a %T cannot be the argument @%s", v, e.Name)
 		}
-		return &Const{typed{e.At, t}, v}, nil
+		return b.work.constant(e.At, t, v), nil
 	}
 	x, scope, err := b.resolveAlias(e)
 	if err != nil {
@@ -348,7 +388,7 @@ func (b *Binder) alias(e *uri.Alias) (Expr, error) {
 	}
 	if x == nil {
 		// An alias without a value is null (URL Conventions 4.01, section 5.3).
-		return &Const{typed{e.At, edm.Null}, nil}, nil
+		return b.work.constant(e.At, edm.Null, nil), nil
 	}
 	return scope.bind(x)
 }
@@ -404,7 +444,7 @@ func (b *Binder) unary(e *uri.Unary) (Expr, error) {
 		return nil, err
 	}
 	if e.Op == uri.Neg {
-		return b.apply("-", e.At, "the negation -", x)
+		return b.apply("-", e.At, x)
 	}
 	x, err = b.as(x, edm.Boolean)
 	return &Not{boolean{e.At}, x}, err
@@ -427,20 +467,23 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 		if l, err = b.as(l, edm.Boolean); err == nil {
 			r, err = b.as(r, edm.Boolean)
 		}
-		return &Logic{boolean{e.At}, e.Op, l, r}, err
+		return b.work.logic(e.At, e.Op, l, r), err
 	case uri.Eq, uri.Ne, uri.Gt, uri.Ge, uri.Lt, uri.Le:
+		if isStructured(l) || isStructured(r) {
+			return b.same(e, l, r)
+		}
 		if l, r, err = b.comparable(e, l, r); err != nil {
 			return nil, err
 		}
 		if isNaN(l) || isNaN(r) { // equal to nothing, not even null or itself
-			return &Const{typed{e.At, edm.Boolean}, e.Op == uri.Ne}, nil
+			return b.work.constant(e.At, edm.Boolean, e.Op == uri.Ne), nil
 		}
-		return &Compare{boolean{e.At}, e.Op, l, r}, nil
+		return b.work.compare(e.At, e.Op, l, r), nil
 	}
 	if e.Op == uri.Has {
-		return nil, b.notServed(e.Pos(), "the operator has")
+		return b.has(e, l, r)
 	}
-	return b.apply(e.Op.String(), e.At, e.Op.String(), l, r)
+	return b.apply(e.Op.String(), e.At, l, r)
 }
 
 // collection binds a member path that ends in a collection to a range variable
@@ -450,13 +493,16 @@ func (b *Binder) collection(e uri.Expr, use string) (*Var, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.all != nil {
+		return p.all, nil
+	}
 	if p.name != "" && p.v.Struct.Nav(p.name) != nil {
 		if err := b.spendStep(); err != nil {
 			return nil, err
 		}
 		return b.over(p.v, p.v.Struct.Nav(p.name))
 	}
-	x, err := b.value(e)
+	x, err := b.memberOf(e)
 	if err != nil {
 		return nil, err
 	}
@@ -480,7 +526,7 @@ func (b *Binder) lambda(e *uri.Lambda) (Expr, error) {
 	}
 	l := &Lambda{boolean{e.At}, v, e.All, nil}
 	if e.Body == nil {
-		return l, nil
+		return b.alone(l), nil
 	}
 	for _, outer := range b.lambdas {
 		if outer.name == e.Var {
@@ -493,7 +539,7 @@ func (b *Binder) lambda(e *uri.Lambda) (Expr, error) {
 	if err == nil {
 		l.Body, err = b.as(body, edm.Boolean)
 	}
-	return l, err
+	return b.alone(l), err
 }
 
 func (b *Binder) countOf(e *uri.Count) (Expr, error) {
@@ -520,5 +566,5 @@ func (b *Binder) countOf(e *uri.Count) (Expr, error) {
 		}
 		c.Filter = And(c.Filter, found)
 	}
-	return c, nil
+	return b.alone(c), nil
 }

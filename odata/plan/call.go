@@ -16,6 +16,8 @@ func (b *Binder) call(e *uri.Call) (Expr, error) {
 		return b.caseOf(e)
 	case "cast", "isof":
 		return b.cast(e, name)
+	case "hassubset", "hassubsequence":
+		return b.subset(e, collectionFunctions[name])
 	case "now":
 		if len(e.Args) == 0 && !b.Now.IsZero() {
 			return &Const{typed{e.At, edm.DateTimeOffset}, b.Now}, nil
@@ -39,7 +41,7 @@ func (b *Binder) call(e *uri.Call) (Expr, error) {
 			return nil, err
 		}
 	}
-	return b.apply(name, e.At, "the function "+name, args...)
+	return b.apply(name, e.At, args...)
 }
 
 // pattern checks the pattern of matchesPattern. The engine matches in time linear
@@ -57,11 +59,10 @@ func (b *Binder) pattern(x Expr) error {
 	return nil
 }
 
-// apply calls the overload of name that fits args; what is for messages.
-func (b *Binder) apply(name string, at uri.At, what string, args ...Expr) (Expr, error) {
-	f, converted := resolve(name, args)
-	if f != nil {
-		return &Call{typed{at, f.Result}, f, converted}, nil
+// apply calls the overload of name, a function's or an operator's, that fits args.
+func (b *Binder) apply(name string, at uri.At, args ...Expr) (Expr, error) {
+	if f := resolve(name, args); f != nil {
+		return &Call{typed{at, f.Result}, f, args}, nil
 	}
 	types := make([]string, len(args))
 	for i, arg := range args {
@@ -70,6 +71,13 @@ func (b *Binder) apply(name string, at uri.At, what string, args ...Expr) (Expr,
 	given := strings.Join(types, ", ")
 	if given == "" {
 		given = "nothing"
+	}
+	what := name
+	switch {
+	case name == "-":
+		what = "the negation -"
+	case !operatorNames[name]:
+		what = "the function " + name
 	}
 	return nil, b.errorf(int(at), "%s does not apply to %s", what, given)
 }
@@ -112,7 +120,7 @@ func (b *Binder) caseOf(e *uri.Call) (Expr, error) {
 	return c, nil
 }
 
-// cast binds cast(x,T) and isof(x,T) to primitive types. What cannot be cast is
+// cast binds cast(x,T) and isof(x,T) to primitive and enumeration types. What cannot be cast is
 // null (URL Conventions 4.01, section 5.1.1.10).
 func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 	if len(e.Args) == 1 {
@@ -126,15 +134,24 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 		return nil, b.errorf(e.Args[1].Pos(), "expected the name of a type")
 	}
 	to, ok := edm.PrimitiveNamed(typeName.Name)
-	if !ok {
+	enum := b.enumNamed(typeName.Name)
+	if !ok && enum == nil {
 		return nil, b.notServed(typeName.Pos(), name+" to "+typeName.Name)
 	}
 	x, err := b.bind(e.Args[0])
 	if err != nil {
 		return nil, err
 	}
-	if name == "isof" {
+	switch {
+	case name == "isof" && enum != nil:
+		return b.isof(x, enum, e.At)
+	case name == "isof":
 		return b.isof(x, to, e.At)
+	case enum != nil:
+		return b.castToEnum(x, enum, e.At)
+	}
+	if from, ok := x.Type().(*edm.Enum); ok {
+		return b.castFromEnum(x, from, to, e.At)
 	}
 	switch {
 	case x.Type() == edm.Untyped:
@@ -150,7 +167,8 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 	if to.IsInteger() {
 		to = edm.Int64
 	}
-	if f, args := resolve("cast to "+to.String(), []Expr{x}); f != nil {
+	args := []Expr{x}
+	if f := resolve("cast to "+to.String(), args); f != nil {
 		return &Call{typed{e.At, to}, f, args}, nil
 	}
 	if y := convert(x, to); y != nil {
@@ -160,7 +178,7 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 }
 
 // isof says whether x is a value of the type, which null is not.
-func (b *Binder) isof(x Expr, t edm.Primitive, at uri.At) (Expr, error) {
+func (b *Binder) isof(x Expr, t edm.Type, at uri.At) (Expr, error) {
 	if y := convert(x, t); x.Type() == edm.Untyped && y != nil {
 		x = y
 	}

@@ -32,6 +32,10 @@ func convert(x Expr, want edm.Type) Expr {
 		return nil
 	}
 	switch x := x.(type) {
+	case *Single:
+		if y := convert(x.X, want); y != nil && have == edm.Untyped {
+			return &Single{typed{x.At, want}, x.Var, y}
+		}
 	case *Dyn:
 		if to == edm.Duration || to == edm.TimeOfDay || to == edm.Binary {
 			return nil // what JSON holds is taken for none of these
@@ -143,25 +147,12 @@ func numeric(t edm.Type) bool {
 	return ok && p.IsNumeric()
 }
 
-// member returns the text x as a member of the enumeration type e, or nil.
-func member(x Expr, e *edm.Enum) Expr {
-	c, ok := x.(*Const)
-	if !ok || c.T != edm.String {
-		return nil
-	}
-	v, ok := e.Parse(c.Value.(string))
-	if !ok {
-		return nil
-	}
-	return &Const{typed{c.At, e}, v}
-}
-
 // comparable converts the sides of a comparison to types that compare.
 func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	ordered := e.Op != uri.Eq && e.Op != uri.Ne
 	for _, x := range []Expr{l, r} {
 		p, primitive := x.Type().(edm.Primitive)
-		if _, enum := x.Type().(*edm.Enum); enum && !ordered {
+		if _, enum := x.Type().(*edm.Enum); enum {
 			continue
 		}
 		if !primitive || ordered && (p == edm.Boolean || p == edm.Binary) {
@@ -175,14 +166,16 @@ func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	case lt == edm.Untyped && rt == edm.Untyped:
 		// Two dynamic properties compare as text.
 		return convert(l, edm.String), convert(r, edm.String), nil
+	case lt == rt:
+		return inOrder(l, r, ordered)
 	}
 	if y := alike(l, rt); y != nil && rt != edm.Null {
 		l, r = promote(y, r)
-		return l, r, nil
+		return inOrder(l, r, ordered)
 	}
 	if y := alike(r, lt); y != nil {
 		l, r = promote(l, y)
-		return l, r, nil
+		return inOrder(l, r, ordered)
 	}
 	if rt == edm.Null {
 		return l, r, nil
@@ -192,6 +185,10 @@ func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 
 // in binds "l in (list)", where the list may be a parameter alias.
 func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
+	switch e.R.(type) {
+	case *uri.Name, *uri.Member:
+		return b.inCollection(e, l)
+	}
 	items, scope, err := b.list(e.R)
 	if err != nil {
 		return nil, err
@@ -237,13 +234,32 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 		}
 	}
 	if isNaN(l) {
-		return &Const{typed{e.At, edm.Boolean}, false}, nil
+		return b.work.constant(e.At, edm.Boolean, false), nil
 	}
 	if l.Type() == edm.Null {
 		null := slices.ContainsFunc(in.List, func(c *Const) bool { return c.Value == nil })
-		return &Const{typed{e.At, edm.Boolean}, null}, nil
+		return b.work.constant(e.At, edm.Boolean, null), nil
 	}
 	return in, nil
+}
+
+// inCollection binds "l in path", where the path leads to a collection of values:
+// some of them is l.
+func (b *Binder) inCollection(e *uri.Binary, l Expr) (Expr, error) {
+	v, err := b.collection(e.R, "in")
+	if err != nil {
+		return nil, err
+	}
+	if v.Values == nil || v.Struct != nil {
+		return nil, b.notServed(e.Pos(), "in over entities or complex values")
+	}
+	at := uri.At(e.R.Pos())
+	item := &Dyn{typed{at, v.Values.T.(edm.Collection).Of}, v, nil, nil}
+	r, l, err := b.comparable(&uri.Binary{At: e.At, Op: uri.Eq}, item, l)
+	if err != nil {
+		return nil, err
+	}
+	return b.alone(&Lambda{boolean{e.At}, v, false, &Compare{boolean{e.At}, uri.Eq, r, l}}), nil
 }
 
 // element binds an element of a list, which counts as such and not as a node.
@@ -251,10 +267,10 @@ func (b *Binder) element(item uri.Expr) (Expr, error) {
 	if err := b.spendListed(); err != nil {
 		return nil, err
 	}
-	if b.spent != nil {
-		defer func(nodes int) { b.spent.nodes = nodes }(b.spent.nodes)
-	}
-	return b.bind(item)
+	nodes := b.work.nodes
+	x, err := b.bind(item)
+	b.work.nodes = nodes
+	return x, err
 }
 
 // list gives the items on the right of an "in", and the Binder to bind them by.

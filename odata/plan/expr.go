@@ -50,6 +50,7 @@ type Var struct {
 	Expand []uri.ExpandItem // what is expanded where nothing is asked for
 
 	computed  []Computed
+	Where     Expr     // by itself, this one entity: see Single
 	hidden    []string // properties the caller must not see
 	unguarded bool     // reached without access checks, by an access predicate
 	shape     int      // which of the shapes of a row; see Shapes
@@ -68,9 +69,9 @@ func (v *Var) Property(name string) *edm.Property {
 }
 
 type (
-	// Const is a literal or a parameter's value: nil, bool, int64, float64
+	// Const is a literal or a parameter's value, or a list of such ([]any): nil, bool, int64, float64
 	// (Double), edm.DecimalValue, string, time.Time (DateTimeOffset), uuid.UUID,
-	// time.Duration; Date and TimeOfDay hold their text, of fixed width.
+	// time.Duration, []byte; Date and TimeOfDay hold their text, of fixed width.
 	Const struct {
 		typed
 		Value any
@@ -153,6 +154,15 @@ type (
 		Query uri.Search
 	}
 
+	// Single is X over the one entity Var, which Var.Where singles out whatever
+	// else the expression speaks of: null where there is none that the caller may
+	// see.
+	Single struct {
+		typed
+		Var *Var
+		X   Expr
+	}
+
 	// Count is the number of related entities the caller may see that satisfy
 	// Filter.
 	Count struct {
@@ -183,6 +193,7 @@ func (*Call) expr()    {}
 func (*Lambda) expr()  {}
 func (*Count) expr()   {}
 func (*Found) expr()   {}
+func (*Single) expr()  {}
 
 // Nullable reports whether e may be null.
 func Nullable(e Expr) bool {
@@ -267,5 +278,7 @@ func Walk(e Expr, f func(Expr)) {
 		Walk(e.Body, f)
 	case *Count:
 		Walk(e.Filter, f)
+	case *Single:
+		Walk(e.X, f)
 	}
 }

@@ -95,7 +95,7 @@ func Functions() []*Function {
 	add("div", "div_duration", dur, dur, d)
 	add("divby", "div_duration", dur, dur, d)
 
-	list = append(list, toDouble)
+	list = append(list, toDouble, hasFlags, underlying)
 	for _, from := range []struct {
 		name string
 		t    edm.Type
@@ -123,18 +123,21 @@ var toDouble = &Function{"to double", "double", []edm.Type{edm.Decimal}, edm.Dou
 // unserved are the canonical functions of OData 4.01 that are not served.
 var unserved = map[string]bool{"geo.distance": true, "geo.intersects": true, "geo.length": true}
 
-// resolve finds the overload of name that args fit best, with the arguments
-// converted; nil where none does.
-func resolve(name string, args []Expr) (*Function, []Expr) {
+// mostParams is how many parameters an overload has at most.
+const mostParams = 3
+
+// resolve finds the overload of name that args fit best and converts them to its
+// parameters; nil where none does.
+func resolve(name string, args []Expr) *Function {
 	var best *Function
-	var bestArgs []Expr
+	var bestArgs, converted [mostParams]Expr
 	bestCost := 1 << 30
 next:
 	for _, f := range overloads[name] {
 		if len(f.Params) != len(args) {
 			continue
 		}
-		cost, converted := 0, make([]Expr, len(args))
+		cost := 0
 		for i, arg := range args {
 			if converted[i] = convert(arg, f.Params[i]); converted[i] == nil {
 				continue next
@@ -144,8 +147,14 @@ next:
 		if cost < bestCost {
 			best, bestArgs, bestCost = f, converted, cost
 		}
+		if cost == 0 {
+			break // none fits better
+		}
 	}
-	return best, bestArgs
+	if best != nil {
+		copy(args, bestArgs[:])
+	}
+	return best
 }
 
 // conversionCost ranks conversions. A dynamic property that could be any number
@@ -172,7 +181,7 @@ func conversionCost(from, to edm.Type) int {
 
 // FunctionNames lists the names of the canonical functions served, in order.
 func FunctionNames() []string {
-	names := map[string]bool{"case": true, "cast": true, "isof": true}
+	names := map[string]bool{"case": true, "cast": true, "isof": true, "hassubset": true, "hassubsequence": true}
 	for name := range overloads {
 		if _, operator := operatorNames[name]; !operator && !strings.Contains(name, " ") {
 			names[name] = true

@@ -227,7 +227,9 @@ func steps(path uri.Expr) []*uri.Name {
 	case *uri.Name:
 		return []*uri.Name{x}
 	case *uri.Member:
-		return append(steps(x.X), &uri.Name{At: x.At, Name: x.Name})
+		if before := steps(x.X); before != nil {
+			return append(before, &uri.Name{At: x.At, Name: x.Name})
+		}
 	}
 	return nil
 }

@@ -24,49 +24,31 @@ var DefaultLimits = Limits{
 
 // OrDefault returns l with the defaults in place of zero fields.
 func (l Limits) OrDefault() Limits {
-	d := DefaultLimits
-	for _, f := range []struct{ to, from *int }{
-		{&d.PageSize, &l.PageSize},
-		{&d.ExpandPageSize, &l.ExpandPageSize},
-		{&d.ExpandDepth, &l.ExpandDepth},
-		{&d.Expands, &l.Expands},
-		{&d.Steps, &l.Steps},
-		{&d.OrderBy, &l.OrderBy},
-		{&d.Reads, &l.Reads},
-	} {
-		if *f.from > 0 {
-			*f.to = *f.from
-		}
+	d := &DefaultLimits
+	return Limits{
+		Expr: l.Expr.OrDefault(), PageSize: uri.LimitOr(l.PageSize, d.PageSize), ExpandPageSize: uri.LimitOr(l.ExpandPageSize, d.ExpandPageSize),
+		ExpandDepth: uri.LimitOr(l.ExpandDepth, d.ExpandDepth), Expands: uri.LimitOr(l.Expands, d.Expands),
+		Steps: uri.LimitOr(l.Steps, d.Steps), OrderBy: uri.LimitOr(l.OrderBy, d.OrderBy), Reads: uri.LimitOr(l.Reads, d.Reads),
 	}
-	d.Expr = l.Expr.OrDefault()
-	return d
 }
 
-// spent counts what a Binder's expressions have cost so far. The parser bounds
-// each text by itself; parameter aliases and several options add up here.
-type spent struct{ nodes, listed, steps int }
-
-// spend adds to one of b.spent's counts, which must not pass most, the limit of
-// that name. Access predicates are not limited.
-func (b *Binder) spend(count func(*spent) *int, most int, limit, what string) error {
-	if b.spent == nil {
+// spend adds to a count of b.work's, which must not pass most, the limit of that
+// name. Access predicates are not limited.
+func (b *Binder) spend(count *int, most int, limit, what string) error {
+	if *count++; *count <= most || b.work.unlimited {
 		return nil
 	}
-	n := count(b.spent)
-	if *n++; *n > most {
-		return fault.Newf(fault.Invalid, "%s: the request has more than %d %s (limit %s)", b.what, most, what, limit).At(b.what)
-	}
-	return nil
+	return fault.Newf(fault.Invalid, "%s: the request has more than %d %s (limit %s)", b.what, most, what, limit).At(b.what)
 }
 
 func (b *Binder) spendNode() error {
-	return b.spend(func(s *spent) *int { return &s.nodes }, b.Limits.Expr.Nodes, "Nodes", "operators and operands")
+	return b.spend(&b.work.nodes, b.Limits.Expr.Nodes, "Nodes", "operators and operands")
 }
 
 func (b *Binder) spendListed() error {
-	return b.spend(func(s *spent) *int { return &s.listed }, b.Limits.Expr.List, "List", "elements of lists")
+	return b.spend(&b.work.listed, b.Limits.Expr.List, "List", "elements of lists")
 }
 
 func (b *Binder) spendStep() error {
-	return b.spend(func(s *spent) *int { return &s.steps }, b.Limits.Steps, "Steps", "steps over navigation properties")
+	return b.spend(&b.work.steps, b.Limits.Steps, "Steps", "steps over navigation properties")
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"encoding/base64"
 	"math"
 	"regexp"
 	"strconv"
@@ -14,45 +15,45 @@ import (
 	"leadloop/odata/uri"
 )
 
-// constant gives a literal its type and value. Ok is false where its text is
+// literal gives a literal its type and value. Ok is false where its text is
 // not a value of its form, as in the date 2026-02-30.
-func constant(l *uri.Literal) (c *Const, ok bool) {
+func (w *work) literal(l *uri.Literal) (c *Const, ok bool) {
 	at := l.At
 	switch l.Kind {
 	case uri.NullLiteral:
-		return &Const{typed{at, edm.Null}, nil}, true
+		return w.constant(at, edm.Null, nil), true
 	case uri.BooleanLiteral:
-		return &Const{typed{at, edm.Boolean}, l.Text == "true"}, true
+		return w.constant(at, edm.Boolean, l.Text == "true"), true
 	case uri.IntegerLiteral:
 		if n, err := strconv.ParseInt(l.Text, 10, 64); err == nil {
-			return &Const{typed{at, edm.Int64}, n}, true
+			return w.constant(at, edm.Int64, n), true
 		}
-		return parsed(at, edm.Decimal, l.Text)
+		return w.parsed(at, edm.Decimal, l.Text)
 	case uri.DecimalLiteral:
-		return parsed(at, edm.Decimal, l.Text)
+		return w.parsed(at, edm.Decimal, l.Text)
 	case uri.DoubleLiteral:
-		return parsed(at, edm.Double, l.Text)
+		return w.parsed(at, edm.Double, l.Text)
 	case uri.StringLiteral:
-		return &Const{typed{at, edm.String}, l.Text}, true
+		return w.constant(at, edm.String, l.Text), true
 	case uri.DateLiteral:
-		return parsed(at, edm.Date, l.Text)
+		return w.parsed(at, edm.Date, l.Text)
 	case uri.TimeOfDayLiteral:
-		return parsed(at, edm.TimeOfDay, l.Text)
+		return w.parsed(at, edm.TimeOfDay, l.Text)
 	case uri.DateTimeOffsetLiteral:
-		return parsed(at, edm.DateTimeOffset, l.Text)
+		return w.parsed(at, edm.DateTimeOffset, l.Text)
 	case uri.DurationLiteral:
-		return parsed(at, edm.Duration, l.Text)
+		return w.parsed(at, edm.Duration, l.Text)
 	case uri.GuidLiteral:
-		return parsed(at, edm.Guid, l.Text)
+		return w.parsed(at, edm.Guid, l.Text)
 	case uri.BinaryLiteral:
-		return parsed(at, edm.Binary, l.Text)
+		return w.parsed(at, edm.Binary, l.Text)
 	}
 	return nil, false
 }
 
-func parsed(at uri.At, t edm.Primitive, text string) (*Const, bool) {
+func (w *work) parsed(at uri.At, t edm.Primitive, text string) (*Const, bool) {
 	v, ok := Parse(t, text)
-	return &Const{typed{at, t}, v}, ok
+	return w.constant(at, t, v), ok
 }
 
 // Parse reads the literal text of a value of type t (without prefix or quotes)
@@ -82,6 +83,8 @@ func Parse(t edm.Primitive, text string) (value any, ok bool) {
 		return text, err == nil && d.Year() > 0
 	case edm.TimeOfDay:
 		return parseTimeOfDay(text)
+	case edm.Binary:
+		return parseBinary(text)
 	default:
 		return text, text != ""
 	}
@@ -138,6 +141,14 @@ func parseFloat(text string) (f float64, ok bool) {
 	return f, err == nil
 }
 
+// parseBinary reads base64url (JSON Format 4.01, section 7.1), or plain base64,
+// with or without padding.
+func parseBinary(text string) ([]byte, bool) {
+	text = strings.NewReplacer("+", "-", "/", "_").Replace(strings.TrimRight(text, "="))
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	return b, err == nil
+}
+
 // TimeOfDayForm is how a TimeOfDay is kept: fixed width, so that text sorts as
 // time does.
 const TimeOfDayForm = "15:04:05.000000"
@@ -172,4 +183,22 @@ func parseDuration(text string) (any, bool) {
 		micros = -micros
 	}
 	return time.Duration(micros) * time.Microsecond, micros < math.MaxInt64/1000 && micros > math.MinInt64/1000
+}
+
+// DurationText writes a duration as the ABNF has it, cut to microseconds.
+func DurationText(d time.Duration) string {
+	sign := ""
+	if d < 0 {
+		sign, d = "-", -d
+	}
+	days, d := d/(24*time.Hour), d%(24*time.Hour)
+	seconds, _ := edm.DecimalOf(d.Microseconds()).Div(edm.DecimalOf(1e6))
+	text := sign + "P"
+	if days > 0 {
+		text += strconv.FormatInt(int64(days), 10) + "D"
+	}
+	if d > 0 || days == 0 {
+		text += "T" + seconds.String() + "S"
+	}
+	return text
 }

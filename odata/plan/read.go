@@ -92,10 +92,7 @@ func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
 
 // about returns b for a request that is about what v stands for.
 func (b *Binder) about(v *Var) *Binder {
-	if b.spent == nil {
-		b.Limits, b.spent = b.Limits.OrDefault(), &spent{}
-	}
-	scope := *b
+	scope := b.scope(v, b.what, b.aliases)
 	scope.it = v
 	return &scope
 }
@@ -212,6 +209,7 @@ func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[s
 		if err != nil {
 			return nil, err
 		}
+		x = number(x)
 		if t, primitive := x.Type().(edm.Primitive); !primitive || t == edm.Binary {
 			return nil, uri.Errorf(what, uri.At(x.Pos()), "%s has no order", x.Type())
 		}

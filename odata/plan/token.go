@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/fault"
@@ -69,7 +68,7 @@ func (r *Read) resume(token string) error {
 		if !ok {
 			return bad
 		}
-		if r.After[i], ok = parseTerm(p, *text); !ok {
+		if r.After[i], ok = Parse(p, *text); !ok {
 			return bad
 		}
 	}
@@ -78,14 +77,4 @@ func (r *Read) resume(token string) error {
 		r.Top = &left
 	}
 	return nil
-}
-
-// parseTerm reads the text of an order term, which is a literal but for durations:
-// those are a number of microseconds.
-func parseTerm(t edm.Primitive, text string) (any, bool) {
-	if t == edm.Duration {
-		n, err := strconv.ParseInt(text, 10, 64)
-		return time.Duration(n) * time.Microsecond, err == nil
-	}
-	return Parse(t, text)
 }

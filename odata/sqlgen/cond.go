@@ -80,22 +80,30 @@ func (g *generator) compare(e *plan.Compare) {
 		g.compareNull(e.Op, l)
 		return
 	}
-	op := operators[e.Op]
-	if g.calculated(l) || g.calculated(r) {
+	switch {
+	case g.compareMinor(e):
+		return
+	case g.calculated(l) || g.calculated(r):
 		g.compareDecimals(e)
 		return
 	}
-	switch {
-	case e.Op == uri.Eq && plan.Nullable(l) && plan.Nullable(r):
-		op = "IS NOT DISTINCT FROM"
-	case e.Op == uri.Ne && (plan.Nullable(l) || plan.Nullable(r)):
-		op = "IS DISTINCT FROM"
-	}
 	g.w("(")
 	g.operand(l)
-	g.w(" ", op, " ")
+	g.w(" ", g.operator(e.Op, l, r), " ")
 	g.operand(r)
 	g.w(")")
+}
+
+// operator is the operator that compares l and r as OData does, where null is a
+// value like others.
+func (g *generator) operator(op uri.Op, l, r plan.Expr) string {
+	switch {
+	case op == uri.Eq && plan.Nullable(l) && plan.Nullable(r):
+		return "IS NOT DISTINCT FROM"
+	case op == uri.Ne && (plan.Nullable(l) || plan.Nullable(r)):
+		return "IS DISTINCT FROM"
+	}
+	return operators[op]
 }
 
 // compareDecimals compares exactly what SQLite holds as text.
@@ -160,30 +168,35 @@ func (g *generator) operand(x plan.Expr) {
 
 // ordered writes an order term.
 func (g *generator) ordered(x plan.Expr) {
-	if g.calculated(x) {
-		g.w("CAST(")
-		g.value(x)
-		g.w(" AS REAL)")
-		return
+	switch p := minor(x); {
+	case p != nil:
+		g.column(p.Var, p.Prop)
+	case g.calculated(x):
+		g.exactly(x)
+	default:
+		g.operand(x)
 	}
-	g.operand(x)
 }
 
 func (g *generator) in(e *plan.In) {
 	null, written := false, 0
+	x, value, list, ok := g.inDecimals(e)
+	if !ok {
+		x, value, list = func() { g.value(e.X) }, func(c *plan.Const) { g.value(c) }, e.List
+	}
 	g.w("(")
-	for _, c := range e.List {
+	for _, c := range list {
 		if c.Value == nil {
 			null = true
 			continue
 		}
 		if written == 0 {
-			g.value(e.X)
+			x()
 			g.w(" IN (")
 		} else {
 			g.w(", ")
 		}
-		g.value(c)
+		value(c)
 		written++
 	}
 	if written > 0 {
@@ -214,6 +227,14 @@ func (g *generator) lambda(e *plan.Lambda) {
 		g.w("EXISTS (SELECT 1")
 		g.elements(v)
 		g.lambdaBody(e, " WHERE ")
+		g.w(")")
+		return
+	}
+	if v.Nav == nil {
+		g.w("EXISTS (SELECT 1")
+		g.from(v)
+		g.conds(" WHERE ", v.Access)
+		g.lambdaBody(e, map[bool]string{true: " AND ", false: " WHERE "}[v.Access != nil])
 		g.w(")")
 		return
 	}

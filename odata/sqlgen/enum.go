@@ -2,7 +2,6 @@ package sqlgen
 
 import (
 	"strconv"
-	"strings"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
@@ -66,39 +65,4 @@ func (g *generator) flags(v *plan.Var, p *edm.Property, e *edm.Enum) {
 		g.w(" & ", bits, ") = ", bits, " THEN ", quoteText(","+m.Name), " ELSE '' END")
 	}
 	g.w(", 2) END")
-}
-
-// lastPlace is one unit of the last place of a Decimal. PostgreSQL multiplies
-// by it exactly, where it would round a quotient.
-func lastPlace(p *edm.Property) string { return "0." + strings.Repeat("0", p.Scale-1) + "1" }
-
-// majorUnits writes a Decimal that is held in minor units as the number it is.
-func (g *generator) majorUnits(v *plan.Var, p *edm.Property) {
-	g.w("(")
-	g.column(v, p)
-	if g.dialect == Postgres {
-		g.w(" * ", lastPlace(p), ")")
-		return
-	}
-	g.w(" / 1", strings.Repeat("0", p.Scale), ".0)")
-}
-
-// majorJSON writes it as JSON shows it, with all places of its scale and
-// without floating point.
-func (g *generator) majorJSON(v *plan.Var, p *edm.Property) {
-	scale := strconv.Itoa(p.Scale)
-	one := "1" + strings.Repeat("0", p.Scale)
-	if g.dialect == Postgres {
-		g.majorUnits(v, p)
-		return
-	}
-	g.w("CASE WHEN ")
-	g.column(v, p)
-	g.w(" IS NOT NULL THEN json(CASE WHEN ")
-	g.column(v, p)
-	g.w(" < 0 THEN '-' ELSE '' END || printf('%d.%0", scale, "d', abs(")
-	g.column(v, p)
-	g.w(" / ", one, "), abs(")
-	g.column(v, p)
-	g.w(" % ", one, "))) END")
 }

@@ -61,9 +61,7 @@ var postgres = map[string]string{
 	"div_duration": "round($0 / nullif(($1)::numeric, 0))::bigint",
 
 	"int_text": "($0)::text", "decimal_text": "trim_scale(($0)::numeric)::text", "double_text": "($0)::text", "boolean_text": "($0)::text",
-	"date_text": "($0)", "time_text": "($0)", "guid_text": "($0)::text",
-	"duration_text": "(SELECT CASE WHEN d < 0 THEN '-' ELSE '' END || 'P' || CASE WHEN abs(d) >= 86400000000 THEN abs(d) / 86400000000 || 'D' ELSE '' END ||" +
-		" CASE WHEN abs(d) % 86400000000 > 0 OR d = 0 THEN 'T' || trim_scale(abs(d) % 86400000000 / 1000000.0) || 'S' ELSE '' END FROM (SELECT ($0)::bigint AS d) q)",
+	"date_text": "($0)", "time_text": "($0)", "guid_text": "($0)::text", "duration_text": pgDurationText,
 	"instant_text": `to_char($0 AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`,
 	"text_int":     "(SELECT CASE WHEN s ~ '^[+-]?[0-9]{1,18}$' THEN s::bigint END FROM (SELECT $0 AS s) q)",
 	"decimal_int":  "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric) AS n) q)",
@@ -73,6 +71,8 @@ var postgres = map[string]string{
 	"text_boolean": "(CASE $0 WHEN 'true' THEN true WHEN 'false' THEN false END)",
 	"text_guid":    "(SELECT CASE WHEN s ~ " + guidPattern + " THEN s::uuid END FROM (SELECT $0 AS s) q)",
 	"text_instant": "(SELECT " + instantOfText + " FROM (SELECT $0 AS x) s WHERE x ~ " + instantPattern + ")",
+	"has":          "(($0 & $1) = $1)",
+	"underlying":   "$0",
 	"double":       "($0)::float8",
 	"date_instant": "(($0)::timestamp AT TIME ZONE 'UTC')",
 }
@@ -99,6 +99,8 @@ var lite = map[string]string{
 	"date":       "substr($0, 1, 10)",
 	"time":       "substr($0, 12, 15)",
 	"double":     "CAST($0 AS REAL)",
+	"has":        "(($0 & $1) = $1)",
+	"underlying": "$0",
 }
 
 // call writes a call of a canonical function or operator.
@@ -110,6 +112,14 @@ func (g *generator) call(e *plan.Call) {
 		pattern, _ := e.Args[1].(*plan.Const).Value.(string)
 		g.bind(edm.String, postgresPattern(pattern))
 		g.w(")")
+		return
+	}
+	switch e.Func.ID {
+	case "hassubset", "hassubsequence":
+		g.subset(e)
+		return
+	case "same":
+		g.same(e)
 		return
 	}
 	if template, ok := g.template(e.Func.ID); ok {
@@ -163,15 +173,4 @@ func (g *generator) argument(e plan.Expr) {
 		}
 	}
 	g.value(e)
-}
-
-// calculated reports whether SQLite holds e as the text of a decimal.
-func (g *generator) calculated(e plan.Expr) bool {
-	switch e := e.(type) {
-	case *plan.Call:
-		return g.dialect == SQLite && e.T == edm.Decimal
-	case *plan.Case:
-		return g.dialect == SQLite && e.T == edm.Decimal
-	}
-	return false
 }

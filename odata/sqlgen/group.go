@@ -77,6 +77,16 @@ func (g *generator) gather(o plan.Object, column func(*edm.Property)) {
 // guids by itself nor sums of integers that are integers.
 func (g *generator) aggregate(x *plan.Aggregate, input func()) {
 	t := x.Prop.Type.(edm.Primitive)
+	if x.Method != plan.CountAll && x.Method != plan.CountDistinct {
+		if p := minor(x.X); p != nil {
+			g.aggregateMinor(x.Method, p.Prop, input)
+			return
+		}
+		if g.calculated(x.X) {
+			g.aggregateExactly(x.Method, input)
+			return
+		}
+	}
 	cast := ""
 	if g.dialect == Postgres && t != edm.Decimal {
 		cast = casts[t]
@@ -200,6 +210,10 @@ func (g *generator) input(x *plan.Aggregate, f *plan.Feed) {
 	}
 	if x.X == nil {
 		g.w("1")
+		return
+	}
+	if p := minor(x.X); p != nil {
+		g.column(p.Var, p.Prop)
 		return
 	}
 	g.held(x.X)

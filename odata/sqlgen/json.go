@@ -254,6 +254,16 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 		g.w(" WHEN 1 THEN json('true') WHEN 0 THEN json('false') END")
 	case p.Type == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(column)
+	case p.Nanos:
+		g.durationText(func() { g.micros(v, p) })
+	case p.Type == edm.Duration:
+		g.durationText(column)
+	case p.Type == edm.Binary:
+		g.per("odata_base64(", "translate(encode(")
+		column()
+		g.per(")", ", 'base64'), E'+/\n', '-_')")
+	case p.Type == edm.Decimal:
+		g.decimalJSON(column)
 	default:
 		column()
 	}
@@ -286,6 +296,11 @@ func (g *generator) text(x plan.Expr) {
 		g.w(" THEN 'true' WHEN NOT ")
 		value()
 		g.w(" THEN 'false' END")
+	case t == edm.Duration:
+		g.durationText(value)
+	case minor(x) != nil && g.dialect == Postgres:
+		g.value(x)
+		g.w("::text")
 	case t == edm.Double && g.dialect == Postgres:
 		g.w("replace((")
 		value()
@@ -294,6 +309,8 @@ func (g *generator) text(x plan.Expr) {
 		g.w("(")
 		value()
 		g.w(")::text")
+	case minor(x) != nil:
+		g.value(x)
 	case t == edm.Double || t == edm.Decimal:
 		g.w("CASE typeof(")
 		value()

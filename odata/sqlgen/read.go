@@ -267,12 +267,20 @@ func (g *generator) after(r *plan.Read) {
 
 // than writes the comparison of an order term with a value of an earlier row.
 func (g *generator) than(x plan.Expr, op uri.Op, v any) {
+	if p := minor(x); p != nil && v != nil {
+		g.minorThan(p, op, v.(edm.DecimalValue))
+		return
+	}
 	g.ordered(x)
 	if v == nil {
 		g.w(" IS NULL")
 		return
 	}
 	g.w(" ", operators[op], " ")
+	if d, ok := v.(edm.DecimalValue); ok && g.calculated(x) {
+		g.bind(edm.String, d.String())
+		return
+	}
 	g.bind(x.Type().(edm.Primitive), v)
 }
 

@@ -1,7 +1,10 @@
 package sqlgen
 
 import (
+	"cmp"
+	"encoding/base64"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,20 +31,30 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		}
 	}
 	for name, f := range map[string]any{
-		"odata_number":  number,
-		"odata_instant": instant,
-		"odata_compare": compareDecimals,
-		"odata_key":     uri.KeyText,
-		"odata_decimal": eval.NumberText,
-		"odata_guid":    guid,
+		"odata_number":    number,
+		"odata_instant":   instant,
+		"odata_compare":   compareDecimals,
+		"odata_decimal":   eval.NumberText,
+		"odata_exact":     exact,
+		"odata_major":     major,
+		"odata_sum_major": sumMajor,
+		"odata_guid":      guid,
+		"odata_base64":    base64Text,
+		"odata_key":       uri.KeyText,
 
-		"odata_omit_nulls": withoutNulls,
+		"odata_same":           eval.SameJSON,
+		"odata_hassubset":      eval.HasSubset,
+		"odata_hassubsequence": eval.HasSubsequence,
+		"odata_omit_nulls":     withoutNulls,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return nil
+	if err := c.RegisterAggregator("odata_sum", func() *sum { return &sum{} }, true); err != nil {
+		return fmt.Errorf("odata_sum: %w", err)
+	}
+	return c.RegisterCollation("odata_number", compareTexts)
 }
 
 // caller makes a function over SQLite's values of an overload.
@@ -131,4 +144,92 @@ func compareDecimals(a, b any) any {
 		return nil
 	}
 	return int64(eval.Decimal(x).Cmp(eval.Decimal(y)))
+}
+
+// exact writes a number in the one form of its text, or gives null.
+func exact(v any) any {
+	if x := fromSQLite(v, edm.Decimal); x != nil {
+		return eval.Decimal(x).String()
+	}
+	return nil
+}
+
+// compareTexts compares two numbers in exact's form.
+func compareTexts(a, b string) int {
+	x, below := strings.CutPrefix(a, "-")
+	y, negative := strings.CutPrefix(b, "-")
+	switch {
+	case below && negative:
+		return compareDigits(y, x)
+	case below:
+		return -1
+	case negative:
+		return 1
+	}
+	return compareDigits(x, y)
+}
+
+// compareDigits compares numbers without a sign: the one with more digits before
+// its point is larger.
+func compareDigits(a, b string) int {
+	whole, _, _ := strings.Cut(a, ".")
+	other, _, _ := strings.Cut(b, ".")
+	if order := cmp.Compare(len(whole), len(other)); order != 0 {
+		return order
+	}
+	return strings.Compare(a, b)
+}
+
+// base64Text writes bytes as JSON shows them.
+func base64Text(v any) any {
+	if b, ok := v.([]byte); ok && b != nil {
+		return base64.URLEncoding.EncodeToString(b)
+	}
+	return nil
+}
+
+// major is the number of that many minor units.
+func major(units any, scale int64) any {
+	n, ok := units.(int64)
+	if !ok {
+		return nil
+	}
+	return edm.DecimalOf(n).Shift(-int(scale)).String()
+}
+
+// sumMajor puts together the sums of both parts of minor units.
+func sumMajor(billions, rest any, scale int64) any {
+	a, ok := billions.(int64)
+	b, ok2 := rest.(int64)
+	if !ok || !ok2 {
+		return nil
+	}
+	return edm.DecimalOf(a).Shift(9).Add(edm.DecimalOf(b)).Shift(-int(scale)).String()
+}
+
+// sum adds up decimals.
+type sum struct {
+	total edm.DecimalValue
+	any   bool
+}
+
+// Step adds v.
+func (s *sum) Step(v any) {
+	x := fromSQLite(v, edm.Decimal)
+	if x == nil {
+		return
+	}
+	if !s.any {
+		s.total, s.any = eval.Decimal(x), true
+		return
+	}
+	s.total = s.total.Add(eval.Decimal(x))
+}
+
+// Done is the sum, null of nothing.
+func (s *sum) Done() any {
+	if !s.any {
+		return nil
+	}
+	return s.total.String()
 }

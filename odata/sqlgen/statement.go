@@ -91,6 +91,7 @@ var casts = map[edm.Primitive]string{
 	edm.Boolean: "::boolean", edm.String: "::text", edm.SByte: "::bigint", edm.Byte: "::bigint", edm.Int16: "::bigint", edm.Int32: "::bigint", edm.Int64: "::bigint",
 	edm.Decimal: "::numeric", edm.Single: "::float8", edm.Double: "::float8", edm.Date: "::text", edm.TimeOfDay: "::text",
 	edm.DateTimeOffset: "::timestamptz", edm.Guid: "::uuid", edm.Duration: "::bigint",
+	edm.Binary: "::bytea",
 }
 
 // InstantForm is how instants are kept on SQLite and shown on both databases:

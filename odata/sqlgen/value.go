@@ -23,6 +23,10 @@ func (g *generator) value(e plan.Expr) {
 			g.majorUnits(e.Var, e.Prop)
 			return
 		}
+		if e.Prop.Nanos {
+			g.micros(e.Var, e.Prop)
+			return
+		}
 		g.column(e.Var, e.Prop)
 	case *plan.Dyn:
 		g.dynamic(e)
@@ -32,6 +36,8 @@ func (g *generator) value(e plan.Expr) {
 		g.caseOf(e)
 	case *plan.Count:
 		g.countRelated(e)
+	case *plan.Single:
+		g.single(e)
 	case *plan.Compare, *plan.Logic, *plan.Not, *plan.In, *plan.Lambda, *plan.Found:
 		g.exact(e)
 	default:
@@ -71,16 +77,35 @@ func (g *generator) countRelated(e *plan.Count) {
 	}
 	g.w("(SELECT count(*)")
 	g.from(v)
-	g.w(" WHERE ")
-	g.column(v, v.Nav.Remote)
-	g.w(" = ")
-	g.column(v.Of, v.Nav.Local)
-	for _, c := range []plan.Expr{v.Access, e.Filter} {
+	sep := " WHERE "
+	if v.Nav != nil {
+		g.w(sep)
+		sep = " AND "
+		g.column(v, v.Nav.Remote)
+		g.w(" = ")
+		g.column(v.Of, v.Nav.Local)
+	}
+	g.conds(sep, v.Access, e.Filter)
+	g.w(")")
+}
+
+// conds writes those of the conditions that there are, sep before the first.
+func (g *generator) conds(sep string, list ...plan.Expr) {
+	for _, c := range list {
 		if c != nil {
-			g.w(" AND ")
+			g.w(sep)
 			g.cond(c)
+			sep = " AND "
 		}
 	}
+}
+
+// single writes a value of an entity that stands by itself.
+func (g *generator) single(e *plan.Single) {
+	g.w("(SELECT ")
+	g.value(e.X)
+	g.from(e.Var)
+	g.conds(" WHERE ", e.Var.Where, e.Var.Access)
 	g.w(")")
 }
 

@@ -13,18 +13,36 @@ const (
 	tokenEnd tokenKind = iota
 	tokenName
 	tokenLiteral
+	tokenObject
 	tokenPunct // one of ( ) , / : @ = ; $ * - [ ]
 	tokenBad
 )
 
 // token is a piece of the text. For a literal, text is its value, for a
-// tokenBad what is wrong.
+// tokenBad what is wrong. It is small enough to be kept in registers.
 type token struct {
-	kind    tokenKind
-	literal LiteralKind
-	start   int // byte offset
-	end     int
-	text    string
+	kind tokenKind
+	of   uint8 // the LiteralKind of a literal; the binary operator that a name is, or 0
+	end  int   // byte offset
+	text string
+}
+
+// literal makes the token of a literal.
+func literal(kind LiteralKind, end int, text string) token {
+	return token{kind: tokenLiteral, of: uint8(kind), end: end, text: text}
+}
+
+// isLiteral reports whether t is a literal of that kind.
+func (t token) isLiteral(kind LiteralKind) bool {
+	return t.kind == tokenLiteral && t.of == uint8(kind)
+}
+
+// operator returns the binary operator that t names, or 0.
+func (t token) operator() Op {
+	if t.kind != tokenName {
+		return 0
+	}
+	return Op(t.of)
 }
 
 // is reports whether t is the punctuation c.
@@ -42,37 +60,40 @@ func skipSpace(text string, at int) int {
 // scan reads the token that starts at byte offset at, where no white space is.
 func scan(text string, at int) token {
 	if at >= len(text) {
-		return token{kind: tokenEnd, start: at, end: at}
+		return token{kind: tokenEnd, end: at}
 	}
 	c := text[at]
 	switch {
+	case c|0x20 >= 'a' && c|0x20 <= 'z':
+		return scanName(text, at)
 	case c == '\'':
-		return scanQuoted(text, at, at, StringLiteral)
+		return scanQuoted(text, at, StringLiteral)
 	case c >= '0' && c <= '9':
 		return scanNumber(text, at)
 	case c == '-' && at+1 < len(text) && isDigit(text[at+1]):
 		return scanNumber(text, at)
 	case c == '"':
 		return scanJSONString(text, at)
+	case c == '{':
+		return scanObject(text, at)
 	case c == '-':
 		if strings.HasPrefix(text[at:], "-INF") && scanName(text, at+1).end == at+len("-INF") {
-			return token{kind: tokenLiteral, literal: DoubleLiteral, start: at, end: at + len("-INF"), text: "-INF"}
+			return literal(DoubleLiteral, at+len("-INF"), "-INF")
 		}
-		return token{kind: tokenPunct, start: at, end: at + 1, text: "-"}
+		return token{kind: tokenPunct, end: at + 1, text: "-"}
 	case strings.IndexByte("(),/:@=;$*[]", c) >= 0:
-		return token{kind: tokenPunct, start: at, end: at + 1, text: text[at : at+1]}
+		return token{kind: tokenPunct, end: at + 1, text: text[at : at+1]}
 	}
 	return scanName(text, at)
 }
 
-// scanQuoted reads a quoted value whose first quote is at quote; start is where
-// the token, including a prefix, begins. A doubled quote stands for one.
-func scanQuoted(text string, start, quote int, kind LiteralKind) token {
+// scanQuoted reads a quoted value whose first quote is at quote. A doubled quote stands for one.
+func scanQuoted(text string, quote int, kind LiteralKind) token {
 	end := quote + 1
 	for {
 		i := strings.IndexByte(text[end:], '\'')
 		if i < 0 {
-			return token{kind: tokenBad, start: start, end: len(text), text: "the quote opened here is not closed"}
+			return token{kind: tokenBad, end: len(text), text: "the quote opened here is not closed"}
 		}
 		end += i + 1
 		if end >= len(text) || text[end] != '\'' {
@@ -84,7 +105,7 @@ func scanQuoted(text string, start, quote int, kind LiteralKind) token {
 	if strings.Contains(value, "''") {
 		value = strings.ReplaceAll(value, "''", "'")
 	}
-	return token{kind: tokenLiteral, literal: kind, start: start, end: end, text: value}
+	return literal(kind, end, value)
 }
 
 // scanJSONString reads a string in double quotes, as JSON has it.
@@ -96,12 +117,22 @@ func scanJSONString(text string, at int) token {
 		case '"':
 			var value string
 			if json.Unmarshal([]byte(text[at:end+1]), &value) != nil {
-				return token{kind: tokenBad, start: at, end: end + 1, text: "malformed JSON string"}
+				return token{kind: tokenBad, end: end + 1, text: "malformed JSON string"}
 			}
-			return token{kind: tokenLiteral, literal: StringLiteral, start: at, end: end + 1, text: value}
+			return literal(StringLiteral, end+1, value)
 		}
 	}
-	return token{kind: tokenBad, start: at, end: len(text), text: "the quote opened here is not closed"}
+	return token{kind: tokenBad, end: len(text), text: "the quote opened here is not closed"}
+}
+
+// scanObject reads a JSON object.
+func scanObject(text string, at int) token {
+	d := json.NewDecoder(strings.NewReader(text[at:]))
+	var object json.RawMessage
+	if d.Decode(&object) != nil {
+		return token{kind: tokenBad, end: len(text), text: "malformed JSON object"}
+	}
+	return token{kind: tokenObject, end: at + len(object), text: string(object)}
 }
 
 // scanName reads an identifier, with dots where it is qualified, or one of the
@@ -109,40 +140,92 @@ func scanJSONString(text string, at int) token {
 func scanName(text string, at int) token {
 	end := at
 	for end < len(text) {
-		if c := text[end] | 0x20; c >= 'a' && c <= 'z' {
+		if c := text[end]; c < utf8.RuneSelf {
+			if c|0x20 < 'a' || c|0x20 > 'z' {
+				if c != '_' && (end == at || c != '.' && !isDigit(c)) {
+					break
+				}
+			}
 			end++
 			continue
 		}
 		r, size := utf8.DecodeRuneInString(text[end:])
-		if !(r == '_' || r == '.' && end > at || unicode.IsLetter(r) || unicode.IsDigit(r) && end > at || unicode.Is(unicode.M, r) && end > at) {
+		if !(unicode.IsLetter(r) || unicode.IsDigit(r) && end > at || unicode.Is(unicode.M, r) && end > at) {
 			break
 		}
 		end += size
 	}
 	if end == at {
 		r, size := utf8.DecodeRuneInString(text[at:])
-		return token{kind: tokenBad, start: at, end: at + size, text: "unexpected character " + quoteRune(r)}
+		return token{kind: tokenBad, end: at + size, text: "unexpected character " + quoteRune(r)}
 	}
 	name := text[at:end]
 	if end < len(text) && text[end] == '-' && end-at == 8 {
 		if g := scanGuid(text, at); g > 0 {
-			return token{kind: tokenLiteral, literal: GuidLiteral, start: at, end: g, text: strings.ToLower(text[at:g])}
+			return literal(GuidLiteral, g, strings.ToLower(text[at:g]))
 		}
 	}
 	if end < len(text) && text[end] == '\'' {
 		return scanPrefixed(text, at, end, name)
 	}
-	switch {
-	case strings.EqualFold(name, "null"):
-		return token{kind: tokenLiteral, literal: NullLiteral, start: at, end: end, text: "null"}
-	case strings.EqualFold(name, "true"):
-		return token{kind: tokenLiteral, literal: BooleanLiteral, start: at, end: end, text: "true"}
-	case strings.EqualFold(name, "false"):
-		return token{kind: tokenLiteral, literal: BooleanLiteral, start: at, end: end, text: "false"}
-	case name == "INF" || name == "NaN":
-		return token{kind: tokenLiteral, literal: DoubleLiteral, start: at, end: end, text: name}
+	if name == "INF" || name == "NaN" {
+		return literal(DoubleLiteral, end, name)
 	}
-	return token{kind: tokenName, start: at, end: end, text: name}
+	return word(name, end)
+}
+
+// word makes the token of a name, which may be a literal or an operator: in any
+// case (Protocol 4.01, section 13.2.1 item 7).
+func word(name string, end int) token {
+	operator := func(op Op) token { return token{kind: tokenName, of: uint8(op), end: end, text: name} }
+	var lower [len("divby")]byte
+	if len(name) > len(lower) {
+		return operator(0)
+	}
+	for i := range len(name) {
+		lower[i] = name[i] | 0x20 // which leaves digits as they are
+	}
+	switch string(lower[:len(name)]) {
+	case "null":
+		return literal(NullLiteral, end, "null")
+	case "true":
+		return literal(BooleanLiteral, end, "true")
+	case "false":
+		return literal(BooleanLiteral, end, "false")
+	case "or":
+		return operator(Or)
+	case "and":
+		return operator(And)
+	case "eq":
+		return operator(Eq)
+	case "ne":
+		return operator(Ne)
+	case "gt":
+		return operator(Gt)
+	case "ge":
+		return operator(Ge)
+	case "lt":
+		return operator(Lt)
+	case "le":
+		return operator(Le)
+	case "add":
+		return operator(Add)
+	case "sub":
+		return operator(Sub)
+	case "mul":
+		return operator(Mul)
+	case "div":
+		return operator(Div)
+	case "divby":
+		return operator(DivBy)
+	case "mod":
+		return operator(Mod)
+	case "has":
+		return operator(Has)
+	case "in":
+		return operator(In)
+	}
+	return operator(0)
 }
 
 func quoteRune(r rune) string {
@@ -156,34 +239,40 @@ func quoteRune(r rune) string {
 func scanPrefixed(text string, at, quote int, prefix string) token {
 	switch strings.ToLower(prefix) {
 	case "duration":
-		return scanQuoted(text, at, quote, DurationLiteral)
+		return scanQuoted(text, quote, DurationLiteral)
 	case "binary":
-		return scanQuoted(text, at, quote, BinaryLiteral)
+		return scanQuoted(text, quote, BinaryLiteral)
 	case "geography", "geometry":
-		t := scanQuoted(text, at, quote, GeoLiteral)
-		t.text = text[t.start:t.end]
+		t := scanQuoted(text, quote, GeoLiteral)
+		t.text = text[at:t.end]
 		return t
 	}
-	return token{kind: tokenBad, start: at, end: quote, text: "unknown literal prefix " + prefix}
+	if strings.Contains(prefix, ".") && !strings.HasSuffix(prefix, ".") {
+		t := scanQuoted(text, quote, EnumLiteral)
+		if t.kind == tokenLiteral {
+			t.text = text[at:t.end]
+		}
+		return t
+	}
+	return token{kind: tokenBad, end: quote, text: "unknown literal prefix " + prefix}
 }
 
 // scanNumber reads what starts with a digit or a sign: a number, a date, a time
 // of day, an instant or a guid.
 func scanNumber(text string, at int) token {
 	if g := scanGuid(text, at); g > 0 {
-		return token{kind: tokenLiteral, literal: GuidLiteral, start: at, end: g, text: strings.ToLower(text[at:g])}
-	}
-	literal := func(kind LiteralKind, end int) token {
-		return token{kind: tokenLiteral, literal: kind, start: at, end: end, text: text[at:end]}
+		return literal(GuidLiteral, g, strings.ToLower(text[at:g]))
 	}
 	if end := scanDate(text, at); end > 0 {
 		if end < len(text) && (text[end] == 'T' || text[end] == 't') {
-			return literal(DateTimeOffsetLiteral, wordEnd(text, end))
+			end = wordEnd(text, end)
+			return literal(DateTimeOffsetLiteral, end, text[at:end])
 		}
-		return literal(DateLiteral, end)
+		return literal(DateLiteral, end, text[at:end])
 	}
 	if at+2 < len(text) && isDigit(text[at]) && isDigit(text[at+1]) && text[at+2] == ':' {
-		return literal(TimeOfDayLiteral, wordEnd(text, at))
+		end := wordEnd(text, at)
+		return literal(TimeOfDayLiteral, end, text[at:end])
 	}
 	end := at
 	if text[end] == '-' {
@@ -206,9 +295,9 @@ func scanNumber(text string, at int) token {
 		}
 	}
 	if r, _ := utf8.DecodeRuneInString(text[end:]); end < len(text) && (r == '_' || r == '.' || unicode.IsLetter(r)) {
-		return token{kind: tokenBad, start: at, end: wordEnd(text, end), text: "malformed number " + text[at:wordEnd(text, end)]}
+		return token{kind: tokenBad, end: wordEnd(text, end), text: "malformed number " + text[at:wordEnd(text, end)]}
 	}
-	return literal(kind, end)
+	return literal(kind, end, text[at:end])
 }
 
 // wordEnd is the end of a run of what instants and times are made of. A plus
@@ -275,3 +364,23 @@ func digits(text string, at int) int {
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+// nesting is how deep a JSON text nests.
+func nesting(text string) int {
+	depth, deepest, quoted := 0, 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '{' || c == '[':
+			depth++
+			deepest = max(deepest, depth)
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return deepest
+}

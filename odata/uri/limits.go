@@ -18,18 +18,17 @@ var DefaultLimits = Limits{Length: 128 << 10, Depth: 100, Nodes: 2000, List: 500
 
 // OrDefault returns l with the defaults in place of zero fields.
 func (l Limits) OrDefault() Limits {
-	d := DefaultLimits
-	for _, f := range []struct{ to, from *int }{
-		{&d.Length, &l.Length},
-		{&d.Depth, &l.Depth},
-		{&d.Nodes, &l.Nodes},
-		{&d.List, &l.List},
-		{&d.Items, &l.Items},
-		{&d.Transformations, &l.Transformations},
-	} {
-		if *f.from > 0 {
-			*f.to = *f.from
-		}
+	d := &DefaultLimits
+	return Limits{
+		Length: LimitOr(l.Length, d.Length), Depth: LimitOr(l.Depth, d.Depth), Nodes: LimitOr(l.Nodes, d.Nodes),
+		List: LimitOr(l.List, d.List), Items: LimitOr(l.Items, d.Items), Transformations: LimitOr(l.Transformations, d.Transformations),
 	}
-	return d
+}
+
+// LimitOr returns the limit if there is one, else what it is by default.
+func LimitOr(limit, byDefault int) int {
+	if limit > 0 {
+		return limit
+	}
+	return byDefault
 }

@@ -19,7 +19,7 @@ type Expr interface {
 }
 
 // At is the position of a node, embedded in every node.
-type At int
+type At int32
 
 // Pos returns the position.
 func (a At) Pos() int { return int(a) }
@@ -42,11 +42,13 @@ const (
 	GuidLiteral
 	BinaryLiteral
 	GeoLiteral
+	EnumLiteral // with its type's name: see Literal.Enum
 )
 
 type (
 	// Literal is a primitive literal. Text is its value: without quotes,
-	// prefix and escapes, except of a GeoLiteral, which keeps them.
+	// prefix and escapes, except of a GeoLiteral or an EnumLiteral, which keep
+	// them.
 	Literal struct {
 		At
 		Kind LiteralKind
@@ -65,6 +67,14 @@ type (
 		At
 		X    Expr
 		Name string
+	}
+
+	// Entity is $root/Set(Key), an entity of the service whatever the expression
+	// speaks of.
+	Entity struct {
+		At
+		Set string
+		Key []Argument
 	}
 
 	// Alias is a parameter alias, @Name.
@@ -94,10 +104,17 @@ type (
 		L, R Expr
 	}
 
-	// List is the parenthesised list on the right of "in".
+	// Object is a JSON object, as it was written.
+	Object struct {
+		At
+		Text string
+	}
+
+	// List is the parenthesised list on the right of "in", or a JSON array.
 	List struct {
 		At
 		Items []Expr
+		JSON  bool
 	}
 
 	// Lambda is X/any(Var:Body) or X/all(Var:Body); any() has no Body.
@@ -122,11 +139,13 @@ type (
 func (*Literal) expr() {}
 func (*Name) expr()    {}
 func (*Member) expr()  {}
+func (*Entity) expr()  {}
 func (*Alias) expr()   {}
 func (*Call) expr()    {}
 func (*Unary) expr()   {}
 func (*Binary) expr()  {}
 func (*List) expr()    {}
+func (*Object) expr()  {}
 func (*Lambda) expr()  {}
 func (*Count) expr()   {}
 
@@ -182,6 +201,12 @@ func (l *Literal) String() string {
 	return l.Text
 }
 
+// Enum is the qualified name of an EnumLiteral's type, and its value.
+func (l *Literal) Enum() (typeName, value string) {
+	typeName, value, _ = strings.Cut(l.Text, "'")
+	return typeName, strings.ReplaceAll(strings.TrimSuffix(value, "'"), "''", "'")
+}
+
 // Quote writes s as a string literal.
 func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
@@ -189,7 +214,26 @@ func (n *Name) String() string   { return n.Name }
 func (m *Member) String() string { return m.X.String() + "/" + m.Name }
 func (a *Alias) String() string  { return "@" + a.Name }
 func (c *Call) String() string   { return c.Func + "(" + join(c.Args) + ")" }
-func (l *List) String() string   { return "(" + join(l.Items) + ")" }
+
+func (e *Entity) String() string {
+	key := make([]string, len(e.Key))
+	for i, k := range e.Key {
+		key[i] = k.Value.String()
+		if k.Name != "" {
+			key[i] = k.Name + "=" + key[i]
+		}
+	}
+	return "$root/" + e.Set + "(" + strings.Join(key, ",") + ")"
+}
+
+func (o *Object) String() string { return o.Text }
+
+func (l *List) String() string {
+	if l.JSON {
+		return "[" + join(l.Items) + "]"
+	}
+	return "(" + join(l.Items) + ")"
+}
 
 func (u *Unary) String() string {
 	if u.Op == Neg {

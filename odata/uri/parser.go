@@ -14,6 +14,7 @@ type parser struct {
 	what    string // what is parsed, for messages: "$filter"
 	limits  Limits
 	tok     token
+	start   int  // byte offset of tok
 	spaced  bool // white space came before tok
 	depth   int
 	nodes   int
@@ -28,13 +29,17 @@ type parser struct {
 	countedBytes, countedChars int
 }
 
-func newParser(text, what string, limits Limits) (*parser, error) {
-	p := &parser{text: text, what: what, limits: limits.OrDefault()}
+func newParser(text, what string, limits Limits) (p parser, err error) {
+	p = parser{text: text, what: what, limits: limits.OrDefault()}
+	terms := 1 + len(text)/20 // "Name eq 'value' and"
+	p.binaries.Expect(2*terms - 1)
+	p.literals.Expect(terms)
+	p.names.Expect(terms)
 	if len(text) > p.limits.Length {
-		return nil, fault.Newf(fault.Invalid, "%s is longer than %d bytes (limit Length)", what, p.limits.Length).At(what)
+		return p, fault.Newf(fault.Invalid, "%s is longer than %d bytes (limit Length)", what, p.limits.Length).At(what)
 	}
 	if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
-		return nil, fault.Newf(fault.Invalid, "%s is not valid UTF-8 text", what).At(what)
+		return p, fault.Newf(fault.Invalid, "%s is not valid UTF-8 text", what).At(what)
 	}
 	p.next()
 	return p, nil
@@ -56,18 +61,18 @@ func ParseExpr(text, what string, limits Limits) (Expr, error) {
 
 // next reads the next token into p.tok, passing over white space.
 func (p *parser) next() {
-	start := skipSpace(p.text, p.tok.end)
-	p.spaced = start > p.tok.end
-	p.tok = scan(p.text, start)
+	p.start = skipSpace(p.text, p.tok.end)
+	p.spaced = p.start > p.tok.end
+	p.tok = scan(p.text, p.start)
 }
 
 // at is the position of the token read last.
 func (p *parser) at() At {
-	if p.tok.start < p.countedBytes {
+	if p.start < p.countedBytes {
 		p.countedBytes, p.countedChars = 0, 0
 	}
-	p.countedChars += utf8.RuneCountInString(p.text[p.countedBytes:p.tok.start])
-	p.countedBytes = p.tok.start
+	p.countedChars += utf8.RuneCountInString(p.text[p.countedBytes:p.start])
+	p.countedBytes = p.start
 	return At(p.countedChars + 1)
 }
 
@@ -88,7 +93,7 @@ func (p *parser) unexpected(want string) error {
 	case tokenBad:
 		return p.errorf("%s", p.tok.text)
 	}
-	return p.errorf("expected %s, found %q", want, p.text[p.tok.start:p.tok.end])
+	return p.errorf("expected %s, found %q", want, p.text[p.start:p.tok.end])
 }
 
 func (p *parser) end() error {
@@ -107,7 +112,7 @@ func (p *parser) expect(c string) error {
 	return nil
 }
 
-// enter counts a level of nesting; leave uncounts it.
+// enter counts a level of nesting; leave uncounts it, unless an error ends it all.
 func (p *parser) enter() error {
 	p.depth++
 	if p.depth > p.limits.Depth {
@@ -126,32 +131,11 @@ func (p *parser) count() error {
 	return nil
 }
 
-// operators are the names of the binary operators.
-var operators = [...]string{
-	Or: "or", And: "and", Eq: "eq", Ne: "ne", Gt: "gt", Ge: "ge", Lt: "lt", Le: "le", Add: "add", Sub: "sub",
-	Mul: "mul", Div: "div", DivBy: "divby", Mod: "mod", Has: "has", In: "in",
-}
-
-// operator returns the binary operator that t names, or 0. Names are
-// case-insensitive (Protocol 4.01, section 13.2.1 item 7).
-func (t token) operator() Op {
-	if t.kind != tokenName || len(t.text) > len("divby") {
-		return 0
-	}
-	for op, name := range operators {
-		if len(name) == len(t.text) && strings.EqualFold(name, t.text) {
-			return Op(op)
-		}
-	}
-	return 0
-}
-
 // expr reads an expression whose operators bind at least as strongly as min.
 func (p *parser) expr(min uint8) (Expr, error) {
 	if err := p.enter(); err != nil {
 		return nil, err
 	}
-	defer p.leave()
 	left, err := p.operand()
 	if err != nil {
 		return nil, err
@@ -159,6 +143,7 @@ func (p *parser) expr(min uint8) (Expr, error) {
 	for {
 		op := p.tok.operator()
 		if op == 0 || power[op] < min {
+			p.leave()
 			return left, nil
 		}
 		if err := p.count(); err != nil {
@@ -176,7 +161,7 @@ func (p *parser) expr(min uint8) (Expr, error) {
 			return nil, err
 		}
 		b := p.binaries.New()
-		*b = Binary{At: at, Op: op, L: left, R: right}
+		b.At, b.Op, b.L, b.R = at, op, left, right // faster than to copy a Binary
 		left = b
 	}
 }
@@ -190,7 +175,7 @@ func (p *parser) operand() (Expr, error) {
 	switch {
 	case p.tok.kind == tokenLiteral:
 		l := p.literals.New()
-		*l = Literal{At: at, Kind: p.tok.literal, Text: p.tok.text}
+		*l = Literal{At: at, Kind: LiteralKind(p.tok.of), Text: p.tok.text}
 		p.next()
 		return l, nil
 	case p.tok.is("("):
@@ -204,7 +189,7 @@ func (p *parser) operand() (Expr, error) {
 		p.next()
 		x, err := p.expr(power[Neg])
 		return &Unary{At: at, Op: Neg, X: x}, err
-	case p.tok.kind == tokenName && strings.EqualFold(p.tok.text, "not") && p.startsOperand():
+	case p.tok.kind == tokenName && len(p.tok.text) == len("not") && strings.EqualFold(p.tok.text, "not") && p.startsOperand():
 		p.next()
 		x, err := p.expr(power[Not])
 		return &Unary{At: at, Op: Not, X: x}, err
@@ -220,6 +205,8 @@ func (p *parser) operand() (Expr, error) {
 		return p.path(at)
 	case p.tok.is("["):
 		return p.array()
+	case p.tok.kind == tokenObject:
+		return p.object()
 	}
 	return nil, p.unexpected("an expression")
 }
@@ -263,7 +250,7 @@ func (p *parser) list() (Expr, error) {
 // array reads a JSON array of strings, numbers, true, false and null, as the value
 // of a parameter alias may be.
 func (p *parser) array() (Expr, error) {
-	l := &List{At: p.at()}
+	l := &List{At: p.at(), JSON: true}
 	for p.next(); !p.tok.is("]"); {
 		if len(l.Items) > 0 {
 			if err := p.expect(","); err != nil {
@@ -273,14 +260,33 @@ func (p *parser) array() (Expr, error) {
 		if len(l.Items) >= p.limits.List {
 			return nil, p.errorf("a list of more than %d elements (limit List)", p.limits.List)
 		}
-		if p.tok.kind != tokenLiteral {
+		switch p.tok.kind {
+		case tokenLiteral:
+			l.Items = append(l.Items, &Literal{At: p.at(), Kind: LiteralKind(p.tok.of), Text: p.tok.text})
+		case tokenObject:
+			o, err := p.object()
+			if err != nil {
+				return nil, err
+			}
+			l.Items = append(l.Items, o)
+			continue
+		default:
 			return nil, p.unexpected("a value")
 		}
-		l.Items = append(l.Items, &Literal{At: p.at(), Kind: p.tok.literal, Text: p.tok.text})
 		p.next()
 	}
 	p.next()
 	return l, nil
+}
+
+// object takes a JSON object.
+func (p *parser) object() (Expr, error) {
+	if p.depth+nesting(p.tok.text) > p.limits.Depth {
+		return nil, p.errorf("nested deeper than %d (limit Depth)", p.limits.Depth)
+	}
+	o := &Object{At: p.at(), Text: p.tok.text}
+	p.next()
+	return o, nil
 }
 
 // path reads a member path or a function call.
@@ -338,10 +344,18 @@ func (p *parser) member(x Expr) (Expr, error) {
 		return p.countOf(x, at, called)
 	case strings.HasPrefix(name, "$"):
 		return nil, Errorf(p.what, at, "%s cannot stand here", name)
+	case called && isRoot(x):
+		key, err := p.arguments()
+		return &Entity{At: At(x.Pos()), Set: name, Key: key}, err
 	case called:
 		return nil, fault.Newf(fault.NotImplemented, "%s, position %d: bound functions in expressions are not served", p.what, at).At(p.what)
 	}
 	return &Member{At: at, X: x, Name: name}, nil
+}
+
+func isRoot(x Expr) bool {
+	n, ok := x.(*Name)
+	return ok && n.Name == "$root"
 }
 
 func (p *parser) lambda(x Expr, at At, all bool) (Expr, error) {
@@ -399,7 +413,7 @@ func (p *parser) countOf(x Expr, at At, called bool) (Expr, error) {
 }
 
 func (p *parser) call(at At, name string) (Expr, error) {
-	c := &Call{At: at, Func: name}
+	c := newCall(at, name)
 	p.next()
 	for !p.tok.is(")") {
 		if len(c.Args) > 0 {

@@ -62,22 +62,29 @@ func (p *parser) segment() (s Segment, err error) {
 	if s.Name, err = p.name(); err != nil || !p.tok.is("(") {
 		return s, err
 	}
-	s.Parens, s.Args = true, []Argument{}
+	s.Parens = true
+	s.Args, err = p.arguments()
+	return s, err
+}
+
+// arguments reads what stands in parentheses: a key or arguments.
+func (p *parser) arguments() (args []Argument, err error) {
+	args = []Argument{}
 	p.next()
 	for !p.tok.is(")") {
-		if len(s.Args) > 0 {
+		if len(args) > 0 {
 			if err := p.expect(","); err != nil {
-				return s, err
+				return nil, err
 			}
 		}
 		arg, err := p.argument()
 		if err != nil {
-			return s, err
+			return nil, err
 		}
-		s.Args = append(s.Args, arg)
+		args = append(args, arg)
 	}
 	p.next()
-	return s, nil
+	return args, nil
 }
 
 func (p *parser) argument() (a Argument, err error) {

@@ -150,7 +150,7 @@ func (p *parser) option(q *Query, name string) (err error) {
 		q.Skip, err = p.number()
 	case "$count":
 		q.Count = p.tok.text == "true"
-		if p.tok.literal != BooleanLiteral || p.tok.kind != tokenLiteral {
+		if !p.tok.isLiteral(BooleanLiteral) {
 			return p.unexpected("true or false")
 		}
 		p.next()
@@ -176,13 +176,13 @@ func (p *parser) option(q *Query, name string) (err error) {
 
 // rest takes the whole text as it is.
 func (p *parser) rest() string {
-	p.tok = token{kind: tokenEnd, start: len(p.text), end: len(p.text)}
+	p.tok, p.start = token{kind: tokenEnd, end: len(p.text)}, len(p.text)
 	return p.text
 }
 
 func (p *parser) number() (*int, error) {
 	n, err := strconv.Atoi(p.tok.text)
-	if p.tok.kind != tokenLiteral || p.tok.literal != IntegerLiteral || err != nil || n < 0 {
+	if !p.tok.isLiteral(IntegerLiteral) || err != nil || n < 0 {
 		return nil, p.unexpected("a whole number of at least 0")
 	}
 	p.next()

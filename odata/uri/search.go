@@ -121,12 +121,12 @@ func (p *parser) searchAnd() (Search, error) {
 // searchGoesOn reports whether a further term follows without an AND.
 func (p *parser) searchGoesOn() bool {
 	word := p.searchWord()
-	return word != "OR" && (word != "" || p.tok.start < len(p.text) && (p.text[p.tok.start] == '"' || p.text[p.tok.start] == '('))
+	return word != "OR" && (word != "" || p.start < len(p.text) && (p.text[p.start] == '"' || p.text[p.start] == '('))
 }
 
 // searchWord is the word that begins where p.tok does, or "".
 func (p *parser) searchWord() string {
-	text := p.text[p.tok.start:]
+	text := p.text[p.start:]
 	end := strings.IndexFunc(text, func(r rune) bool {
 		return r < utf8.RuneSelf && (isSpace(byte(r)) || strings.IndexByte(`"();`, byte(r)) >= 0)
 	})
@@ -138,7 +138,7 @@ func (p *parser) searchWord() string {
 
 // skip goes on after n bytes from where p.tok starts.
 func (p *parser) skip(n int) {
-	p.tok = token{end: p.tok.start + n}
+	p.tok = token{end: p.start + n}
 	p.next()
 }
 
@@ -163,7 +163,7 @@ func (p *parser) searchTerm() (Search, error) {
 		x, err := p.searchTerm()
 		return &SearchNot{at, x}, err
 	}
-	rest := p.text[p.tok.start:]
+	rest := p.text[p.start:]
 	if strings.HasPrefix(rest, "(") {
 		p.skip(1)
 		x, err := p.search()

@@ -218,10 +218,10 @@ func (p *parser) topCount(at At, bottom bool) (Transformation, error) {
 	if p.tok.is("$") {
 		return nil, p.notServed(p.at(), "$these")
 	}
-	start := p.tok
+	tok, start := p.tok, p.start
 	n, err := p.number()
 	if err == nil && *n == 0 {
-		p.tok = start
+		p.tok, p.start = tok, start
 		err = p.unexpected("a whole number of at least 1")
 	}
 	if err == nil && p.tok.operator() != 0 {
@@ -294,7 +294,7 @@ func (p *parser) searchText(at At) (Transformation, error) {
 		return nil, p.unexpected(`"("`)
 	}
 	depth, quote := 0, byte(0)
-	for i := p.tok.start; i < len(p.text); i++ {
+	for i := p.start; i < len(p.text); i++ {
 		switch c := p.text[i]; {
 		case quote != 0:
 			if c == quote {
@@ -310,7 +310,7 @@ func (p *parser) searchText(at At) (Transformation, error) {
 				if t.Text == "" {
 					return nil, p.errorf("a search expression is needed")
 				}
-				p.tok = token{kind: tokenPunct, start: i, end: i + 1, text: ")"}
+				p.tok, p.start = token{kind: tokenPunct, end: i + 1, text: ")"}, i
 				p.next()
 				return t, nil
 			}

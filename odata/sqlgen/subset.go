@@ -1,0 +1,110 @@
+package sqlgen
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"leadloop/odata/plan"
+)
+
+// On PostgreSQL, whether the elements of the array b are among those of a, each
+// as often, or in a in the same order, as package eval has it.
+const (
+	pgSubset = "NOT EXISTS (SELECT 1 FROM jsonb_array_elements(b) y(v) GROUP BY v" +
+		" HAVING count(*) > (SELECT count(*) FROM jsonb_array_elements(a) x(v) WHERE x.v = y.v))"
+	// One element of b after the other is sought behind where the last was found.
+	pgSubsequence = "(WITH RECURSIVE m(i, p) AS (SELECT 0, 0::bigint UNION ALL" +
+		" SELECT i + 1, (SELECT min(o) FROM jsonb_array_elements(a) WITH ORDINALITY x(v, o) WHERE o > p AND v = b -> i)" +
+		" FROM m WHERE i < jsonb_array_length(b) AND p IS NOT NULL) SELECT bool_and(p IS NOT NULL) FROM m)"
+)
+
+// subset writes a call of hassubset or hassubsequence.
+func (g *generator) subset(e *plan.Call) {
+	if g.dialect == SQLite {
+		g.w("odata_", e.Func.ID, "(")
+		g.array(e.Args[0])
+		g.w(", ")
+		g.array(e.Args[1])
+		g.w(")")
+		return
+	}
+	found := pgSubset
+	if e.Func.ID == "hassubsequence" {
+		found = pgSubsequence
+	}
+	g.w("(SELECT CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN ", found, " END FROM (SELECT ")
+	g.array(e.Args[0])
+	g.w(" AS a, ")
+	g.array(e.Args[1])
+	g.w(" AS b) q)")
+}
+
+// same writes that two structured values are equal.
+func (g *generator) same(e *plan.Call) {
+	if g.dialect == SQLite {
+		g.w("odata_same(")
+		g.structured(e.Args[0])
+		g.w(", ")
+		g.structured(e.Args[1])
+		g.w(")")
+		return
+	}
+	g.w("(jsonb_strip_nulls(coalesce(")
+	g.structured(e.Args[0])
+	g.w(", 'null')) = jsonb_strip_nulls(coalesce(")
+	g.structured(e.Args[1])
+	g.w(", 'null')))")
+}
+
+// structured writes a structured value as JSON.
+func (g *generator) structured(x plan.Expr) {
+	switch d, ok := x.(*plan.Dyn); {
+	case !ok:
+		g.list(x.(*plan.Const))
+	case plan.IsCollection(x):
+		g.array(x)
+	default:
+		g.w("(")
+		g.json(d, "->")
+		g.w(")")
+	}
+}
+
+// array writes a collection of values as a JSON array. What is none is null, but
+// a collection that was never set is empty.
+func (g *generator) array(x plan.Expr) {
+	d, ok := x.(*plan.Dyn)
+	if !ok {
+		g.list(x.(*plan.Const))
+		return
+	}
+	if g.dialect == SQLite {
+		if !plan.IsCollection(x) {
+			g.json(d, "->")
+			return
+		}
+		g.w("coalesce(nullif(")
+		g.json(d, "->")
+		g.w(", 'null'), '[]')")
+		return
+	}
+	g.w("CASE jsonb_typeof(")
+	g.json(d, "->")
+	g.w(") WHEN 'array' THEN ")
+	g.json(d, "->")
+	if plan.IsCollection(x) {
+		g.w(" ELSE '[]'::jsonb")
+	}
+	g.w(" END")
+}
+
+// list binds a list of constants, or an object, as JSON.
+func (g *generator) list(c *plan.Const) {
+	if c.Value == nil {
+		g.per("NULL", "NULL::jsonb")
+		return
+	}
+	text, _ := json.Marshal(c.Value) // values of literals always marshal
+	g.args = append(g.args, string(text))
+	g.per("?", "$"+strconv.Itoa(len(g.args))+"::jsonb")
+}
