@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"leadloop/leads"
 	"leadloop/odata"
@@ -45,7 +44,6 @@ func TestMeasure(t *testing.T) {
 		b := newBench(t, store.Postgres)
 		for _, r := range b.readings(t) {
 			c := b.contest(t, r)
-			c.rounds, c.each = 3, 200*time.Millisecond
 			for i := range c.entrants {
 				c.entrants[i].expected = 0
 			}

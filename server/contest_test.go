@@ -19,28 +19,38 @@ type entrant struct {
 // margin is the part of what is expected that a noisy machine may take away.
 const margin = 0.8
 
-// contest measures entrants side by side: in turns, a number of rounds, so that
-// a noisy machine is noisy for all of them. The first is ours.
+// contest measures entrants side by side: in turns, in many short rounds, so that
+// a noisy machine is noisy for all of them, and by the quarter of each one's
+// rounds that was disturbed least. The first is ours.
 type contest struct {
 	name     string
 	entrants []entrant
-	rounds   int           // 0: five
-	each     time.Duration // at least, of one round of one entrant; 0: 300 ms
 }
 
+// A contest has most rounds, each of which gives every entrant at least slice;
+// those of slow entrants are fewer, though least.
+const (
+	mostRounds, leastRounds = 12, 4
+	slice                   = 100 * time.Millisecond
+	contestTime             = 5 * time.Second
+)
+
 func (c contest) run(t *testing.T, w io.Writer) {
-	if c.rounds == 0 {
-		c.rounds, c.each = 5, 300*time.Millisecond
-	}
-	times := make([][]float64, len(c.entrants))
-	for range c.rounds {
+	times, at := make([][]float64, len(c.entrants)), make([]int, len(c.entrants))
+	start := time.Now()
+	for n := range mostRounds {
+		if n >= leastRounds && time.Since(start) > contestTime {
+			break
+		}
 		for i, e := range c.entrants {
-			times[i] = append(times[i], c.round(e))
+			var took float64
+			took, at[i] = round(e, max(at[i], 1))
+			times[i] = append(times[i], took)
 		}
 	}
-	ours, title := median(times[0]), c.name
+	ours, title := undisturbed(times[0]), c.name
 	for i, e := range c.entrants {
-		took := median(times[i])
+		took := undisturbed(times[i])
 		line := fmt.Sprintf("%-38s %-38s %10.1f µs", title, e.name, took/1e3)
 		if i > 0 {
 			ratio := took / ours
@@ -58,21 +68,23 @@ func (c contest) run(t *testing.T, w io.Writer) {
 	}
 }
 
-// round gives the nanoseconds that e takes for one, over c.each.
-func (c contest) round(e entrant) float64 {
-	n := 1
+// round gives the nanoseconds that e takes for one, measured over a slice, and how
+// many that was. It tries n at first.
+func round(e entrant, n int) (float64, int) {
 	for {
 		start := time.Now()
 		e.run(n)
 		took := time.Since(start)
-		if took >= c.each || n > 1<<24 {
-			return float64(took.Nanoseconds()) / float64(n)
+		if took >= slice*3/4 || n > 1<<24 {
+			each := float64(took.Nanoseconds()) / float64(n)
+			return each, max(1, int(float64(slice.Nanoseconds())/each))
 		}
-		n = max(2*n, int(1.2*float64(n)*float64(c.each)/float64(max(took, time.Microsecond))))
+		n = max(2*n, int(float64(n)*float64(slice)/float64(max(took, time.Microsecond))))
 	}
 }
 
-func median(x []float64) float64 {
+// undisturbed is the quarter of x from its least.
+func undisturbed(x []float64) float64 {
 	slices.Sort(x)
-	return x[len(x)/2]
+	return x[len(x)/4]
 }
