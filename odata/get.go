@@ -178,18 +178,25 @@ func (q *request) sendEntity(status int, contextURL string, text []byte) {
 	if q.Method == http.MethodHead {
 		return
 	}
-	b := bufio.NewWriter(q.w)
 	if q.format.metadata == "none" {
-		_, _ = b.Write(text)
+		text = append(text, '\n')
 	} else {
-		_, _ = b.WriteString(`{"@odata.context":` + quote(contextURL))
-		if len(text) > 2 {
-			_ = b.WriteByte(',')
-		}
-		_, _ = b.Write(text[1:])
+		text = inContext(contextURL, text)
 	}
-	_ = b.WriteByte('\n')
-	_ = b.Flush() // a client that left needs no answer
+	_, _ = q.w.Write(text) // a client that left needs no answer
+}
+
+// inContext gives the line of an entity's JSON with its context URL, in a piece:
+// to buffer it on its way out costs more than to put it together.
+func inContext(contextURL string, text []byte) []byte {
+	const name = `{"@odata.context":`
+	value := quote(contextURL)
+	line := append(make([]byte, 0, len(name)+len(value)+len(text)+1), name...)
+	line = append(line, value...)
+	if len(text) > len("{}") {
+		line = append(line, ',')
+	}
+	return append(append(line, text[1:]...), '\n')
 }
 
 // tag says the ETag of what the answer is about, "" if it has none.

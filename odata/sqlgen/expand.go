@@ -2,6 +2,7 @@ package sqlgen
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
@@ -116,24 +117,34 @@ func (g *generator) relatedAll(x plan.Expand) {
 }
 
 // relatedPage writes an array of the first entities, and a link to the next ones
-// if there are any.
+// if there are any. Only where the page is full is it looked whether it is the
+// last: numbering the rows would cost every small collection about as much as
+// its JSON does.
 func (g *generator) relatedPage(v *plan.Var, x plan.Expand) {
-	r := x.Read
+	r := *x.Read
 	row := g.name(r.Var) + "j"
-	g.w("(SELECT ", label(x.Name), " || '[' || coalesce(", g.joining(), "(j, ',')")
-	g.w(" FILTER (WHERE n <= ")
-	g.bind(edm.Int64, int64(r.Limit))
-	g.w("), '') || ']' || CASE WHEN max(n) > ")
-	g.bind(edm.Int64, int64(r.Limit))
-	g.w(" THEN ", quoteText(","), " || ", label(x.Name+"@odata.nextLink"), " || ")
-	g.jsonText(func() { g.nextURL(v, r) })
-	g.w(" ELSE '' END FROM (SELECT j, k, row_number() OVER () AS n FROM (SELECT ")
+	g.w("(SELECT ", label(x.Name), " || '[' || coalesce(", g.joining(), "(j, ','), '') || ']' || CASE WHEN count(*) = ", strconv.Itoa(r.Limit), " AND EXISTS (")
+	g.rowAt(&r, r.Limit, func() { g.w("1") })
+	g.w(") THEN ", quoteText(","), " || ", label(x.Name+"@odata.nextLink"), " || ")
+	g.jsonText(func() { g.nextURL(v, &r) })
+	g.w(" ELSE '' END FROM (SELECT ")
 	g.object(r.Var, &r.Show)
-	g.w(" AS j, ")
-	g.terms(r)
-	g.w(" AS k")
-	g.page(r)
-	g.w(") ", row, ") ", row, "n)")
+	g.w(" AS j")
+	r.More = false
+	g.page(&r)
+	g.w(") ", row, ")")
+}
+
+// rowAt writes the statement that gives columns of the row n after r's first.
+func (g *generator) rowAt(r *plan.Read, n int, columns func()) {
+	g.apart(r.Var, func() {
+		g.w("SELECT ")
+		columns()
+		g.from(r.Var)
+		g.where(r, true)
+		g.orderBy(r)
+		g.w(" LIMIT 1 OFFSET ", strconv.Itoa(r.Offset+n))
+	})
 }
 
 // jsonText writes a text as JSON.
@@ -174,15 +185,18 @@ func (g *generator) nextURL(v *plan.Var, r *plan.Read) {
 	g.location(v, r.Next.Set)
 	g.w(" || ")
 	g.bind(edm.String, "/"+r.Next.Path+"?"+r.Next.Query+"$skiptoken="+r.TokenHead())
-	if g.dialect == Postgres {
-		g.w(" || encode(convert_to(max(k) FILTER (WHERE n = ")
-	} else {
-		g.w(" || lower(hex(max(k) FILTER (WHERE n = ")
+	last := func() {
+		g.w("(")
+		g.rowAt(r, r.Limit-1, func() { g.terms(r) })
+		g.w(")")
 	}
-	g.bind(edm.Int64, int64(r.Limit))
 	if g.dialect == Postgres {
-		g.w("), 'UTF8'), 'hex')")
-	} else {
-		g.w(")))")
+		g.w(" || encode(convert_to(")
+		last()
+		g.w(", 'UTF8'), 'hex')")
+		return
 	}
+	g.w(" || lower(hex(")
+	last()
+	g.w("))")
 }

@@ -38,13 +38,24 @@ func (g *generator) group(r *plan.Group) {
 		g.feed(r, f)
 	}
 	g.w(") ", feed)
-	for i, k := range r.Keys {
-		if i == 0 {
-			g.w(" GROUP BY ")
-		} else {
-			g.w(", ")
+	g.groupBy(r, column)
+}
+
+// groupBy writes what r groups by. Whether an entity is there comes last, as it
+// is rarely what two rows differ in: SQLite sorts by these, one after the other.
+func (g *generator) groupBy(r *plan.Group, column func(*edm.Property)) {
+	if len(r.Keys) == 0 {
+		return
+	}
+	g.w(" GROUP BY ")
+	comma := g.sep()
+	for _, last := range []bool{false, true} {
+		for _, k := range r.Keys {
+			if _, present := k.X.(*plan.Present); present == last {
+				comma()
+				column(k.Prop)
+			}
 		}
-		column(k.Prop)
 	}
 }
 

@@ -1,6 +1,8 @@
 package sqlgen
 
 import (
+	"strconv"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
 	"leadloop/odata/uri"
@@ -60,22 +62,30 @@ func Tag(d Dialect, r *plan.Read) Statement {
 	return g.statement()
 }
 
-// count counts the entities of r with range variables of their own, as it may
-// stand inside the statement that reads them.
+// count counts the entities of r, as it may stand inside the statement that
+// reads them.
 func (g *generator) count(r *plan.Read) {
+	g.apart(r.Var, func() {
+		g.w("SELECT count(*)")
+		g.from(r.Var)
+		g.where(r, false)
+	})
+}
+
+// apart writes something with a name of its own for v, which may have one
+// outside.
+func (g *generator) apart(v *plan.Var, write func()) {
 	outer := g.names
 	g.names = make(map[*plan.Var]string, len(outer))
-	for v, n := range outer {
-		if v != r.Var {
-			g.names[v] = n
+	for o, n := range outer {
+		if o != v {
+			g.names[o] = n
 		}
 	}
-	if _, counted := outer[r.Var]; counted {
-		g.names[r.Var] = "c" + outer[r.Var]
+	if _, named := outer[v]; named {
+		g.names[v] = "c" + outer[v]
 	}
-	g.w("SELECT count(*)")
-	g.from(r.Var)
-	g.where(r, false)
+	write()
 	g.names = outer
 }
 
@@ -203,6 +213,9 @@ func (g *generator) orderBy(r *plan.Read) {
 	}
 }
 
+// limit writes how many rows the page has. The number stands in the text: SQLite
+// compiles a statement anew each time a bound LIMIT is, and PostgreSQL would plan
+// it anew, as without the number it expects a tenth of all rows.
 func (g *generator) limit(r *plan.Read) {
 	n := r.Limit
 	if r.More {
@@ -210,12 +223,13 @@ func (g *generator) limit(r *plan.Read) {
 	}
 	switch {
 	case n >= 0:
-		g.bindLimit("LIMIT", n)
+		g.w(" LIMIT ", strconv.Itoa(n))
 	case r.Offset > 0 && g.dialect == SQLite:
 		g.w(" LIMIT -1") // SQLite takes no OFFSET without a LIMIT
 	}
 	if r.Offset > 0 {
-		g.bindLimit("OFFSET", r.Offset)
+		g.w(" OFFSET ")
+		g.bind(edm.Int64, int64(r.Offset))
 	}
 }
 

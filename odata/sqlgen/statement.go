@@ -45,7 +45,9 @@ type generator struct {
 }
 
 func newGenerator(d Dialect) *generator {
-	return &generator{dialect: d, names: make(map[*plan.Var]string, 8)}
+	g := &generator{dialect: d, names: make(map[*plan.Var]string, 8)}
+	g.sql.Grow(2 << 10) // the columns of one entity
+	return g
 }
 
 func (g *generator) statement() Statement { return Statement{g.sql.String(), g.args} }
@@ -125,12 +127,6 @@ func (g *generator) decimal(d edm.DecimalValue) any {
 		return n
 	}
 	return d.Float64()
-}
-
-// bindLimit writes a LIMIT or OFFSET count.
-func (g *generator) bindLimit(keyword string, n int) {
-	g.w(" ", keyword, " ")
-	g.bind(edm.Int64, int64(n))
 }
 
 // unsupported is a plan that this package should know and does not: a

@@ -1,0 +1,90 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+	"time"
+)
+
+// entrant is one way of doing a thing. Run does it n times.
+type entrant struct {
+	name string
+	run  func(n int)
+	// expected is how many times as fast ours must be; 0: it is only shown.
+	expected float64
+}
+
+// margin is the part of what is expected that a noisy machine may take away.
+const margin = 0.8
+
+// contest measures entrants side by side: in turns, in many short rounds, so that
+// a noisy machine is noisy for all of them, and by the quarter of each one's
+// rounds that was disturbed least. The first is ours.
+type contest struct {
+	name     string
+	entrants []entrant
+}
+
+// A contest has most rounds, each of which gives every entrant at least slice;
+// those of slow entrants are fewer, though least.
+const (
+	mostRounds, leastRounds = 12, 4
+	slice                   = 100 * time.Millisecond
+	contestTime             = 5 * time.Second
+)
+
+func (c contest) run(t *testing.T, w io.Writer) {
+	times, at := make([][]float64, len(c.entrants)), make([]int, len(c.entrants))
+	start := time.Now()
+	for n := range mostRounds {
+		if n >= leastRounds && time.Since(start) > contestTime {
+			break
+		}
+		for i, e := range c.entrants {
+			var took float64
+			took, at[i] = round(e, max(at[i], 1))
+			times[i] = append(times[i], took)
+		}
+	}
+	ours, title := undisturbed(times[0]), c.name
+	for i, e := range c.entrants {
+		took := undisturbed(times[i])
+		line := fmt.Sprintf("%-38s %-38s %10.1f µs", title, e.name, took/1e3)
+		if i > 0 {
+			ratio := took / ours
+			line += fmt.Sprintf("   ours is %.2f times as fast", ratio)
+			switch {
+			case ratio < margin*e.expected:
+				t.Errorf("%s: ours is %.2f times as fast as %s, expected %.2f", c.name, ratio, e.name, e.expected)
+				fallthrough
+			case ratio < e.expected:
+				line += fmt.Sprintf(", expected %.2f", e.expected)
+			}
+		}
+		fmt.Fprintln(w, line)
+		title = ""
+	}
+}
+
+// round gives the nanoseconds that e takes for one, measured over a slice, and how
+// many that was. It tries n at first.
+func round(e entrant, n int) (float64, int) {
+	for {
+		start := time.Now()
+		e.run(n)
+		took := time.Since(start)
+		if took >= slice*3/4 || n > 1<<24 {
+			each := float64(took.Nanoseconds()) / float64(n)
+			return each, max(1, int(float64(slice.Nanoseconds())/each))
+		}
+		n = max(2*n, int(float64(n)*float64(slice)/float64(max(took, time.Microsecond))))
+	}
+}
+
+// undisturbed is the quarter of x from its least.
+func undisturbed(x []float64) float64 {
+	slices.Sort(x)
+	return x[len(x)/4]
+}
