@@ -137,7 +137,7 @@ func (g *generator) relatedPage(v *plan.Var, x plan.Expand) {
 
 // rowAt writes the statement that gives columns of the row n after r's first.
 func (g *generator) rowAt(r *plan.Read, n int, columns func()) {
-	g.apart(r.Var, func() {
+	g.aside(r.Var, func() {
 		g.w("SELECT ")
 		columns()
 		g.from(r.Var)

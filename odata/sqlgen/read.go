@@ -65,16 +65,16 @@ func Tag(d Dialect, r *plan.Read) Statement {
 // count counts the entities of r, as it may stand inside the statement that
 // reads them.
 func (g *generator) count(r *plan.Read) {
-	g.apart(r.Var, func() {
+	g.aside(r.Var, func() {
 		g.w("SELECT count(*)")
 		g.from(r.Var)
 		g.where(r, false)
 	})
 }
 
-// apart writes something with a name of its own for v, which may have one
+// aside writes something with a name of its own for v, which may have one
 // outside.
-func (g *generator) apart(v *plan.Var, write func()) {
+func (g *generator) aside(v *plan.Var, write func()) {
 	outer := g.names
 	g.names = make(map[*plan.Var]string, len(outer))
 	for o, n := range outer {
