@@ -257,8 +257,14 @@ func (q *request) load(t *target) (any, error) {
 // precondition holds the entity v against If-Match and If-None-Match (Protocol
 // 4.01, sections 8.2.4 and 8.2.5).
 func (q *request) precondition(x *set, v reflect.Value) error {
-	etag := payload.ETag(x.Type, v)
 	match, none := q.Header.Get("If-Match"), q.Header.Get("If-None-Match")
+	etag := ""
+	if match != "" || none != "" {
+		var err error
+		if etag, err = q.etag(x, v); err != nil {
+			return err
+		}
+	}
 	switch {
 	case match == "" && none == "" && x.requireIfMatch:
 		return fault.Newf(fault.PreconditionNeeded, "changes of %s need an If-Match header with the entity's ETag", x.Name).At("If-Match")

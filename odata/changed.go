@@ -48,6 +48,12 @@ func (q *request) sight(x *set) (hide []string, seen bool, err error) {
 	return p.Hide, err == nil, err
 }
 
+// etag is the ETag of the entity v as the caller knows it, "" if they know none.
+func (q *request) etag(x *set, v reflect.Value) (string, error) {
+	hide, _, err := q.sight(x)
+	return payload.ETag(x.Type, v, hide), err
+}
+
 // shaped reports whether the request says what of the entity to show.
 func (q *request) shaped() bool { return q.query.Given["$select"] || q.query.Given["$expand"] }
 
@@ -85,7 +91,7 @@ func (q *request) changed(status int, x *set, v reflect.Value, shape outline) er
 		}
 	}
 	q.w.Header().Set("OData-EntityId", location)
-	if tag := payload.ETag(x.Type, v); tag != "" && seen {
+	if tag := payload.ETag(x.Type, v, hide); tag != "" && seen {
 		q.w.Header().Set("ETag", tag)
 	}
 	q.w.WriteHeader(http.StatusNoContent)
@@ -125,7 +131,7 @@ func (q *request) sendStruct(status int, contextURL string, s *edm.Struct, v ref
 	e.Raw("{")
 	e.Members(s, v)
 	e.Raw("}")
-	q.tag(payload.ETag(s, v))
+	q.tag(payload.ETag(s, v, hide))
 	q.sendEntity(status, contextURL, e.Bytes())
 }
 

@@ -164,7 +164,7 @@ func TestDeltaForm(t *testing.T) {
 				{pairs.link, "4.01", `{"@odata.context":"http://shop.test/shop/$metadata#Pairs/$delta","value":[` +
 					`{"@removed":{"reason":"deleted"},"@id":"http://shop.test/shop/Pairs(A=1,B=2)","A":1,"B":2}],"@odata.deltaLink":""}`},
 				{documents.link, "4.0", `{"@odata.context":"http://shop.test/shop/$metadata#Documents/$delta","value":[` +
-					`{"@odata.context":"#Documents/$deletedEntity","id":"http://shop.test/shop/Documents(%27d%27%271%27)","reason":"deleted"}],"@odata.deltaLink":""}`},
+					`{"@odata.context":"#Documents/$deletedEntity","id":"http://shop.test/shop/Documents('d''1')","reason":"deleted"}],"@odata.deltaLink":""}`},
 			} {
 				a := s.do(t, t.Context(), "GET "+strings.TrimPrefix(c.link, "http://shop.test/shop"), "", "OData-MaxVersion: "+c.version)
 				link, _ := a.json["@odata.deltaLink"].(string)

@@ -95,8 +95,8 @@ func Example() {
 	show(http.Get(server.URL + "/odata/Books(3)"))
 
 	// Output:
-	// 200 {"@odata.context":"/odata/$metadata#Books(Title,Price,Shelf)","value":[{"Title":"The Dispossessed","Price":12.00,"Shelf":"A1"},{"Title":"Map","Price":9.90,"Shelf":null}]}
-	// 200 {"@odata.context":"/odata/$metadata#Authors(Name,Books(Title))","value":[{"Name":"Le Guin","Books":[{"Title":"The Dispossessed"}]},{"Name":"Szymborska","Books":[]}]}
+	// 200 {"@odata.context":"/odata/$metadata#Books(Title,Price,Shelf)","value":[{"@odata.id":"Books(1)","Title":"The Dispossessed","Price":12.00,"Shelf":"A1"},{"@odata.id":"Books(2)","Title":"Map","Price":9.90,"Shelf":null}]}
+	// 200 {"@odata.context":"/odata/$metadata#Authors(Name,Books(Title))","value":[{"@odata.id":"Authors(1)","Name":"Le Guin","Books":[{"@odata.id":"Books(1)","Title":"The Dispossessed"}]},{"@odata.id":"Authors(2)","Name":"Szymborska","Books":[]}]}
 	// 201 {"@odata.context":"/odata/$metadata#Books/$entity","ID":4,"AuthorID":2,"Title":"Zima","Genre":"Poetry","Price":7.50,"Lent":false,"Shelf":"B4"}
 	// 200 {"@odata.context":"/odata/$metadata#Books/$entity","ID":1,"AuthorID":1,"Title":"The Dispossessed","Genre":"Fiction","Price":12.00,"Lent":true,"Shelf":"A1"}
 	// 409 {"error":{"code":"conflict","message":"The Dispossessed is lent already"}}

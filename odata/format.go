@@ -66,29 +66,29 @@ func negotiate(formatOption, accept, version string) (format, error) {
 }
 
 // best goes through the media ranges of an Accept header and returns what try
-// makes of the one the client likes most. A range with q=0 excludes what it and
-// the less specific ones would allow (RFC 9110, section 12.5.1).
-func best[T any](accept string, try func(media string, parameters map[string]string) (T, bool)) (best T, found bool) {
+// makes of the one the client likes most. A range with q=0 excludes what try makes
+// of it, unless a more specific one allows that (RFC 9110, section 12.5.1).
+func best[T comparable](accept string, try func(media string, parameters map[string]string) (T, bool)) (best T, found bool) {
 	if strings.TrimSpace(accept) == "" {
 		accept = "*/*"
 	}
-	liked, refused := 0.0, -1
+	liked, refused := 0.0, map[T]int{} // how specifically
 	var ranges []mediaRange
 	for _, item := range splitList(accept, ',') {
 		r, ok := parseRange(item)
 		if !ok {
 			continue
 		}
-		if _, ok := try(r.media, r.parameters); ok && r.quality == 0 {
-			refused = max(refused, r.specificity())
+		if t, ok := try(r.media, r.parameters); ok && r.quality == 0 {
+			refused[t] = max(refused[t], r.specificity()+1)
 		}
 		ranges = append(ranges, r)
 	}
 	for _, r := range ranges {
-		if r.quality <= liked || r.specificity() <= refused {
+		if r.quality <= liked {
 			continue
 		}
-		if t, ok := try(r.media, r.parameters); ok {
+		if t, ok := try(r.media, r.parameters); ok && r.specificity() >= refused[t] {
 			best, found, liked = t, true, r.quality
 		}
 	}
@@ -215,6 +215,11 @@ func answerVersion(maxVersion, requestVersion string) (string, error) {
 // style is how entities are shown in the answer.
 func (q *request) style() plan.Style {
 	st := plan.Style{Strings: q.format.strings, OmitNulls: q.omitNulls, Root: q.root(), Links: q.links}
+	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
+		if name := optionOf(pair); name == "format" || name == "schemaversion" {
+			st.Repeated += pair + "&"
+		}
+	}
 	switch q.format.metadata {
 	case "full":
 		st.Metadata = plan.Full

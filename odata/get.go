@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
-	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,7 +70,7 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 	}
 	q.shape(&r.Show)
 	r.Tag, r.Show.Ref = true, t.ref
-	if err := q.checkReference(t); err != nil {
+	if err := q.checkReference(t, r); err != nil {
 		return err
 	}
 	text, tag, found, err := q.readEntity(ctx, r)
@@ -83,7 +83,6 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 	if done, err := q.conditional(tag); done || err != nil {
 		return err
 	}
-	q.appliedToEntities()
 	contextURL := q.contextURL(t.set.Name, q.shown(r), true)
 	if t.ref {
 		contextURL = q.root() + "$metadata#$ref"
@@ -174,6 +173,7 @@ func (q *request) mustExist(ctx context.Context, t *target) error {
 
 // sendEntity sends an entity's JSON with its context, and its ETag as header.
 func (q *request) sendEntity(status int, contextURL string, text []byte) {
+	q.appliedToEntities()
 	q.begin(status)
 	if q.Method == http.MethodHead {
 		return
@@ -216,19 +216,15 @@ func (q *request) shape(show *plan.Projection) {
 }
 
 func (q *request) collection(t *target) (*plan.Read, error) {
-	v := plan.Root(t.set.Type)
-	r, err := q.binder().Collection(v, q.query)
+	r, err := q.binder().Collection(plan.Root(t.set.Type), q.query, t.filters...)
 	if err != nil {
 		return nil, err
 	}
-	if err := q.filter(t, v, r); err != nil {
+	if err := q.checkReference(t, r); err != nil {
 		return nil, err
 	}
 	q.shape(&r.Show)
 	r.Show.Ref = t.ref
-	if err := q.checkReference(t); err != nil {
-		return nil, err
-	}
 	return r, q.linkTo(t, r)
 }
 
@@ -253,16 +249,13 @@ func (q *request) getCount(ctx context.Context, t *target) error {
 			return err
 		}
 	}
-	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
-	if q.Method == http.MethodHead {
-		return nil
-	}
 	var n int64
-	if _, err := q.one(ctx, &n, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Count(d, r) }); err != nil {
-		return err
+	if q.Method != http.MethodHead {
+		if _, err := q.one(ctx, &n, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Count(d, r) }); err != nil {
+			return err
+		}
 	}
-	_, err = io.WriteString(q.w, strconv.FormatInt(n, 10))
-	return gone(err)
+	return q.sendText(strconv.FormatInt(n, 10))
 }
 
 func (q *request) getCollection(ctx context.Context, t *target) error {
@@ -404,23 +397,44 @@ func (q *request) nextLink(r *plan.Read, p *page, w *tracking) string {
 			after[i] = &p.terms[i].String
 		}
 	}
-	var parts []string
-	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if decoded, err := url.PathUnescape(name); err == nil {
-			name = decoded
-		}
-		switch strings.ToLower(strings.TrimPrefix(name, "$")) {
-		case "", "skip", "skiptoken", "deltatoken":
-		default:
-			parts = append(parts, pair)
-		}
-	}
-	parts = append(parts, "$skiptoken="+r.Token(after))
+	options := append(q.optionsBut("skip", "skiptoken", "deltatoken"), "$skiptoken="+r.Token(after))
 	if w != nil { // the changes that are followed begin at the first page
-		parts = append(parts, "$deltatoken="+w.token.String())
+		options = append(options, "$deltatoken="+w.token.String())
 	}
-	return strings.TrimSuffix(q.root(), q.s.Prefix+"/") + q.URL.EscapedPath() + "?" + strings.Join(parts, "&")
+	return q.address(options)
+}
+
+// optionsBut are the query options of the request as they were written, but
+// without some, which drop names without $ and in lower case.
+func (q *request) optionsBut(drop ...string) (options []string) {
+	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
+		if name := optionOf(pair); name != "" && !slices.Contains(drop, name) {
+			options = append(options, pair)
+		}
+	}
+	return options
+}
+
+// optionOf is the name of the query option in name=value, without its $ and in
+// lower case; that of an alias as it is.
+func optionOf(pair string) string {
+	name, _, _ := strings.Cut(pair, "=")
+	if decoded, err := url.PathUnescape(name); err == nil {
+		name = decoded
+	}
+	if strings.HasPrefix(name, "@") {
+		return name
+	}
+	return strings.ToLower(strings.TrimPrefix(name, "$"))
+}
+
+// address is the request's URL with these query options.
+func (q *request) address(options []string) string {
+	address := strings.TrimSuffix(q.root(), q.s.Prefix+"/") + q.URL.EscapedPath()
+	if len(options) > 0 {
+		address += "?" + strings.Join(options, "&")
+	}
+	return address
 }
 
 // collectionContext is the context URL of a collection of entities, or of
@@ -470,10 +484,16 @@ func (q *request) selectItems(show *plan.Projection) []string {
 			parts = append(parts, p.Name)
 		}
 		parts = append(parts, show.Dynamics...)
+		for _, c := range show.Computed {
+			parts = append(parts, c.Name)
+		}
 		parts = append(parts, show.Navs...)
 	}
 	for _, x := range show.Expand {
 		nested := &x.Read.Show
+		if x.Count || nested.Ref {
+			continue
+		}
 		if q.version != "4.0" || !nested.All || len(nested.Expand) > 0 {
 			parts = append(parts, x.Name+"("+q.selectList(nested)+")")
 		}

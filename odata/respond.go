@@ -1,6 +1,7 @@
 package odata
 
 import (
+	"io"
 	"net/http"
 	"strings"
 
@@ -21,6 +22,14 @@ func (q *request) root() string {
 func (q *request) begin(status int) {
 	q.w.Header().Set("Content-Type", q.format.contentType())
 	q.w.WriteHeader(status)
+}
+
+// sendText sends plain text.
+func (q *request) sendText(text string) error {
+	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+	q.w.WriteHeader(http.StatusOK)
+	_, err := io.WriteString(q.w, text)
+	return gone(err)
 }
 
 // serviceDocument answers the root (JSON Format 4.01, section 5).

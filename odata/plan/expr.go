@@ -67,6 +67,15 @@ func (v *Var) Property(name string) *edm.Property {
 	return p
 }
 
+// ETag returns the property that makes the ETag of what v stands for, or nil where
+// there is none that the caller may see.
+func (v *Var) ETag() *edm.Property {
+	if p := v.Struct.ETag; p != nil && !slices.Contains(v.hidden, p.Name) {
+		return p
+	}
+	return nil
+}
+
 type (
 	// Const is a literal or a parameter's value: nil, bool, int64, float64
 	// (Double), edm.DecimalValue, string, time.Time (DateTimeOffset), uuid.UUID,

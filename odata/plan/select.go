@@ -14,6 +14,7 @@ import (
 type Inner struct {
 	Value   *Dyn     // the complex value or the collection
 	Each    *Read    // which elements of a collection, in which order; nil: Value is none
+	Element *Dyn     // what Each runs over
 	Members []Member // of the complex value, or of each element; nil: all of it
 }
 
@@ -71,7 +72,7 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 	if v.Shapes != nil {
 		return b.shapes(v, q, depth, left)
 	}
-	show := Projection{ETag: s.ETag != nil, Types: true}
+	show := Projection{ETag: v.ETag() != nil, Types: true}
 	all := len(q.Select) == 0
 	var tree selection
 	if err := tree.addAll(q.Select); err != nil {
@@ -186,6 +187,7 @@ func (b *Binder) innerOf(d *Dyn, item *selection, aliases map[string]string) (*I
 		each := &Var{Of: d.Var, Values: d}
 		each.Struct, _ = c.Of.(*edm.Struct)
 		element = &Dyn{typed{d.At, c.Of}, each, nil, nil}
+		in.Element = element
 		var err error
 		if in.Each, err = b.elements(each, item, aliases); err != nil {
 			return nil, err

@@ -80,25 +80,30 @@ func (g *generator) majorUnits(v *plan.Var, p *edm.Property) {
 		g.w(" * ", lastPlace(p), ")")
 		return
 	}
-	g.w(" / 1", strings.Repeat("0", p.Scale), ".0)")
+	g.w(" / ", perUnit(p), ".0)")
 }
+
+// perUnit is how many minor units make one.
+func perUnit(p *edm.Property) string { return "1" + strings.Repeat("0", p.Scale) }
 
 // majorJSON writes it as JSON shows it, with all places of its scale and
 // without floating point.
 func (g *generator) majorJSON(v *plan.Var, p *edm.Property) {
-	scale := strconv.Itoa(p.Scale)
-	one := "1" + strings.Repeat("0", p.Scale)
 	if g.dialect == Postgres {
-		g.majorUnits(v, p)
+		g.quoted(edm.Decimal, func() { g.majorUnits(v, p) })
 		return
+	}
+	number, end := "json(", ")"
+	if g.style.Quotes(edm.Decimal) {
+		number, end = "", ""
 	}
 	g.w("CASE WHEN ")
 	g.column(v, p)
-	g.w(" IS NOT NULL THEN json(CASE WHEN ")
+	g.w(" IS NOT NULL THEN ", number, "CASE WHEN ")
 	g.column(v, p)
-	g.w(" < 0 THEN '-' ELSE '' END || printf('%d.%0", scale, "d', abs(")
+	g.w(" < 0 THEN '-' ELSE '' END || printf('%d.%0", strconv.Itoa(p.Scale), "d', abs(")
 	g.column(v, p)
-	g.w(" / ", one, "), abs(")
+	g.w(" / ", perUnit(p), "), abs(")
 	g.column(v, p)
-	g.w(" % ", one, "))) END")
+	g.w(" % ", perUnit(p), "))", end, " END")
 }

@@ -65,6 +65,10 @@ func (g *generator) gather(o plan.Object, column func(*edm.Property)) {
 // aggregate writes an aggregate of input. PostgreSQL has neither an order of
 // guids by itself nor sums of integers that are integers.
 func (g *generator) aggregate(x *plan.Aggregate, input func()) {
+	if p := g.minor(x); p != nil {
+		g.w("(")
+		defer g.w(" / ", perUnit(p), ".0)")
+	}
 	t := x.Prop.Type.(edm.Primitive)
 	cast := ""
 	if g.dialect == Postgres && t != edm.Decimal {
@@ -98,6 +102,16 @@ func (g *generator) aggregate(x *plan.Aggregate, input func()) {
 		}
 	}
 	g.w(")", cast)
+}
+
+// minor is the property that x aggregates in minor units, nil if none: SQLite
+// would add up the rounding of each.
+func (g *generator) minor(x *plan.Aggregate) *edm.Property {
+	p, ok := x.X.(*plan.Prop)
+	if g.dialect != SQLite || !ok || !p.Prop.Minor || x.Method == plan.CountDistinct {
+		return nil
+	}
+	return p.Prop
 }
 
 // feed writes the rows of a feed. Where its way may lead to an entity more than
@@ -189,6 +203,10 @@ func (g *generator) input(x *plan.Aggregate, f *plan.Feed) {
 	}
 	if x.X == nil {
 		g.w("1")
+		return
+	}
+	if p := g.minor(x); p != nil {
+		g.column(x.X.(*plan.Prop).Var, p)
 		return
 	}
 	g.held(x.X)

@@ -35,7 +35,7 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_decimal": eval.NumberText,
 		"odata_guid":    guid,
 
-		"odata_omit_nulls": withoutNulls,
+		"odata_omit_nulls": plan.WithoutNulls,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
