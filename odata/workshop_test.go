@@ -147,7 +147,7 @@ func (s *shop) addTools() {
 			}
 			return odata.All, nil
 		},
-		New:    func() *Tool { return &Tool{Grade: "Good"} },
+		New:    func() *Tool { return &Tool{Grade: "Good", Size: Frame{Grade: "Good"}} },
 		Create: save, Update: save,
 		Delete: func(ctx context.Context, e *Tool) error {
 			return s.write(ctx, func(tx *gorm.DB) error { return tx.Delete(e).Error })

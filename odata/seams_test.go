@@ -1,0 +1,258 @@
+package odata_test
+
+import (
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// styles are all ways to ask for the representation of an entity.
+func styles() (list [][]string) {
+	for _, metadata := range []string{"minimal", "full", "none"} {
+		for _, numbers := range []string{"", ";IEEE754Compatible=true"} {
+			for _, prefer := range []string{"wait=1", "omit-values=nulls"} {
+				list = append(list, []string{"Accept: application/json;metadata=" + metadata + numbers, "Prefer: " + prefer})
+			}
+		}
+	}
+	return list
+}
+
+// TestAnswersAreReads: whatever shows an entity shows what a read of it does, in
+// every representation.
+func TestAnswersAreReads(t *testing.T) {
+	eachWorkshop(t, func(t *testing.T, s *shop) {
+		const body = `{"Name":"n","Price":3.5,"Cost":-0.07,"Grade":"Fair","Size":{"Grams":5,"Grade":"Good","Since":"2020-05-05T05:05:05+02:00"},` +
+			`"Uses":[{"Day":1},{"Day":9007199254740993,"Note":"x"}],"Bought":"2020-05-05T05:05:05.123456789Z","Zip":{"a":null,"b":[null,1.50]},"Big":12}`
+		ids := []string{"1", "2"}
+		for _, style := range styles() {
+			check := func(what, got, path string) {
+				t.Helper()
+				want := s.do(t, t.Context(), "GET "+path, "", style...)
+				if want.status != http.StatusOK || normal(got) != normal(want.body) {
+					t.Errorf("%v: %s\n got %s\nread %s", style, what, got, want.body)
+				}
+			}
+			a := s.do(t, t.Context(), "POST /Tools", body, style...)
+			path := strings.TrimPrefix(a.header.Get("Location"), "http://shop.test/shop")
+			check("POST", a.body, path)
+			ids = append(ids, strings.Trim(path, "/Tols()"))
+			for _, request := range []string{"PATCH " + path, "PUT " + path, "POST " + path + "/Work.Touch", "GET " + path + "/Self()"} {
+				text := `{"Name":"m","Other":{"c":null}}`
+				if strings.HasSuffix(request, "Touch") {
+					text = "{}"
+				}
+				check(request, s.do(t, t.Context(), request, text, style...).body, path)
+			}
+			returns := append([]string{"Prefer: return=representation"}, style...)
+			for _, property := range []string{"Price", "Cost", "Name", "Grade", "Size", "Uses", "Bought", "Zip"} {
+				before := s.do(t, t.Context(), "GET "+path+"/"+property, "")
+				if before.status == http.StatusNoContent {
+					before.body = `{"value":null}`
+				}
+				a := s.do(t, t.Context(), "PUT "+path+"/"+property, before.body, returns...)
+				want := s.do(t, t.Context(), "GET "+path+"/"+property, "", style...)
+				if a.status != want.status || normal(a.body) != normal(want.body) || a.status > 204 {
+					t.Errorf("%v: %s\n got %d %s\nread %d %s", style, property, a.status, a.body, want.status, want.body)
+				}
+			}
+			id := ids[len(ids)-1]
+			a = s.do(t, t.Context(), "PATCH /Tools", `{"@context":"#$delta","value":[{"ID":`+id+`,"Name":"d"}]}`, style...)
+			list := s.do(t, t.Context(), "GET /Tools?$filter=ID eq "+id, "", style...)
+			if marshal(a.json["value"]) != marshal(list.json["value"]) {
+				t.Errorf("%v: a changed collection\n got %s\nread %s", style, a.body, list.body)
+			}
+			batch := fmt.Sprintf(`{"requests":[{"id":"1","method":"get","url":"Tools(%s)","headers":{"Accept":%q,"Prefer":%q}}]}`,
+				id, strings.TrimPrefix(style[0], "Accept: "), strings.TrimPrefix(style[1], "Prefer: "))
+			b := s.do(t, t.Context(), "POST /$batch", batch, "Content-Type: application/json")
+			part, _ := b.json["responses"].([]any)[0].(map[string]any)
+			check("a batch", marshal(part["body"]), path)
+			functions := s.do(t, t.Context(), "GET /Tools/Work.Oldest()", "", style...)
+			reads := s.do(t, t.Context(), "GET /Tools?$top=2", "", style...)
+			if marshal(functions.json["value"]) != marshal(reads.json["value"]) {
+				t.Errorf("%v: a function\n got %s\nread %s", style, functions.body, reads.body)
+			}
+			rows := s.do(t, t.Context(), "GET /Tools?$apply=concat(topcount(1,Price),filter(ID eq -1))", "", style...)
+			row := rows.json["value"].([]any)[0].(map[string]any)
+			entity := s.do(t, t.Context(), "GET /Tools(1)", "", style...).json
+			for name, value := range row {
+				if marshal(value) != marshal(entity[name]) {
+					t.Errorf("%v: %s after concat is %v, not %v", style, name, value, entity[name])
+				}
+			}
+		}
+	})
+}
+
+// TestHeadIsGet: HEAD has the headers of GET, wherever.
+func TestHeadIsGet(t *testing.T) {
+	eachWorkshop(t, func(t *testing.T, s *shop) {
+		for _, path := range []string{
+			"/", "/$metadata", "/openapi.json", "/Tools", "/Tools?$apply=aggregate($count as N)", "/Tools?$top=1&$expand=Pieces", "/Tools/$count", "/Tools/$filter(ID gt 1)",
+			"/Tools/$filter(ID gt 1)/$count", "/Tools/$ref", "/Tools(1)", "/Tools(1)?$select=Name", "/Tools(1)/$ref", "/Tools(1)/Name", "/Tools(1)/Name/$value", "/Tools(1)/ParentID",
+			"/Tools(1)/ParentID/$value", "/Tools(1)/Marks/$count", "/Tools(1)/Color", "/Tools(1)/Size", "/Tools(4)/Bench", "/Tools(2)/Parent", "/Tools(1)/Pieces", "/Tools(1)/Self()",
+			"/Tools/Oldest()", "/Tools(99)", "/Tools(99)/Name", "/Tools(99)/Pieces", "/Tools(99)/Pieces/$count", "/Nothing", "/Tools?$filter=", "/Tools(1)/Work.Touch", "/Tools?$search=saw",
+			"/$entity?$id=Tools(1)", "/Tools?$deltatoken=x",
+		} {
+			for _, headers := range [][]string{{"Prefer: maxpagesize=1, omit-values=nulls, track-changes, return=minimal"}, {`If-None-Match: W/"70", *`}, {`If-Match: W/"1"`}} {
+				get := s.do(t, t.Context(), "GET "+path, "", headers...)
+				head := s.do(t, t.Context(), "HEAD "+path, "", headers...)
+				get.header.Del("Content-Length")
+				head.header.Del("Content-Length")
+				if head.status != get.status || !maps.EqualFunc(head.header, get.header, slices.Equal) || head.body != "" {
+					t.Errorf("%s %v\nHEAD %d %v %s\n GET %d %v", path, headers, head.status, head.header, head.body, get.status, get.header)
+				}
+			}
+			multipart := "--b\r\nContent-Type: application/http\r\n\r\nHEAD /shop" + strings.ReplaceAll(path, " ", "%20") + " HTTP/1.1\r\n\r\n\r\n--b--\r\n"
+			a := s.do(t, t.Context(), "POST /$batch", multipart, "Content-Type: multipart/mixed;boundary=b")
+			if get := s.get(t, path); !strings.Contains(a.body, fmt.Sprintf("HTTP/1.1 %d ", get.status)) {
+				t.Errorf("HEAD %s in a batch: %d %s", path, a.status, a.body)
+			}
+		}
+	})
+}
+
+// TestCompressed: a compressed answer is the same answer.
+func TestCompressed(t *testing.T) {
+	eachWorkshop(t, func(t *testing.T, s *shop) {
+		batch := `{"requests":[` + strings.Repeat(`{"id":"1","method":"get","url":"Tools","headers":{"Accept-Encoding":"gzip"}},`, 9)
+		for i := range 9 {
+			batch = strings.Replace(batch, `"id":"1",`, fmt.Sprintf(`"id":"n%d",`, i), 1)
+		}
+		batch = strings.TrimSuffix(batch, ",") + "]}"
+		for _, c := range []struct {
+			request, body string
+			long          bool
+			headers       []string
+		}{
+			{"GET /$metadata", "", true, nil},
+			{"GET /openapi.json", "", true, nil},
+			{"GET /Tools?$expand=Pieces", "", true, []string{"Accept: application/json;metadata=full"}},
+			{"GET /Tools(1)", "", true, []string{"Accept: application/json;metadata=full"}},
+			{"GET /Tools(1)/Name", "", false, nil},
+			{"GET /Tools(4)/Bench", "", false, nil},
+			{"GET /Tools(1)", "", false, []string{`If-None-Match: W/"70"`}},
+			{"GET /openapi.json", "", false, []string{"If-None-Match: *"}},
+			{"GET /Tools?$filter=" + strings.Repeat("Nope/Nope or ", 200), "", false, nil},
+			{"POST /$batch", batch, true, []string{"Content-Type: application/json"}},
+			{"POST /Tools/$query", "$expand=Pieces", true, []string{"Content-Type: text/plain", "Accept: application/json;metadata=full"}},
+		} {
+			plain := s.do(t, t.Context(), c.request, c.body, c.headers...)
+			packed := s.do(t, t.Context(), c.request, c.body, append([]string{"Accept-Encoding: br, gzip;q=0.5"}, c.headers...)...)
+			text := packed.body
+			if (packed.header.Get("Content-Encoding") == "gzip") != c.long {
+				t.Errorf("%s: coding %q", c.request, packed.header.Get("Content-Encoding"))
+			}
+			if c.long {
+				z, err := gzip.NewReader(strings.NewReader(packed.body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, err := io.ReadAll(z)
+				if text = string(b); err != nil {
+					t.Errorf("%s: %v", c.request, err)
+				}
+			}
+			if packed.status != plain.status || text != plain.body || packed.header.Get("ETag") != plain.header.Get("ETag") {
+				t.Errorf("%s: %d %v %s\nplain %d %v %s", c.request, packed.status, packed.header, text, plain.status, plain.header, plain.body)
+			}
+		}
+	})
+}
+
+// TestLinksLeadOn follows every link to a further page, at every depth, and must
+// get all there is.
+func TestLinksLeadOn(t *testing.T) {
+	eachWorkshop(t, func(t *testing.T, s *shop) {
+		for _, c := range []struct{ request, body, want string }{
+			{"GET /Tools?$select=Name", "", "saw blade grip screw tooth secret"},
+			{"GET /Tools/$filter(Price lt 5)?$select=Name&$orderby=Price desc,Name&$count=true", "", "blade grip secret screw tooth"},
+			{"GET /Tools/$filter(Price lt @p)/$filter(ID ne 6)?$select=Name&@p=5", "", "blade grip screw tooth"},
+			{"GET /Tools/$filter(ID lt 6)?$apply=filter(Price lt 5)/compute(Price add 1 as P)&$select=Name,P&$orderby=P", "", "tooth screw grip blade"},
+			{"GET /Tools?$compute=Price mul -1 as P&$orderby=P&$select=Name", "", "saw blade grip secret screw tooth"},
+			{"GET /Tools?$search=saw OR grip OR lion OR tooth&$select=Name&$orderby=Name", "", "blade grip saw tooth"},
+			{"GET /Tools?$apply=concat(topcount(1,Price),bottomcount(2,Price),aggregate($count as Name2))&$select=Name,Name2", "", "saw screw tooth"},
+			{"GET /Tools?$apply=groupby((Name),aggregate(Price with sum as S))&$orderby=S desc", "", "saw blade grip secret screw tooth"},
+			{"GET /Benches('a''1')/Tools?$select=Name&$top=3", "", "saw blade tooth"},
+			{"GET /Tools?$filter=ID eq 1&$select=Name&$expand=Pieces($select=Name;$expand=Pieces($select=Name;$orderby=Name);$orderby=Name desc)", "", "saw ( screw ( ) grip ( ) blade ( secret tooth ) )"},
+			{"GET /Tools?$filter=ID eq 1&$select=Name&$expand=Pieces($levels=2;$select=Name)", "", "saw ( blade ( tooth secret ) grip ( ) screw ( ) )"},
+			{"GET /Tools?$filter=ID eq 1&$select=Name&$expand=Pieces($filter=Name ne @n;$compute=Price add 1 as P;$orderby=P;$select=Name;$top=2)&@n='grip'", "", "saw ( screw blade )"},
+			{"POST /Tools/$query", "$select=Name&$filter=Name ne 'a b#c+d é'&$orderby=Name desc", "tooth secret screw saw grip blade"},
+			{"POST /Tools/$filter(ID gt @i)/$query?@i=2", "$select=Name&$format=application/json;metadata=none", "grip screw tooth secret"},
+			{"POST /Tools/$query?$select=Name", "%24filter=Name+ne+%27a+b%27&$expand=Pieces($select=Name)", "saw ( blade grip screw ) blade ( tooth secret ) grip ( ) screw ( ) tooth ( ) secret ( )"},
+		} {
+			for _, headers := range [][]string{{}, {"Prefer: maxpagesize=1"}, {"Accept: application/json;metadata=full"}, {"Accept: application/json;metadata=none;IEEE754Compatible=true"}} {
+				kind := "Content-Type: text/plain"
+				if strings.Contains(c.body, "+ne+") {
+					kind = "Content-Type: application/x-www-form-urlencoded"
+				}
+				if got := s.all(t, t.Context(), c.request, c.body, append(headers, kind)...); got != c.want {
+					t.Errorf("%s %v\n got %s\nwant %s", c.request, headers, got, c.want)
+				}
+			}
+		}
+		a := s.get(t, "/Tools?$select=ID&$expand=Pieces($select=ID)&$format=application/json;metadata=none")
+		next, _ := a.json["value"].([]any)[0].(map[string]any)["Pieces@odata.nextLink"].(string)
+		if b := s.do(t, t.Context(), "GET "+strings.TrimPrefix(next, "http://shop.test/shop"), ""); b.json["@odata.context"] != nil || b.names("ID") != "3 4" {
+			t.Errorf("%s does not keep the format: %s", next, b.body)
+		}
+	})
+}
+
+// all gives the names of the entities of a collection on all pages, those of the
+// expanded Pieces in parentheses.
+func (s *shop) all(t *testing.T, ctx context.Context, request, body string, headers ...string) string {
+	t.Helper()
+	var names []string
+	for pages := 0; request != ""; pages++ {
+		a := s.do(t, ctx, request, body, headers...)
+		if a.status != http.StatusOK || pages > 20 {
+			t.Errorf("%s: page %d: %d %s", request, pages, a.status, a.body)
+			break
+		}
+		if strings.ContainsAny(strings.TrimPrefix(request, "GET "), "é\" ") && pages > 0 {
+			t.Errorf("%s is not a URL", request)
+		}
+		for _, x := range a.json["value"].([]any) {
+			e := x.(map[string]any)
+			name, _ := e["Name"].(string)
+			names = append(names, name)
+			pieces, expanded := e["Pieces"].([]any)
+			if !expanded {
+				continue
+			}
+			names = append(names, "(")
+			page := map[string]any{"value": pieces, "@odata.nextLink": e["Pieces@odata.nextLink"]}
+			names = append(names, s.rest(t, ctx, page, headers...), ")")
+		}
+		request, body = "", ""
+		if next, ok := a.json["@odata.nextLink"].(string); ok {
+			request = "GET " + strings.TrimPrefix(next, "http://shop.test/shop")
+		}
+	}
+	return strings.Join(strings.Fields(strings.Join(names, " ")), " ")
+}
+
+// rest gives the names on a page inside another, and on those after it.
+func (s *shop) rest(t *testing.T, ctx context.Context, page map[string]any, headers ...string) string {
+	t.Helper()
+	var names []string
+	for _, x := range page["value"].([]any) {
+		e := x.(map[string]any)
+		names = append(names, e["Name"].(string))
+		if pieces, expanded := e["Pieces"].([]any); expanded {
+			inner := map[string]any{"value": pieces, "@odata.nextLink": e["Pieces@odata.nextLink"]}
+			names = append(names, "(", s.rest(t, ctx, inner, headers...), ")")
+		}
+	}
+	if next, ok := page["@odata.nextLink"].(string); ok {
+		names = append(names, s.all(t, ctx, "GET "+strings.TrimPrefix(next, "http://shop.test/shop"), "", headers...))
+	}
+	return strings.Join(names, " ")
+}
