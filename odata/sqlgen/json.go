@@ -249,6 +249,8 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 		g.quoted(p.Type, column)
 	case p.Type == edm.Double:
 		g.double(column)
+	case p.Type == edm.Duration:
+		g.durationText(&plan.Prop{Var: v, Prop: p})
 	case p.Type == edm.Boolean && g.dialect == SQLite:
 		g.w("CASE ")
 		column()

@@ -41,15 +41,22 @@ func (g *generator) computed(x plan.Expr) {
 		g.double(value)
 	case t == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(value)
-	case t == edm.Duration && g.dialect == Postgres:
-		g.fill(postgres["duration_text"], []plan.Expr{x})
 	case t == edm.Duration:
-		g.w("odata_duration_text(")
-		value()
-		g.w(")")
+		g.durationText(x)
 	default:
 		value()
 	}
+}
+
+// durationText writes a duration as JSON shows it.
+func (g *generator) durationText(x plan.Expr) {
+	if g.dialect == Postgres {
+		g.fill(postgres["duration_text"], []plan.Expr{x})
+		return
+	}
+	g.w("odata_duration_text(")
+	g.value(x)
+	g.w(")")
 }
 
 // decimalText writes the text of a decimal, the same that JSON shows as a number.
