@@ -1,9 +1,7 @@
 package odata
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -57,15 +55,11 @@ func (q *request) queryInBody(path string) (string, error) {
 	if q.Method != http.MethodPost {
 		return "", q.notAllowed(http.MethodPost)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.Body, q.s.Limits.Body))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return "", fault.Newf(fault.TooLarge, "the body is larger than %d bytes (limit Body)", tooLarge.Limit)
+	if err := q.readBody(); err != nil {
+		return "", err
 	}
-	if err != nil {
-		return "", fault.New(fault.Invalid, "the body could not be read")
-	}
-	options := strings.TrimSpace(string(body))
+	options := strings.TrimSpace(string(q.payload))
+	q.payload = nil
 	switch media, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type")); media {
 	case "text/plain":
 	case "application/x-www-form-urlencoded":

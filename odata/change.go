@@ -81,15 +81,21 @@ func (q *request) change(t *target) error {
 
 // readBody reads the request body, so that it can be gone through again.
 func (q *request) readBody() (err error) {
-	q.payload, err = io.ReadAll(http.MaxBytesReader(q.w, q.Body, q.s.Limits.Body))
+	q.payload, err = q.bodyUpTo(q.s.Limits.Body, "body", "Body")
+	return err
+}
+
+// bodyUpTo reads the request body, called what, which the limit of that name bounds.
+func (q *request) bodyUpTo(limit int64, what, name string) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.Body, limit))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return fault.Newf(fault.TooLarge, "the body is larger than %d bytes (limit Body)", tooLarge.Limit)
+		return nil, fault.Newf(fault.TooLarge, "the %s is larger than %d bytes (limit %s)", what, limit, name)
 	}
 	if err != nil {
-		return fault.New(fault.Invalid, "the body could not be read")
+		return nil, fault.New(fault.Invalid, "the body could not be read")
 	}
-	return nil
+	return body, nil
 }
 
 // object parses the request body, which must be one JSON object. An empty body

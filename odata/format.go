@@ -49,7 +49,7 @@ func negotiate(formatOption, accept, version string) (format, error) {
 			wanted = "application/json"
 		}
 	}
-	best, found := best(wanted, func(media string, parameters map[string]string) (format, bool) {
+	best, _, found := best(wanted, func(media string, parameters map[string]string) (format, bool) {
 		if media != "application/json" && (formatOption != "" || media != "application/*" && media != "*/*") {
 			return format{}, false
 		}
@@ -66,13 +66,13 @@ func negotiate(formatOption, accept, version string) (format, error) {
 }
 
 // best goes through the media ranges of an Accept header and returns what try
-// makes of the one the client likes most. A range with q=0 excludes what try makes
+// makes of the one the client likes most, and how much it does. A range with q=0 excludes what try makes
 // of it, unless a more specific one allows that (RFC 9110, section 12.5.1).
-func best[T comparable](accept string, try func(media string, parameters map[string]string) (T, bool)) (best T, found bool) {
+func best[T comparable](accept string, try func(media string, parameters map[string]string) (T, bool)) (best T, quality float64, found bool) {
 	if strings.TrimSpace(accept) == "" {
 		accept = "*/*"
 	}
-	liked, refused := 0.0, map[T]int{} // how specifically
+	refused := map[T]int{} // how specifically
 	var ranges []mediaRange
 	for _, item := range splitList(accept, ',') {
 		r, ok := parseRange(item)
@@ -85,14 +85,14 @@ func best[T comparable](accept string, try func(media string, parameters map[str
 		ranges = append(ranges, r)
 	}
 	for _, r := range ranges {
-		if r.quality <= liked {
+		if r.quality <= quality {
 			continue
 		}
 		if t, ok := try(r.media, r.parameters); ok && r.specificity() >= refused[t] {
-			best, found, liked = t, true, r.quality
+			best, quality, found = t, r.quality, true
 		}
 	}
-	return best, found
+	return best, quality, found
 }
 
 // mediaRange is one item of an Accept header.
@@ -181,7 +181,7 @@ func utf8Accepted(header string) bool {
 	if strings.TrimSpace(header) == "" {
 		return true
 	}
-	_, found := best(strings.ReplaceAll(header, "*", "*/*"), func(charset string, _ map[string]string) (struct{}, bool) {
+	_, _, found := best(strings.ReplaceAll(header, "*", "*/*"), func(charset string, _ map[string]string) (struct{}, bool) {
 		return struct{}{}, charset == "utf-8" || charset == "*/*"
 	})
 	return found

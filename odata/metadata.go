@@ -102,7 +102,7 @@ func metadataForm(wanted string) string {
 	}
 	form := ""
 	for _, any := range []string{"xml", "json"} { // what a wildcard means, if the client does not refuse it
-		form, _ = best(wanted, func(media string, _ map[string]string) (string, bool) {
+		form, _, _ = best(wanted, func(media string, _ map[string]string) (string, bool) {
 			switch media {
 			case "*/*", "application/*":
 				return any, true

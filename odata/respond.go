@@ -1,8 +1,10 @@
 package odata
 
 import (
+	"bufio"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"leadloop/odata/payload"
@@ -65,11 +67,39 @@ func quote(s string) string {
 // gone drops the error of writing to a client that left.
 func gone(error) error { return nil }
 
-// contextURL is the context of what a read shows (Protocol 4.01, section 10).
-func (q *request) contextURL(set, shown string, single bool) string {
-	u := q.root() + "$metadata#" + set + shown
-	if single {
-		u += "/$entity"
+// number is an Int64 as JSON.
+func (q *request) number(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	if q.format.strings {
+		return `"` + text + `"`
 	}
-	return u
+	return text
+}
+
+// sendEntity sends an entity's JSON with its context, and its ETag as header.
+func (q *request) sendEntity(status int, contextURL string, text []byte) {
+	q.appliedToEntities()
+	q.begin(status)
+	if q.Method == http.MethodHead {
+		return
+	}
+	b := bufio.NewWriter(q.w)
+	if q.format.metadata == "none" {
+		_, _ = b.Write(text)
+	} else {
+		_, _ = b.WriteString(`{"@odata.context":` + quote(contextURL))
+		if len(text) > 2 {
+			_ = b.WriteByte(',')
+		}
+		_, _ = b.Write(text[1:])
+	}
+	_ = b.WriteByte('\n')
+	_ = b.Flush() // a client that left needs no answer
+}
+
+// tag says the ETag of what the answer is about, "" if it has none.
+func (q *request) tag(etag string) {
+	if etag != "" {
+		q.w.Header().Set("ETag", etag)
+	}
 }
