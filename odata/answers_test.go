@@ -61,6 +61,12 @@ func TestAnswersAreReads(t *testing.T) {
 					t.Errorf("%v: %s\n got %d %s\nread %d %s", style, property, a.status, a.body, want.status, want.body)
 				}
 			}
+			for property, raw := range map[string]string{"Price": "1.20", "Cost": "-0.07", "Name": "a b", "Grade": "Poor", "Size/Grams": "9007199254740993", "Size/Grade": "Fair", "Zip": "z"} {
+				a := s.do(t, t.Context(), "PUT "+path+"/"+property+"/$value", raw, append([]string{"Content-Type: text/plain"}, returns...)...)
+				if b := s.get(t, path+"/"+property+"/$value"); a.status != http.StatusOK || a.body != raw || b.body != raw {
+					t.Errorf("%v: %s/$value\n got %d %s\nread %d %s", style, property, a.status, a.body, b.status, b.body)
+				}
+			}
 			id := ids[len(ids)-1]
 			a = s.do(t, t.Context(), "PATCH /Tools", `{"@context":"#$delta","value":[{"ID":`+id+`,"Name":"d"}]}`, style...)
 			list := s.do(t, t.Context(), "GET /Tools?$filter=ID eq "+id, "", style...)

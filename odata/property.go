@@ -45,7 +45,8 @@ func (q *request) stepProperty(t *target, segment uri.Segment) (*target, error) 
 	}
 	kind := t.last()
 	if segment.Name == "$value" {
-		if _, ok := kind.(edm.Primitive); !ok {
+		_, primitive := kind.(edm.Primitive)
+		if _, enum := kind.(*edm.Enum); !primitive && !enum {
 			return nil, fault.Newf(fault.NotFound, "%s has no raw value: it is not primitive", t.propertyName())
 		}
 		t.raw = true
@@ -278,6 +279,9 @@ func (q *request) sendProperty(t *target, v reflect.Value) error {
 		}
 		if found {
 			q.prefersReturn("representation")
+			if t.raw {
+				return q.sendRaw(p)
+			}
 			return q.showProperty(&now, p)
 		}
 	}

@@ -22,7 +22,8 @@ type Predicate struct {
 	// It is to be given where Expr follows navigation properties; "" takes Expr.
 	Was string
 	// Hide names properties that the caller must not see: for them they are not
-	// there, neither shown nor to be named in an expression.
+	// there, neither shown nor to be named in an expression. Where one of them makes
+	// the ETag, the entities have none for that caller.
 	Hide []string
 }
 
