@@ -1,14 +1,12 @@
 package odata
 
 import (
-	"errors"
-	"io"
+	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"leadloop/odata/edm"
 	"leadloop/odata/fault"
 	"leadloop/odata/plan"
 	"leadloop/odata/uri"
@@ -57,15 +55,11 @@ func (q *request) queryInBody(path string) (string, error) {
 	if q.Method != http.MethodPost {
 		return "", q.notAllowed(http.MethodPost)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.Body, q.s.Limits.Body))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return "", fault.Newf(fault.TooLarge, "the body is larger than %d bytes (limit Body)", tooLarge.Limit)
+	if err := q.readBody(); err != nil {
+		return "", err
 	}
-	if err != nil {
-		return "", fault.New(fault.Invalid, "the body could not be read")
-	}
-	options := strings.TrimSpace(string(body))
+	options := strings.TrimSpace(string(q.payload))
+	q.payload = nil
 	switch media, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type")); media {
 	case "text/plain":
 	case "application/x-www-form-urlencoded":
@@ -79,11 +73,27 @@ func (q *request) queryInBody(path string) (string, error) {
 		options += q.URL.RawQuery
 	}
 	get := q.Clone(q.Context())
-	get.Method, get.Body, get.URL.RawQuery = http.MethodGet, http.NoBody, options
+	get.Method, get.Body, get.URL.RawQuery = http.MethodGet, http.NoBody, escaped(options)
 	get.URL.Path = strings.TrimSuffix(strings.TrimSuffix(get.URL.Path, "/"), "/$query")
 	get.URL.RawPath = strings.TrimSuffix(strings.TrimSuffix(get.URL.RawPath, "/"), "/$query")
 	q.Request = get
 	return resource, nil
+}
+
+// escaped percent-encodes what of a text cannot stand in the query part of a URL,
+// as the links in the answer are to be followed.
+func escaped(query string) string {
+	const plain = "-._~!$&'()*+,;=:@/?%"
+	var b strings.Builder
+	for i := range len(query) {
+		c := query[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte(plain, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // narrow goes on from the entities t to some of them; nil where segment says
@@ -126,22 +136,12 @@ func (q *request) refers(t *target, segment uri.Segment) bool {
 	return segment.Name == "$ref" && !t.isProperty() && (t.link != nil || read)
 }
 
-// filter narrows the read of t by the conditions in its path, which come before
-// whatever the query options ask for.
-func (q *request) filter(t *target, v *plan.Var, r *plan.Read) error {
-	for _, e := range t.filters {
-		x, err := q.binder().Bind(e, v, "$filter", q.query.Aliases, edm.Boolean)
-		if err != nil {
-			return err
-		}
-		r.Where = plan.And(r.Where, x)
-	}
-	return nil
-}
-
 // checkReference refuses options that do not apply to references (Protocol 4.01,
-// section 11.2.8).
-func (q *request) checkReference(t *target) error {
+// section 11.2.8), and references to what r reads and has no id.
+func (q *request) checkReference(t *target, r *plan.Read) error {
+	if t.ref && q.s.model.SetOf(r.Var.Struct) == nil {
+		return fault.New(fault.Invalid, "what $apply makes has no references").At("$apply")
+	}
 	for _, option := range []string{"$select", "$expand"} {
 		if t.ref && q.query.Given[option] {
 			return fault.Newf(fault.Invalid, "%s does not apply to references", option).At(option)

@@ -3,12 +3,10 @@ package odata
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"leadloop/odata/batch"
@@ -79,13 +77,9 @@ func (q *request) checkBatchHeader() error {
 }
 
 func (q *request) readBatch(media, boundary string) ([]batch.Request, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.Body, q.s.Limits.BatchBody))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, fault.Newf(fault.TooLarge, "the batch is larger than %d bytes (limit BatchBody)", tooLarge.Limit)
-	}
+	body, err := q.bodyUpTo(q.s.Limits.BatchBody, "batch", "BatchBody")
 	if err != nil {
-		return nil, fault.New(fault.Invalid, "the body could not be read")
+		return nil, err
 	}
 	limits := batch.Limits{Parts: q.s.Limits.BatchParts, ChangeSet: q.s.Limits.ChangeSet}
 	if media == "application/json" {
@@ -107,45 +101,27 @@ func (q *request) batchAccept() string {
 // batchFormat chooses the media type of the response to a batch of the type own,
 // which wins where several are as welcome; "" if none is.
 func batchFormat(accept, own string) string {
-	if strings.TrimSpace(accept) == "" {
+	if strings.EqualFold(strings.TrimSpace(accept), "json") { // as $format has it
+		return "application/json"
+	}
+	answer := func(media string, _ map[string]string) (string, bool) {
+		group, _, _ := strings.Cut(media, "/")
+		switch {
+		case media == "multipart/mixed" || media == "application/json":
+			return media, true
+		case media == "*/*", media == group+"/*" && strings.HasPrefix(own, group+"/"):
+			return own, true
+		}
+		return "", false
+	}
+	format, quality, _ := best(accept, answer)
+	if _, ownQuality, _ := best(accept, func(media string, p map[string]string) (string, bool) {
+		format, _ := answer(media, p)
+		return format, format == own
+	}); ownQuality == quality && quality > 0 {
 		return own
 	}
-	best, most := "", 0.0
-	for item := range strings.SplitSeq(accept, ",") {
-		media, params, _ := strings.Cut(strings.ToLower(item), ";")
-		weight := quality(params)
-		chosen := ""
-		switch media = strings.TrimSpace(media); media {
-		case "multipart/mixed", "application/json":
-			chosen = media
-		case "json":
-			chosen = "application/json"
-		case "*/*":
-			chosen = own
-		case "multipart/*", "application/*":
-			if strings.HasPrefix(own, strings.TrimSuffix(media, "*")) {
-				chosen = own
-			}
-		}
-		if chosen != "" && (weight > most || weight == most && weight > 0 && chosen == own) {
-			best, most = chosen, weight
-		}
-	}
-	return best
-}
-
-// quality is the weight among the parameters of an item of Accept.
-func quality(params string) float64 {
-	for p := range strings.SplitSeq(params, ";") {
-		if text, ok := strings.CutPrefix(strings.TrimSpace(p), "q="); ok {
-			weight, err := strconv.ParseFloat(text, 64)
-			if err != nil {
-				return 0
-			}
-			return weight
-		}
-	}
-	return 1
+	return format
 }
 
 // batchRun carries out the requests of one batch.

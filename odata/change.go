@@ -81,15 +81,21 @@ func (q *request) change(t *target) error {
 
 // readBody reads the request body, so that it can be gone through again.
 func (q *request) readBody() (err error) {
-	q.payload, err = io.ReadAll(http.MaxBytesReader(q.w, q.Body, q.s.Limits.Body))
+	q.payload, err = q.bodyUpTo(q.s.Limits.Body, "body", "Body")
+	return err
+}
+
+// bodyUpTo reads the request body, called what, which the limit of that name bounds.
+func (q *request) bodyUpTo(limit int64, what, name string) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.Body, limit))
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return fault.Newf(fault.TooLarge, "the body is larger than %d bytes (limit Body)", tooLarge.Limit)
+		return nil, fault.Newf(fault.TooLarge, "the %s is larger than %d bytes (limit %s)", what, limit, name)
 	}
 	if err != nil {
-		return fault.New(fault.Invalid, "the body could not be read")
+		return nil, fault.New(fault.Invalid, "the body could not be read")
 	}
-	return nil
+	return body, nil
 }
 
 // object parses the request body, which must be one JSON object. An empty body
@@ -257,12 +263,14 @@ func (q *request) load(t *target) (any, error) {
 // precondition holds the entity v against If-Match and If-None-Match (Protocol
 // 4.01, sections 8.2.4 and 8.2.5).
 func (q *request) precondition(x *set, v reflect.Value) error {
-	hide, _, err := q.sight(x)
-	if err != nil {
-		return err
-	}
-	etag := payload.ETag(x.Type, v, hide)
 	match, none := q.Header.Get("If-Match"), q.Header.Get("If-None-Match")
+	etag := ""
+	if match != "" || none != "" {
+		var err error
+		if etag, err = q.etag(x, v); err != nil {
+			return err
+		}
+	}
 	switch {
 	case match == "" && none == "" && x.requireIfMatch:
 		return fault.Newf(fault.PreconditionNeeded, "changes of %s need an If-Match header with the entity's ETag", x.Name).At("If-Match")

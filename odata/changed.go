@@ -48,6 +48,12 @@ func (q *request) sight(x *set) (hide []string, seen bool, err error) {
 	return p.Hide, err == nil, err
 }
 
+// etag is the ETag of the entity v as the caller knows it, "" if they know none.
+func (q *request) etag(x *set, v reflect.Value) (string, error) {
+	hide, _, err := q.sight(x)
+	return payload.ETag(x.Type, v, hide), err
+}
+
 // shaped reports whether the request says what of the entity to show.
 func (q *request) shaped() bool { return q.query.Given["$select"] || q.query.Given["$expand"] }
 

@@ -196,10 +196,11 @@ func (d *delta) answer() error {
 		return nil
 	}
 	q.prefersReturn("representation")
+	q.appliedToEntities()
 	e := q.encoder(hide)
 	e.Raw("{")
 	if q.format.metadata != "none" {
-		e.Raw(`"@odata.context":"` + q.contextURL(x.Name, "/$delta", false) + `",`)
+		e.Raw(`"@odata.context":` + quote(q.contextURL(x.Name, "/$delta", false)) + ",")
 	}
 	e.Raw(`"value":[`)
 	for i, a := range d.done {
@@ -216,20 +217,18 @@ func (d *delta) answer() error {
 
 // item writes one change.
 func (d *delta) item(e *payload.Encoder, a applied) {
-	id := d.t.set.Name + payload.KeyPath(d.t.set.Type, a.v)
-	switch {
-	case a.reason == "":
+	s := d.t.set.Type
+	if a.reason == "" {
 		e.Raw("{")
-		e.Members(d.t.set.Type, a.v)
+		e.Members(s, a.v)
 		e.Raw("}")
 		return
-	case d.q.version == "4.0":
-		e.Raw(`{"@odata.context":"#` + d.t.set.Name + `/$deletedEntity","id":`)
-		e.JSON(id)
-		e.Raw(`,"reason":"` + a.reason + `"}`)
-		return
 	}
-	e.Raw(`{"@removed":{"reason":"` + a.reason + `"},"@id":`)
-	e.JSON(id)
-	e.Raw("}")
+	key := make([]string, len(s.Key))
+	for i, p := range s.Key {
+		value := d.q.encoder(nil)
+		value.Value(p.Type, p.Field(a.v))
+		key[i] = string(value.Bytes())
+	}
+	e.Raw(string(d.q.removedEntity(d.t.set, payload.KeyPath(s, a.v), key, a.reason)))
 }

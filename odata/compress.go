@@ -22,7 +22,7 @@ func acceptsGzip(header string) bool {
 	if header == "" {
 		return false
 	}
-	_, found := best(strings.ReplaceAll(header, "*", "*/*"), func(coding string, _ map[string]string) (struct{}, bool) {
+	_, _, found := best(strings.ReplaceAll(header, "*", "*/*"), func(coding string, _ map[string]string) (struct{}, bool) {
 		return struct{}{}, coding == "gzip" || coding == "x-gzip" || coding == "*/*"
 	})
 	return found

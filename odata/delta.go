@@ -4,15 +4,15 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/fault"
+	"leadloop/odata/payload"
 	"leadloop/odata/plan"
 	"leadloop/odata/sqlgen"
-	"leadloop/odata/uri"
 )
 
 // writeLink ends a collection with a link to a further page or to later changes.
@@ -32,10 +32,15 @@ func (q *request) getDelta(ctx context.Context, t *target) error {
 			return fault.Newf(fault.Invalid, "%s does not go with $deltatoken: follow the delta link as it is", option).At(option)
 		}
 	}
+	if q.format.metadata == "none" { // JSON Format 4.01, section 3.1.3
+		return fault.New(fault.NotAcceptable, "metadata=none does not go with $deltatoken").At("$deltatoken")
+	}
 	r, err := q.collection(t)
 	if err != nil {
 		return err
 	}
+	q.appliedToEntities()
+	q.applied("maxpagesize", strconv.Itoa(q.pageSize(q.s.Limits.PageSize)))
 	w, err := q.track(ctx, t, r)
 	if err != nil {
 		return err
@@ -135,11 +140,8 @@ func (d *deltaPage) next(rows *sql.Rows) (bool, error) {
 // change already scanned on.
 func (q *request) streamDelta(d *deltaPage, w *tracking, rows *sql.Rows, any bool) error {
 	b := bufio.NewWriterSize(q.w, 32<<10)
-	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
-	if q.format.metadata != "none" {
-		_, _ = b.WriteString(`"@odata.context":"` + q.contextURL(d.t.set.Name, q.shown(d.read), false) + `/$delta",`)
-	}
-	_, _ = b.WriteString(`"value":[`)
+	context := q.contextURL(d.t.set.Name, q.shown(d.read)+"/$delta", false)
+	_, _ = b.WriteString(`{"@odata.context":` + quote(context) + `,"value":[`) // the writer keeps its first error for Flush
 	for n := 0; any; n++ {
 		if n > 0 {
 			_ = b.WriteByte(',')
@@ -171,48 +173,35 @@ func (d *deltaPage) write(b *bufio.Writer) {
 	}
 }
 
-// removed is the representation of an entity that is no longer in the result,
-// which is another in OData 4.0 than in 4.01 (JSON Format 4.01, section 15.3).
-// Callers whose access is restricted are not told whether it is deleted or out
-// of their sight: what they may not see is as if it were not there.
+// removed is the representation of the entity scanned, which is no longer in the
+// result. Callers whose access is restricted are not told whether it is deleted
+// or out of their sight: what they may not see is as if it were not there.
 func (d *deltaPage) removed() []byte {
 	reason := "changed"
 	if d.gone && d.read.Var.Access == nil {
 		reason = "deleted"
 	}
-	if d.q.version == "4.0" {
-		text, _ := json.Marshal(map[string]string{ // strings always marshal
-			"@odata.context": "#" + d.t.set.Name + "/$deletedEntity", "id": d.id(), "reason": reason,
-		})
-		return text
-	}
-	id, _ := json.Marshal(d.id())
-	b := []byte(`{"@removed":{"reason":"` + reason + `"},"@id":` + string(id))
-	for i, k := range d.t.set.Type.Key {
-		name, _ := json.Marshal(k.Name)
-		value := []byte(d.key[i])
-		if p, ok := k.Type.(edm.Primitive); !ok || !p.IsNumeric() && p != edm.Boolean {
-			value, _ = json.Marshal(d.key[i])
+	key := make([]string, len(d.key))
+	for i, p := range d.t.set.Type.Key {
+		key[i] = d.key[i]
+		if t, ok := p.Type.(edm.Primitive); !ok || d.read.Style.Quotes(t) || !t.IsNumeric() && t != edm.Boolean {
+			key[i] = quote(d.key[i])
 		}
-		b = append(append(append(append(b, ','), name...), ':'), value...)
 	}
-	return append(b, '}')
+	return d.q.removedEntity(d.t.set, payload.KeyPathOf(d.t.set.Type, d.key), key, reason)
 }
 
-// id is the id of the entity scanned, to the letter what it was when the entity
-// was read.
-func (d *deltaPage) id() string {
-	parts := make([]string, len(d.key))
-	for i, k := range d.t.set.Type.Key {
-		switch parts[i] = d.key[i]; k.Type {
-		case edm.String:
-			parts[i] = uri.KeyText(d.key[i])
-		case edm.DateTimeOffset, edm.TimeOfDay:
-			parts[i] = strings.ReplaceAll(d.key[i], ":", "%3A")
-		}
-		if len(parts) > 1 {
-			parts[i] = k.Name + "=" + parts[i]
-		}
+// removedEntity is the representation of an entity of x that is removed from a
+// result, which is another in OData 4.0 than in 4.01 (JSON Format 4.01, section
+// 15.3). Key holds the JSON of its key's values.
+func (q *request) removedEntity(x *set, path string, key []string, reason string) []byte {
+	id := quote(q.root() + x.Name + path)
+	if q.version == "4.0" {
+		return []byte(`{"@odata.context":` + quote("#"+x.Name+"/$deletedEntity") + `,"id":` + id + `,"reason":"` + reason + `"}`)
 	}
-	return d.q.root() + d.t.set.Name + "(" + strings.Join(parts, ",") + ")"
+	text := `{"@removed":{"reason":"` + reason + `"},"@id":` + id
+	for i, p := range x.Type.Key {
+		text += "," + quote(p.Name) + ":" + key[i]
+	}
+	return []byte(text + "}")
 }

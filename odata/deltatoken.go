@@ -54,11 +54,10 @@ func (t deltaToken) following() deltaToken {
 func (q *request) deltaShape() (text string, ok bool) {
 	shape := map[string]string{}
 	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
-		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, _ := url.PathUnescape(rawName)
+		_, rawValue, _ := strings.Cut(pair, "=")
 		value, _ := url.PathUnescape(rawValue)
-		option := optionOf(name)
-		if strings.HasPrefix(name, "@") || option == "filter" || option == "select" {
+		option := optionOf(pair)
+		if strings.HasPrefix(option, "@") || option == "filter" || option == "select" {
 			shape[option] = value
 		}
 	}
@@ -73,15 +72,6 @@ func (q *request) deltaShape() (text string, ok bool) {
 		b.WriteString(name + "=" + shape[name] + "\n")
 	}
 	return b.String(), true
-}
-
-// optionOf is the name of a query option without its $, in lower case; that of
-// an alias as it is.
-func optionOf(name string) string {
-	if strings.HasPrefix(name, "@") {
-		return name
-	}
-	return strings.ToLower(strings.TrimPrefix(name, "$"))
 }
 
 func digest(parts ...string) string {
@@ -122,24 +112,9 @@ func (q *request) tooOld(why string) error {
 // link is this request's URL with what a delta link keeps of its query, and the
 // token unless it is "".
 func (q *request) link(token string) string {
-	var parts []string
-	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if decoded, err := url.PathUnescape(name); err == nil {
-			name = decoded
-		}
-		switch optionOf(name) {
-		case "", "top", "skip", "skiptoken", "deltatoken", "orderby", "count":
-		default:
-			parts = append(parts, pair)
-		}
-	}
+	options := q.optionsBut("top", "skip", "skiptoken", "deltatoken", "orderby", "count")
 	if token != "" {
-		parts = append(parts, "$deltatoken="+token)
+		options = append(options, "$deltatoken="+token)
 	}
-	address := strings.TrimSuffix(q.root(), q.s.Prefix+"/") + q.URL.EscapedPath()
-	if len(parts) > 0 {
-		address += "?" + strings.Join(parts, "&")
-	}
-	return address
+	return q.address(options)
 }

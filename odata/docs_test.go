@@ -52,6 +52,17 @@ func exampleOf(service func(t testing.TB) *shop, chapter, title string, requests
 	return true
 }
 
+// smallPages is the shop with two entities a page, also inside others.
+func smallPages(t testing.TB) *shop {
+	limits := odata.Limits{}
+	limits.PageSize, limits.ExpandPageSize = 2, 1
+	s := newShop(t, "sqlite", limits)
+	s.fill(t)
+	return s
+}
+
+func depot(t testing.TB) *shop { return newDepot(t, "sqlite") }
+
 const (
 	docs          = "../docs/odata.md"
 	contentsBegin = "<!-- contents: go test ./odata -run TestDocs -update -->\n"

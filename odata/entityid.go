@@ -52,7 +52,7 @@ func (q *request) keyed(t *target, entity any) (names []string, err error) {
 			}
 		}
 		l, ok := value.(*uri.Literal)
-		if !ok || !payload.Text(p.Type.(edm.Primitive), l.Text, p.Field(v)) {
+		if !ok || !payload.Text(p, l.Text, p.Field(v)) {
 			return nil, notFound(t)
 		}
 		names = append(names, p.Name)

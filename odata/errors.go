@@ -68,6 +68,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error, log *slog.Log
 	var body errorBody
 	body.Error.Code, body.Error.Message, body.Error.Target, body.Error.Details = f.Code, f.Message, f.Target, f.Details
 	text, _ := json.Marshal(body) // strings always marshal
+	w.Header().Del("Preference-Applied")
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Language", "en")
 	w.WriteHeader(Status(f.Code))

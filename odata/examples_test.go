@@ -7,19 +7,11 @@ import (
 	"leadloop/store/storetest"
 )
 
-// smallPages is the shop with two entities a page, also inside others.
-func smallPages(t testing.TB) *shop {
-	limits := odata.Limits{}
-	limits.PageSize, limits.ExpandPageSize = 2, 1
-	s := newShop(t, "sqlite", limits)
-	s.fill(t)
-	return s
-}
+func archive(t testing.TB) *shop { return newArchive(t, "sqlite", nil) }
 
-func depot(t testing.TB) *shop     { return newDepot(t, "sqlite") }
-func archive(t testing.TB) *shop   { return newArchive(t, "sqlite", nil) }
 func directory(t testing.TB) *shop { return newPeople(t, "sqlite") }
-func batches(t testing.TB) *shop   { return newBatchShop(t, "sqlite", odata.Limits{}) }
+
+func batches(t testing.TB) *shop { return newBatchShop(t, "sqlite", odata.Limits{}) }
 
 func forest(t testing.TB) *shop {
 	s := newForest(t, "sqlite", odata.Limits{})

@@ -49,7 +49,7 @@ func negotiate(formatOption, accept, version string) (format, error) {
 			wanted = "application/json"
 		}
 	}
-	best, found := best(wanted, func(media string, parameters map[string]string) (format, bool) {
+	best, _, found := best(wanted, func(media string, parameters map[string]string) (format, bool) {
 		if media != "application/json" && (formatOption != "" || media != "application/*" && media != "*/*") {
 			return format{}, false
 		}
@@ -66,33 +66,33 @@ func negotiate(formatOption, accept, version string) (format, error) {
 }
 
 // best goes through the media ranges of an Accept header and returns what try
-// makes of the one the client likes most. A range with q=0 excludes what it and
-// the less specific ones would allow (RFC 9110, section 12.5.1).
-func best[T any](accept string, try func(media string, parameters map[string]string) (T, bool)) (best T, found bool) {
+// makes of the one the client likes most, and how much it does. A range with q=0 excludes what try makes
+// of it, unless a more specific one allows that (RFC 9110, section 12.5.1).
+func best[T comparable](accept string, try func(media string, parameters map[string]string) (T, bool)) (best T, quality float64, found bool) {
 	if strings.TrimSpace(accept) == "" {
 		accept = "*/*"
 	}
-	liked, refused := 0.0, -1
+	refused := map[T]int{} // how specifically
 	var ranges []mediaRange
 	for _, item := range splitList(accept, ',') {
 		r, ok := parseRange(item)
 		if !ok {
 			continue
 		}
-		if _, ok := try(r.media, r.parameters); ok && r.quality == 0 {
-			refused = max(refused, r.specificity())
+		if t, ok := try(r.media, r.parameters); ok && r.quality == 0 {
+			refused[t] = max(refused[t], r.specificity()+1)
 		}
 		ranges = append(ranges, r)
 	}
 	for _, r := range ranges {
-		if r.quality <= liked || r.specificity() <= refused {
+		if r.quality <= quality {
 			continue
 		}
-		if t, ok := try(r.media, r.parameters); ok {
-			best, found, liked = t, true, r.quality
+		if t, ok := try(r.media, r.parameters); ok && r.specificity() >= refused[t] {
+			best, quality, found = t, r.quality, true
 		}
 	}
-	return best, found
+	return best, quality, found
 }
 
 // mediaRange is one item of an Accept header.
@@ -181,7 +181,7 @@ func utf8Accepted(header string) bool {
 	if strings.TrimSpace(header) == "" {
 		return true
 	}
-	_, found := best(strings.ReplaceAll(header, "*", "*/*"), func(charset string, _ map[string]string) (struct{}, bool) {
+	_, _, found := best(strings.ReplaceAll(header, "*", "*/*"), func(charset string, _ map[string]string) (struct{}, bool) {
 		return struct{}{}, charset == "utf-8" || charset == "*/*"
 	})
 	return found
@@ -215,6 +215,11 @@ func answerVersion(maxVersion, requestVersion string) (string, error) {
 // style is how entities are shown in the answer.
 func (q *request) style() plan.Style {
 	st := plan.Style{Strings: q.format.strings, OmitNulls: q.omitNulls, Root: q.root(), Links: q.links}
+	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
+		if name := optionOf(pair); name == "format" || name == "schemaversion" {
+			st.Repeated += pair + "&"
+		}
+	}
 	switch q.format.metadata {
 	case "full":
 		st.Metadata = plan.Full

@@ -1,20 +1,28 @@
 package odata
 
 import (
-	"bufio"
 	"context"
 	"database/sql"
-	"io"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 
 	"leadloop/odata/fault"
 	"leadloop/odata/plan"
 	"leadloop/odata/sqlgen"
 	"leadloop/odata/uri"
 )
+
+// inContext gives the line of an entity's JSON with its context URL, in a piece:
+// to buffer it on its way out costs more than to put it together.
+func inContext(contextURL string, text []byte) []byte {
+	const name = `{"@odata.context":`
+	value := quote(contextURL)
+	line := append(make([]byte, 0, len(name)+len(value)+len(text)+1), name...)
+	line = append(line, value...)
+	if len(text) > len("{}") {
+		line = append(line, ',')
+	}
+	return append(append(line, text[1:]...), '\n')
+}
 
 func (q *request) get(t *target) error {
 	ctx, cancel := context.WithTimeout(q.Context(), q.s.Limits.Statement)
@@ -70,7 +78,7 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 	}
 	q.shape(&r.Show)
 	r.Tag, r.Show.Ref = true, t.ref
-	if err := q.checkReference(t); err != nil {
+	if err := q.checkReference(t, r); err != nil {
 		return err
 	}
 	text, tag, found, err := q.readEntity(ctx, r)
@@ -83,7 +91,6 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 	if done, err := q.conditional(tag); done || err != nil {
 		return err
 	}
-	q.appliedToEntities()
 	contextURL := q.contextURL(t.set.Name, q.shown(r), true)
 	if t.ref {
 		contextURL = q.root() + "$metadata#$ref"
@@ -172,40 +179,6 @@ func (q *request) mustExist(ctx context.Context, t *target) error {
 	return err
 }
 
-// sendEntity sends an entity's JSON with its context, and its ETag as header.
-func (q *request) sendEntity(status int, contextURL string, text []byte) {
-	q.begin(status)
-	if q.Method == http.MethodHead {
-		return
-	}
-	if q.format.metadata == "none" {
-		text = append(text, '\n')
-	} else {
-		text = inContext(contextURL, text)
-	}
-	_, _ = q.w.Write(text) // a client that left needs no answer
-}
-
-// inContext gives the line of an entity's JSON with its context URL, in a piece:
-// to buffer it on its way out costs more than to put it together.
-func inContext(contextURL string, text []byte) []byte {
-	const name = `{"@odata.context":`
-	value := quote(contextURL)
-	line := append(make([]byte, 0, len(name)+len(value)+len(text)+1), name...)
-	line = append(line, value...)
-	if len(text) > len("{}") {
-		line = append(line, ',')
-	}
-	return append(append(line, text[1:]...), '\n')
-}
-
-// tag says the ETag of what the answer is about, "" if it has none.
-func (q *request) tag(etag string) {
-	if etag != "" {
-		q.w.Header().Set("ETag", etag)
-	}
-}
-
 // shape fits a projection to the representation asked for.
 func (q *request) shape(show *plan.Projection) {
 	if q.format.metadata == "none" {
@@ -220,273 +193,4 @@ func (q *request) shape(show *plan.Projection) {
 	for i := range show.Shapes {
 		q.shape(&show.Shapes[i].Show)
 	}
-}
-
-func (q *request) collection(t *target) (*plan.Read, error) {
-	v := plan.Root(t.set.Type)
-	r, err := q.binder().Collection(v, q.query)
-	if err != nil {
-		return nil, err
-	}
-	if err := q.filter(t, v, r); err != nil {
-		return nil, err
-	}
-	q.shape(&r.Show)
-	r.Show.Ref = t.ref
-	if err := q.checkReference(t); err != nil {
-		return nil, err
-	}
-	return r, q.linkTo(t, r)
-}
-
-// ofCount are the options that apply to /$count.
-var ofCount = map[string]bool{"$filter": true, "$apply": true, "$search": true, "$compute": true, "$format": true, "$schemaversion": true}
-
-func (q *request) getCount(ctx context.Context, t *target) error {
-	if q.query.DeltaToken != "" {
-		return fault.New(fault.NotImplemented, "/$count with $deltatoken is not served").At("$deltatoken")
-	}
-	for _, option := range q.query.Names() {
-		if !ofCount[option] {
-			return fault.Newf(fault.Invalid, "%s does not apply to /$count", option).At(option)
-		}
-	}
-	r, err := q.collection(t)
-	if err != nil {
-		return err
-	}
-	if t.link != nil {
-		if err := q.mustExist(ctx, t.link); err != nil {
-			return err
-		}
-	}
-	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
-	if q.Method == http.MethodHead {
-		return nil
-	}
-	var n int64
-	if _, err := q.one(ctx, &n, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Count(d, r) }); err != nil {
-		return err
-	}
-	_, err = io.WriteString(q.w, strconv.FormatInt(n, 10))
-	return gone(err)
-}
-
-func (q *request) getCollection(ctx context.Context, t *target) error {
-	if q.query.DeltaToken != "" && q.query.SkipToken == "" {
-		return q.getDelta(ctx, t)
-	}
-	r, err := q.collection(t)
-	if err != nil {
-		return err
-	}
-	q.appliedToEntities()
-	q.applied("maxpagesize", strconv.Itoa(q.pageSize(q.s.Limits.PageSize)))
-	tracking, err := q.track(ctx, t, r) // before it is read, so that nothing is missed
-	if err != nil {
-		return err
-	}
-	if q.Method == http.MethodHead {
-		return q.headCollection(ctx, t)
-	}
-	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Select(d, r) })
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	p := newPage(r)
-	any, err := p.next(rows)
-	if err != nil {
-		return err
-	}
-	if !any {
-		if t.link != nil {
-			if err := q.mustExist(ctx, t.link); err != nil {
-				return err
-			}
-		}
-		if r.Count { // no row to carry it
-			if _, err := q.one(ctx, &p.count, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Count(d, r) }); err != nil {
-				return err
-			}
-		}
-	}
-	q.begin(http.StatusOK)
-	if err := q.stream(t, r, p, rows, any, tracking); err != nil {
-		// The answer has begun: only cutting it off tells the client.
-		q.s.Log.ErrorContext(ctx, "a read broke off", "path", q.URL.Path, "error", err)
-		panic(http.ErrAbortHandler)
-	}
-	return nil
-}
-
-// headCollection answers HEAD: nothing that only the body needs is read.
-func (q *request) headCollection(ctx context.Context, t *target) error {
-	if t.link != nil {
-		if err := q.mustExist(ctx, t.link); err != nil {
-			return err
-		}
-	}
-	q.begin(http.StatusOK)
-	return nil
-}
-
-// page scans the rows of one page.
-type page struct {
-	read    *plan.Read
-	columns []any
-	json    sql.RawBytes
-	count   int64
-	terms   []sql.NullString
-	rows    int
-	more    bool
-}
-
-func newPage(r *plan.Read) *page {
-	p := &page{read: r}
-	p.columns = append(p.columns, &p.json)
-	if r.Count {
-		p.columns = append(p.columns, &p.count)
-	}
-	if r.More {
-		p.terms = make([]sql.NullString, len(r.Order))
-		for i := range p.terms {
-			p.columns = append(p.columns, &p.terms[i])
-		}
-	}
-	return p
-}
-
-// next scans the next row of the page; false after the last. The row beyond a
-// page is not scanned, so that p.terms stay those of the page's last.
-func (p *page) next(rows *sql.Rows) (bool, error) {
-	if !rows.Next() {
-		return false, rows.Err()
-	}
-	if p.rows == p.read.Limit && p.read.More {
-		p.more = true
-		return false, nil
-	}
-	p.rows++
-	return true, rows.Scan(p.columns...)
-}
-
-// stream writes the collection, from the row already scanned on.
-func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any bool, w *tracking) error {
-	b := bufio.NewWriterSize(q.w, 32<<10)
-	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
-	if q.format.metadata != "none" {
-		_, _ = b.WriteString(`"@odata.context":` + quote(q.collectionContext(t, r)) + ",")
-	}
-	if r.Count {
-		_, _ = b.WriteString(`"@odata.count":` + q.number(p.count) + ",")
-	}
-	_, _ = b.WriteString(`"value":[`)
-	for n := 0; any; n++ {
-		if n > 0 {
-			_ = b.WriteByte(',')
-		}
-		_, _ = b.Write(p.json)
-		var err error
-		if any, err = p.next(rows); err != nil {
-			return err
-		}
-	}
-	_ = b.WriteByte(']')
-	switch {
-	case p.more:
-		writeLink(b, "nextLink", q.nextLink(r, p, w))
-	case w != nil:
-		writeLink(b, "deltaLink", q.link(w.token.String()))
-	}
-	_, _ = b.WriteString("}\n")
-	return gone(b.Flush())
-}
-
-// nextLink is this request's URL with the place of the next page in it.
-func (q *request) nextLink(r *plan.Read, p *page, w *tracking) string {
-	after := make([]*string, len(p.terms))
-	for i := range p.terms {
-		if p.terms[i].Valid {
-			after[i] = &p.terms[i].String
-		}
-	}
-	var parts []string
-	for pair := range strings.SplitSeq(q.URL.RawQuery, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if decoded, err := url.PathUnescape(name); err == nil {
-			name = decoded
-		}
-		switch strings.ToLower(strings.TrimPrefix(name, "$")) {
-		case "", "skip", "skiptoken", "deltatoken":
-		default:
-			parts = append(parts, pair)
-		}
-	}
-	parts = append(parts, "$skiptoken="+r.Token(after))
-	if w != nil { // the changes that are followed begin at the first page
-		parts = append(parts, "$deltatoken="+w.token.String())
-	}
-	return strings.TrimSuffix(q.root(), q.s.Prefix+"/") + q.URL.EscapedPath() + "?" + strings.Join(parts, "&")
-}
-
-// collectionContext is the context URL of a collection of entities, or of
-// references to them (Protocol 4.01, sections 10.2, 10.7, 10.9 and 10.11).
-func (q *request) collectionContext(t *target, r *plan.Read) string {
-	if t.ref {
-		return q.root() + "$metadata#Collection($ref)"
-	}
-	return q.contextURL(t.set.Name, q.shown(r), false)
-}
-
-// number is an Int64 as JSON.
-func (q *request) number(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	if q.format.strings {
-		return `"` + text + `"`
-	}
-	return text
-}
-
-// shown is the select list of a context URL (Protocol 4.01, sections 10.7 to
-// 10.10): "(ID,Name,Lead())", or "" where all is shown.
-func (q *request) shown(r *plan.Read) string {
-	list := q.selectList(&r.Show)
-	if list == "" {
-		return ""
-	}
-	return "(" + list + ")"
-}
-
-func (q *request) selectList(show *plan.Projection) string {
-	return strings.Join(q.selectItems(show), ",")
-}
-
-func (q *request) selectItems(show *plan.Projection) []string {
-	if show.Shapes != nil {
-		return q.commonItems(show.Shapes)
-	}
-	var parts []string
-	for i := range show.Nested {
-		parts = append(parts, show.Nested[i].Name+"("+q.selectList(&show.Nested[i].Show)+")")
-	}
-	if show.All {
-		parts = append(parts, computed(show)...)
-	} else {
-		for _, p := range show.Props {
-			parts = append(parts, p.Name)
-		}
-		for _, c := range show.Computed {
-			parts = append(parts, c.Name)
-		}
-		parts = append(parts, show.Dynamics...)
-		parts = append(parts, show.Navs...)
-	}
-	for _, x := range show.Expand {
-		nested := &x.Read.Show
-		if q.version != "4.0" || !nested.All || len(nested.Expand) > 0 {
-			parts = append(parts, x.Name+"("+q.selectList(nested)+")")
-		}
-	}
-	return parts
 }

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -43,15 +42,10 @@ func (q *request) getProperty(ctx context.Context, t *target) error {
 	if done, err := q.conditional(p.etag); done || err != nil {
 		return err
 	}
-	switch {
-	case p.null():
-		q.w.WriteHeader(http.StatusNoContent)
-	case t.raw:
+	if t.raw {
 		return q.sendRaw(p)
-	default:
-		q.showProperty(t, p)
 	}
-	return nil
+	return q.showProperty(t, p)
 }
 
 // propertyOptions refuses the query options that are not served here, or do not
@@ -72,15 +66,9 @@ func (q *request) propertyOptions(t *target) error {
 
 // propertyRead is a property as it was read.
 type propertyRead struct {
-	text string // JSON: an object, with the member value unless it is the value
+	text string // JSON: an object, with the member value unless it is the value; "" for null
 	etag string
 	path string // of its entity, relative to the service root
-}
-
-// null reports whether the property has no value. Value is the only member, and
-// a text is quoted.
-func (p *propertyRead) null() bool {
-	return p.text == "" || p.text == "null" || strings.HasSuffix(p.text, ":null}")
 }
 
 // readProperty reads the property t of the entity of r; found is false if there
@@ -96,12 +84,23 @@ func (q *request) readProperty(ctx context.Context, t *target, r *plan.Read) (p 
 		found = true
 		err = rows.Scan(&text, &etag, &path)
 	}
-	return &propertyRead{text.String, etag.String, path.String}, found, errors.Join(err, rows.Err())
+	p = &propertyRead{text.String, etag.String, path.String}
+	if _, structured := t.last().(*edm.Struct); structured && p.text == "null" || !structured && strings.ReplaceAll(p.text, " ", "") == `{"value":null}` {
+		p.text = ""
+	}
+	return p, found, errors.Join(err, rows.Err())
 }
 
 // showProperty sends a property in JSON (JSON Format 4.01, section 11), with the
-// context URL of Protocol 4.01, section 10.13.
-func (q *request) showProperty(t *target, p *propertyRead) {
+// context URL of Protocol 4.01, section 10.13. Null is no content.
+func (q *request) showProperty(t *target, p *propertyRead) error {
+	if p.text == "" {
+		q.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	if q.omitNulls {
+		p.text = plan.WithoutNulls(p.text)
+	}
 	text := []byte(p.text)
 	if tag := plan.TypeTag(t.last()); tag != "" && q.format.metadata == "full" {
 		more := `{"@odata.type":` + quote(tag)
@@ -111,10 +110,15 @@ func (q *request) showProperty(t *target, p *propertyRead) {
 		text = append([]byte(more), text[1:]...)
 	}
 	q.sendEntity(http.StatusOK, q.root()+"$metadata#"+p.path+"/"+t.propertyName(), text)
+	return nil
 }
 
 // sendRaw sends the raw value of a property (Protocol 4.01, section 11.2.4.1).
 func (q *request) sendRaw(p *propertyRead) error {
+	if p.text == "" {
+		q.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	var body struct {
 		Value json.RawMessage `json:"value"`
 	}
@@ -125,9 +129,7 @@ func (q *request) sendRaw(p *propertyRead) error {
 	if json.Unmarshal(body.Value, &text) != nil {
 		text = string(body.Value)
 	}
-	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
-	_, err := io.WriteString(q.w, text)
-	return gone(err)
+	return q.sendText(text)
 }
 
 // getElements answers with the number of elements of the collection t.
@@ -152,7 +154,5 @@ func (q *request) getElements(ctx context.Context, t *target, r *plan.Read) erro
 	if !found {
 		return notFound(t)
 	}
-	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
-	_, err = io.WriteString(q.w, strconv.FormatInt(n, 10))
-	return gone(err)
+	return q.sendText(strconv.FormatInt(n, 10))
 }

@@ -50,6 +50,8 @@ func (q *request) invoke(t *target) error {
 	}
 	var entity any
 	switch {
+	case o.entity != nil && o.function: // the preconditions are about what it gives
+		entity, err = q.fetch(t)
 	case o.entity != nil:
 		entity, err = q.load(t)
 	case t.set != nil:
@@ -242,7 +244,13 @@ func (q *request) sendResult(t edm.Type, v reflect.Value) error {
 	}
 	e := q.encoder(hide)
 	if s, structured := t.(*edm.Struct); structured {
-		q.tag(payload.ETag(s, v, hide))
+		tag := payload.ETag(s, v, hide)
+		q.tag(tag)
+		if q.Method != http.MethodPost {
+			if done, err := q.conditional(tag); done || err != nil {
+				return err
+			}
+		}
 		e.Value(t, v)
 	} else {
 		e.Raw(`{"value":`)

@@ -32,7 +32,8 @@ func (s *Service) describe() error {
 		var b bytes.Buffer
 		err := f(&b)
 		sum := sha256.Sum256(b.Bytes())
-		s.documents[d] = &description{contentType, `"` + hex.EncodeToString(sum[:12]) + `"`, b.Bytes()}
+		// Weak, as the compressed text is another.
+		s.documents[d] = &description{contentType, `W/"` + hex.EncodeToString(sum[:12]) + `"`, b.Bytes()}
 		return err
 	}
 	for _, version := range []string{"4.0", "4.01"} {
@@ -88,9 +89,7 @@ func (q *request) sendDocument(name document) error {
 	}
 	q.w.Header().Set("Content-Type", d.contentType)
 	q.w.Header().Set("Content-Length", strconv.Itoa(len(d.text)))
-	if q.Method == http.MethodHead {
-		return nil
-	}
+	q.w.WriteHeader(http.StatusOK)
 	_, err := q.w.Write(d.text)
 	return gone(err)
 }
@@ -101,14 +100,22 @@ func metadataForm(wanted string) string {
 	case "xml", "json":
 		return wanted
 	}
-	form, _ := best(wanted, func(media string, _ map[string]string) (string, bool) {
-		switch media {
-		case "application/xml", "*/*", "application/*", "text/xml", "text/html":
-			return "xml", true
-		case "application/json":
-			return "json", true
+	form := ""
+	for _, any := range []string{"xml", "json"} { // what a wildcard means, if the client does not refuse it
+		form, _, _ = best(wanted, func(media string, _ map[string]string) (string, bool) {
+			switch media {
+			case "*/*", "application/*":
+				return any, true
+			case "application/xml", "text/xml", "text/html":
+				return "xml", true
+			case "application/json":
+				return "json", true
+			}
+			return "", false
+		})
+		if form != "" {
+			break
 		}
-		return "", false
-	})
+	}
 	return form
 }

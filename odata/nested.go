@@ -173,7 +173,11 @@ func (c *changes) checkETag(x *set, v reflect.Value, o *payload.Object, hide []s
 	if err != nil || control.ETag == "" || control.ETag == "*" || c.q.old() {
 		return err
 	}
-	if !matches(control.ETag, payload.ETag(x.Type, v, hide)) {
+	etag, err := c.q.etag(x, v)
+	if err != nil {
+		return err
+	}
+	if !matches(control.ETag, etag) {
 		return fault.New(fault.PreconditionFailed, "the entity has changed since it was read: read it again").At("@odata.etag")
 	}
 	return nil

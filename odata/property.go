@@ -45,7 +45,8 @@ func (q *request) stepProperty(t *target, segment uri.Segment) (*target, error) 
 	}
 	kind := t.last()
 	if segment.Name == "$value" {
-		if _, ok := kind.(edm.Primitive); !ok {
+		_, primitive := kind.(edm.Primitive)
+		if _, enum := kind.(*edm.Enum); !primitive && !enum {
 			return nil, fault.Newf(fault.NotFound, "%s has no raw value: it is not primitive", t.propertyName())
 		}
 		t.raw = true
@@ -245,53 +246,46 @@ func (q *request) assign(t *target, v reflect.Value, value any) error {
 	return err
 }
 
+// setText sets field, that of the property p, to a raw value.
 func setText(p *edm.Property, text string, field reflect.Value) error {
 	if p.Type == edm.String && p.MaxLength > 0 && utf8.RuneCountInString(text) > p.MaxLength {
 		return fault.Newf(fault.Invalid, "%s is longer than %d characters", p.Name, p.MaxLength).At(p.Name)
 	}
-	if !payload.Text(p.Type.(edm.Primitive), text, field) {
+	if !payload.Text(p, text, field) {
 		return fault.Newf(fault.Invalid, "expected the text of an %s", p.Type).At(p.Name)
 	}
 	return nil
 }
 
-// sendProperty answers with the property t of the changed entity v, if the
-// caller prefers so.
+// sendProperty answers with the property t of the changed entity v, as a read
+// gives it, if the caller prefers so.
 func (q *request) sendProperty(t *target, v reflect.Value) error {
-	hide, _, err := q.sight(t.set)
+	etag, err := q.etag(t.set, v)
 	if err != nil {
 		return err
 	}
-	if tag := payload.ETag(t.set.Type, v, hide); tag != "" {
-		q.w.Header().Set("ETag", tag)
-	}
-	hidden := t.dynamic != "" || t.raw || t.props[0].WriteOnly || q.Method == http.MethodDelete
-	if hidden || !q.prefersReturn("representation") {
-		q.prefersReturn("minimal")
-		q.w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	field := v
-	for _, p := range t.props {
-		for field.Kind() == reflect.Pointer {
-			field = field.Elem()
+	q.tag(etag)
+	removed := q.Method == http.MethodDelete || len(t.props) > 0 && t.props[0].WriteOnly
+	if !removed && strings.EqualFold(q.prefers["return"].value, "representation") {
+		now := *t
+		now.nav, now.link, now.keyed, now.key = nil, nil, true, keyArguments(t.set.Type, v)
+		r, err := q.entity(now.entity(), &uri.Query{})
+		if err != nil {
+			return err
 		}
-		field = p.Field(field)
+		p, found, err := q.readProperty(q.Context(), &now, r)
+		if err != nil {
+			return err
+		}
+		if found {
+			q.prefersReturn("representation")
+			if t.raw {
+				return q.sendRaw(p)
+			}
+			return q.showProperty(&now, p)
+		}
 	}
-	e := q.encoder(nil)
-	if q.format.metadata != "none" {
-		e.Raw(`{"@odata.context":"` + q.contextURL(t.set.Name, payload.KeyPath(t.set.Type, v)+"/"+t.propertyName(), false) + `",`)
-	} else {
-		e.Raw("{")
-	}
-	if s, ok := t.last().(*edm.Struct); ok && field.Kind() == reflect.Struct {
-		e.Members(s, field)
-	} else {
-		e.Raw(`"value":`)
-		e.Value(t.last(), field)
-	}
-	e.Raw("}\n")
-	q.begin(http.StatusOK)
-	_, err = q.w.Write(e.Bytes())
-	return gone(err)
+	q.prefersReturn("minimal")
+	q.w.WriteHeader(http.StatusNoContent)
+	return nil
 }

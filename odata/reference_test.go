@@ -59,7 +59,7 @@ func TestDeltaPayload(t *testing.T) {
 				{"@context":"#Clients/$link","source":"Clients(1)","relationship":"Orders","target":"Orders(3)"},
 				{"@context":"#Clients/$deletedLink","source":"Clients(1)","relationship":"Orders","target":"Orders(2)"}]}`, nil, 200,
 				`{"@odata.context":"http://shop.test/shop/$metadata#Clients/$delta","value":[{"@odata.etag":"W/\"1\"","ID":3,"Name":"C","Region":"north","Rating":null,"Version":1},` +
-					`{"@odata.etag":"W/\"2\"","ID":1,"Name":"AA","Region":"north","Rating":5,"Version":2},{"@removed":{"reason":"deleted"},"@id":"Clients(2)"}]}`,
+					`{"@odata.etag":"W/\"2\"","ID":1,"Name":"AA","Region":"north","Rating":5,"Version":2},{"@removed":{"reason":"deleted"},"@id":"http://shop.test/shop/Clients(2)","ID":2}]}`,
 				"/Clients(1)/Orders/$count", nil, "2",
 			},
 			{"GET /Clients(2)", ``, nil, 404, ``, "/Clients(3)/Orders/$count", nil, "1"},

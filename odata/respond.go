@@ -1,7 +1,9 @@
 package odata
 
 import (
+	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"leadloop/odata/payload"
@@ -21,6 +23,14 @@ func (q *request) root() string {
 func (q *request) begin(status int) {
 	q.w.Header().Set("Content-Type", q.format.contentType())
 	q.w.WriteHeader(status)
+}
+
+// sendText sends plain text.
+func (q *request) sendText(text string) error {
+	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+	q.w.WriteHeader(http.StatusOK)
+	_, err := io.WriteString(q.w, text)
+	return gone(err)
 }
 
 // serviceDocument answers the root (JSON Format 4.01, section 5).
@@ -56,11 +66,33 @@ func quote(s string) string {
 // gone drops the error of writing to a client that left.
 func gone(error) error { return nil }
 
-// contextURL is the context of what a read shows (Protocol 4.01, section 10).
-func (q *request) contextURL(set, shown string, single bool) string {
-	u := q.root() + "$metadata#" + set + shown
-	if single {
-		u += "/$entity"
+// number is an Int64 as JSON.
+func (q *request) number(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	if q.format.strings {
+		return `"` + text + `"`
 	}
-	return u
+	return text
+}
+
+// sendEntity sends an entity's JSON with its context, and its ETag as header.
+func (q *request) sendEntity(status int, contextURL string, text []byte) {
+	q.appliedToEntities()
+	q.begin(status)
+	if q.Method == http.MethodHead {
+		return
+	}
+	if q.format.metadata == "none" {
+		text = append(text, '\n')
+	} else {
+		text = inContext(contextURL, text)
+	}
+	_, _ = q.w.Write(text) // a client that left needs no answer
+}
+
+// tag says the ETag of what the answer is about, "" if it has none.
+func (q *request) tag(etag string) {
+	if etag != "" {
+		q.w.Header().Set("ETag", etag)
+	}
 }

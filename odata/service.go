@@ -93,32 +93,11 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	d := DefaultLimits
-	o.Limits.Limits = o.Limits.OrDefault()
-	if o.Limits.URL == 0 {
-		o.Limits.URL = d.URL
-	}
-	if o.Limits.Body == 0 {
-		o.Limits.Body = DefaultLimits.Body
-	}
-	if o.Limits.Statement == 0 {
-		o.Limits.Statement = DefaultLimits.Statement
-	}
-	if o.Limits.BatchBody == 0 {
-		o.Limits.BatchBody = d.BatchBody
-	}
-	if o.Limits.BatchParts == 0 {
-		o.Limits.BatchParts = d.BatchParts
-	}
-	if o.Limits.ChangeSet == 0 {
-		o.Limits.ChangeSet = d.ChangeSet
-	}
-	if o.Limits.Changes == 0 {
-		o.Limits.Changes = d.Changes
-	}
-	if o.Limits.Repeats == 0 {
-		o.Limits.Repeats = d.Repeats
-	}
+	l, d := &o.Limits, DefaultLimits
+	l.Limits = l.Limits.OrDefault()
+	l.URL, l.Body, l.BatchBody = cmp.Or(l.URL, d.URL), cmp.Or(l.Body, d.Body), cmp.Or(l.BatchBody, d.BatchBody)
+	l.Statement, l.Repeats = cmp.Or(l.Statement, d.Statement), cmp.Or(l.Repeats, d.Repeats)
+	l.BatchParts, l.ChangeSet, l.Changes = cmp.Or(l.BatchParts, d.BatchParts), cmp.Or(l.ChangeSet, d.ChangeSet), cmp.Or(l.Changes, d.Changes)
 	return &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
 }
 

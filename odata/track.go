@@ -25,26 +25,11 @@ var trackable = map[string]bool{
 	"$orderby": true, "$top": true, "$skip": true, "$skiptoken": true, "$count": true,
 }
 
-// prefersTracking returns the track-changes preference as the request names it,
-// or "" (Protocol 4.01, section 8.2.8.6).
-func (q *request) prefersTracking() string {
-	for _, header := range q.Header.Values("Prefer") {
-		for p := range strings.SplitSeq(header, ",") {
-			name := strings.ToLower(strings.TrimSpace(p))
-			if name == "track-changes" || name == "odata.track-changes" {
-				return name
-			}
-		}
-	}
-	return ""
-}
-
 // track begins to follow the changes of the collection r, or goes on with it
 // on a further page, where the client prefers that and it can be done; tracking
 // is nil otherwise (Protocol 4.01, section 11.3).
 func (q *request) track(ctx context.Context, t *target, r *plan.Read) (*tracking, error) {
-	preferred := q.prefersTracking()
-	if preferred == "" && q.query.DeltaToken == "" {
+	if _, preferred := q.prefers["track-changes"]; !preferred && q.query.DeltaToken == "" {
 		return nil, nil
 	}
 	w, err := q.tracked(t, r)
@@ -58,8 +43,8 @@ func (q *request) track(ctx context.Context, t *target, r *plan.Read) (*tracking
 		m, err = q.marks(ctx, t)
 		w.token.Since = m.now
 	}
-	if err == nil && preferred != "" {
-		q.w.Header().Add("Preference-Applied", preferred)
+	if err == nil {
+		q.applied("track-changes", "")
 	}
 	return w, err
 }
@@ -68,6 +53,9 @@ func (q *request) track(ctx context.Context, t *target, r *plan.Read) (*tracking
 func (q *request) tracked(t *target, r *plan.Read) (*tracking, error) {
 	if t.set.log == nil || t.link != nil || q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return nil, nil
+	}
+	if q.format.metadata == "none" || t.ref {
+		return nil, nil // a delta needs control information, and whole entities
 	}
 	for _, option := range q.query.Names() {
 		if !trackable[option] {

@@ -12,7 +12,8 @@ import (
 // HasSubset says whether the elements of the JSON array b are among those of a,
 // each as often; null where one is no array. HasSubsequence says whether they
 // are in a in the same order.
-func HasSubset(a, b any) any      { return ofArrays(a, b, subset) }
+func HasSubset(a, b any) any { return ofArrays(a, b, subset) }
+
 func HasSubsequence(a, b any) any { return ofArrays(a, b, subsequence) }
 
 func ofArrays(a, b any, f func(a, b []string) bool) any {

@@ -24,6 +24,7 @@ type Encoder struct {
 	Hide  []string // properties of the entity that are not shown
 	Style plan.Style
 	buf   bytes.Buffer
+	held  bool // the value is one that a column holds as JSON
 }
 
 // Bytes is what was written.
@@ -52,7 +53,8 @@ func (e *Encoder) Members(s *edm.Struct, v reflect.Value) bool {
 		values, _ := s.Dynamic.Value(v).(map[string]any)
 		for _, k := range sortedKeys(values) {
 			if values[k] != nil || !e.Style.OmitNulls {
-				m.value(k, values[k])
+				m.name(k)
+				e.untyped(values[k])
 			}
 		}
 	}
@@ -107,7 +109,7 @@ func (m *members) control(s *edm.Struct, v reflect.Value, links plan.Links, addr
 // property writes the property p of the struct v.
 func (m *members) property(p *edm.Property, v reflect.Value) {
 	field := p.Field(v)
-	if field.Kind() == reflect.Pointer && field.IsNil() && m.e.Style.OmitNulls {
+	if kind := field.Kind(); (kind == reflect.Pointer || kind == reflect.Interface) && field.IsNil() && m.e.Style.OmitNulls {
 		return
 	}
 	if tag := plan.TypeTag(p.Type); tag != "" && m.e.Style.Metadata == plan.Full {
@@ -118,7 +120,10 @@ func (m *members) property(p *edm.Property, v reflect.Value) {
 		m.e.minor(p, v)
 		return
 	}
+	outer := m.e.held
+	m.e.held = outer || p.JSON
 	m.e.value(p.Type, field)
+	m.e.held = outer
 }
 
 // links writes the links of the navigation properties and the operations.
@@ -172,9 +177,12 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 		return
 	case *edm.Struct:
 		if v.Kind() == reflect.Struct {
+			outer := e.held
+			e.held = outer || !t.IsEntity()
 			e.Raw("{")
 			e.Members(t, v)
 			e.Raw("}")
+			e.held = outer
 			return
 		}
 		if v.IsNil() {
@@ -186,8 +194,16 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 		e.JSON(fmt.Sprint(v.Interface()))
 		return
 	}
+	if t == edm.Untyped {
+		e.untyped(v.Interface())
+		return
+	}
 	switch x := v.Interface().(type) {
 	case time.Time:
+		if e.held {
+			e.JSON(x)
+			return
+		}
 		e.JSON(x.UTC().Format(instantForm))
 	case time.Duration:
 		if t != edm.Duration {
@@ -202,6 +218,17 @@ func (e *Encoder) value(t edm.Type, v reflect.Value) {
 	default:
 		e.JSON(x)
 	}
+}
+
+// untyped writes a value that no type says anything of.
+func (e *Encoder) untyped(v any) {
+	if !e.Style.OmitNulls {
+		e.JSON(v)
+		return
+	}
+	var inner Encoder
+	inner.JSON(v)
+	e.Raw(plan.WithoutNulls(inner.buf.String()))
 }
 
 // double writes the numbers JSON has no form for as strings (JSON Format 4.01,

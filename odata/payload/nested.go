@@ -154,14 +154,21 @@ func typeOf(o *Object, s *edm.Struct, path string) error {
 	return nil
 }
 
-// Text sets field, of the primitive type t, to a raw value: the text of a
-// literal without prefix or quotes (Protocol 4.01, section 11.2.4.1). It is
+// Text sets field, that of the property p of a primitive or an enumeration type, to
+// a raw value: the text of a literal without prefix or quotes (Protocol 4.01, section 11.2.4.1). It is
 // false if the text is none.
-func Text(t edm.Primitive, text string, field reflect.Value) bool {
+func Text(p *edm.Property, text string, field reflect.Value) bool {
+	if p.Minor {
+		return setMinor(text, p, field, p.Name) == nil
+	}
 	for field.Kind() == reflect.Pointer {
 		field.Set(reflect.New(field.Type().Elem()))
 		field = field.Elem()
 	}
+	if e, ok := p.Type.(*edm.Enum); ok {
+		return setMember(text, e, field)
+	}
+	t := p.Type.(edm.Primitive)
 	if t == edm.String {
 		field.SetString(text)
 		return true

@@ -3,13 +3,18 @@ package payload
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/big"
 	"reflect"
 	"regexp"
 	"strconv"
+	"time"
+
+	"github.com/google/uuid"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/fault"
+	"leadloop/odata/plan"
 )
 
 // storage is the value of an enumeration type's Go field as the type holds it.
@@ -108,4 +113,114 @@ func (e *Encoder) minor(p *edm.Property, v reflect.Value) {
 		text = strconv.Quote(text)
 	}
 	e.Raw(text)
+}
+
+// primitive sets field to a value of a primitive type; false if it is none.
+func (d Decoder) primitive(value any, t edm.Primitive, field reflect.Value) bool {
+	switch t {
+	case edm.Untyped:
+		field.Set(reflect.ValueOf(plain(value)))
+		return true
+	case edm.Boolean:
+		b, ok := value.(bool)
+		if ok {
+			field.SetBool(b)
+		}
+		return ok
+	case edm.String:
+		s, ok := value.(string)
+		if ok {
+			field.SetString(s)
+		}
+		return ok
+	case edm.SByte, edm.Byte, edm.Int16, edm.Int32, edm.Int64:
+		n, ok := d.integer(value)
+		if !ok || field.CanInt() && field.OverflowInt(n) || field.CanUint() && (n < 0 || field.OverflowUint(uint64(n))) {
+			return false
+		}
+		if field.CanUint() {
+			field.SetUint(uint64(n))
+		} else {
+			field.SetInt(n)
+		}
+		return true
+	case edm.Single, edm.Double, edm.Decimal:
+		f, ok := d.number(value)
+		if !ok || field.OverflowFloat(f) && !math.IsInf(f, 0) {
+			return false
+		}
+		field.SetFloat(f)
+		return true
+	case edm.Binary:
+		text, ok := value.(string)
+		b, ok2 := plan.Parse(t, text)
+		if ok && ok2 {
+			field.SetBytes(b.([]byte))
+		}
+		return ok && ok2
+	}
+	text, ok := value.(string)
+	if !ok {
+		return false
+	}
+	v, ok := plan.Parse(t, text)
+	if !ok {
+		return false
+	}
+	switch v := v.(type) {
+	case time.Time, uuid.UUID:
+		field.Set(reflect.ValueOf(v))
+		return true
+	case time.Duration:
+		field.SetInt(int64(v))
+		return true
+	case string: // a Date, a TimeOfDay
+		if field.Kind() == reflect.String {
+			field.SetString(v)
+			return true
+		}
+	}
+	return false
+}
+
+// integer reads a JSON number without a fraction, such as 5, 5.0 or 5e2.
+func (d Decoder) integer(value any) (int64, bool) {
+	text, ok := "", false
+	switch v := value.(type) {
+	case json.Number:
+		text, ok = v.String(), true
+	case string:
+		text, ok = v, d.IEEE754Compatible
+	}
+	if !ok {
+		return 0, false
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n, true
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return int64(f), err == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53
+}
+
+// number reads a JSON number, or one of the strings for those JSON has not.
+func (d Decoder) number(value any) (float64, bool) {
+	switch v := value.(type) {
+	case json.Number:
+		f, err := v.Float64()
+		return f, err == nil
+	case string:
+		switch v {
+		case "INF":
+			return math.Inf(1), true
+		case "-INF":
+			return math.Inf(-1), true
+		case "NaN":
+			return math.NaN(), true
+		}
+		if d.IEEE754Compatible {
+			f, err := strconv.ParseFloat(v, 64)
+			return f, err == nil
+		}
+	}
+	return 0, false
 }

@@ -21,11 +21,12 @@ type applier struct {
 	where   Expr // inside groupby: the instances left of each group, see grouped
 }
 
-// transformed plans what the transformations list make of the entities v stands for.
-// In what it returns only Var and Where matter; first is the read of v itself,
-// or nil where that is what it returns.
-func (b *Binder) transformed(v *Var, list []uri.Transformation, aliases map[string]string) (r, first *Read, err error) {
-	a := &applier{Binder: b, aliases: aliases, input: v.Struct, base: &Read{Var: v, Limit: -1}}
+// transformed plans what the transformations list make of the entities of input.
+// In what it returns only Var and Where matter; first is the read of the set
+// itself, or nil where that is what it returns.
+func (b *Binder) transformed(input *Read, list []uri.Transformation, aliases map[string]string) (r, first *Read, err error) {
+	v := input.Var
+	a := &applier{Binder: b, aliases: aliases, input: v.Struct, base: input}
 	v.reads = 1
 	r, err = a.sequence(a.base, list)
 	if err != nil {

@@ -199,19 +199,19 @@ func (m *merger) properties(t *uri.ApplyConcat) ([]*edm.Property, error) {
 
 // union returns a property that holds the values of both.
 func (m *merger) union(p, q *edm.Property) (*edm.Property, bool) {
-	pt, ok1 := p.Type.(edm.Primitive)
-	qt, ok2 := q.Type.(edm.Primitive)
-	if !ok1 || !ok2 || p.JSON || q.JSON {
+	if p.JSON || q.JSON {
 		return nil, false
 	}
-	switch {
-	case pt == qt:
-	case !pt.IsNumeric() || !qt.IsNumeric():
-		return nil, false
-	default:
-		pt = max(pt, qt) // integers, then Decimal, then Double
+	t := p.Type
+	if t != q.Type {
+		pt, ok1 := p.Type.(edm.Primitive)
+		qt, ok2 := q.Type.(edm.Primitive)
+		if !ok1 || !ok2 || !pt.IsNumeric() || !qt.IsNumeric() {
+			return nil, false
+		}
+		t = max(pt, qt) // integers, then Decimal, then Double
 	}
-	u := m.property(p.Name, pt)
+	u := m.property(p.Name, t)
 	u.Dynamic = p.Dynamic || q.Dynamic
 	return u, true
 }

@@ -147,6 +147,19 @@ func numeric(t edm.Type) bool {
 	return ok && p.IsNumeric()
 }
 
+// member returns the text x as a member of the enumeration type e, or nil.
+func member(x Expr, e *edm.Enum) Expr {
+	c, ok := x.(*Const)
+	if !ok || c.T != edm.String {
+		return nil
+	}
+	v, ok := e.Parse(c.Value.(string))
+	if !ok {
+		return nil
+	}
+	return &Const{typed{c.At, e}, v}
+}
+
 // comparable converts the sides of a comparison to types that compare.
 func (b *Binder) comparable(e *uri.Binary, l, r Expr) (Expr, Expr, error) {
 	ordered := e.Op != uri.Eq && e.Op != uri.Ne

@@ -40,19 +40,6 @@ func (b *Binder) enumNamed(name string) *edm.Enum {
 	return b.Model.Enum(name)
 }
 
-// member returns the text x as a member of the enumeration type e, or nil.
-func member(x Expr, e *edm.Enum) Expr {
-	c, ok := x.(*Const)
-	if !ok || c.T != edm.String {
-		return nil
-	}
-	v, ok := e.Parse(c.Value.(string))
-	if !ok {
-		return nil
-	}
-	return &Const{typed{c.At, e}, v}
-}
-
 // number takes a value of an enumeration type as its underlying value, and
 // anything else as it is.
 func number(x Expr) Expr {

@@ -133,7 +133,7 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 	}
 	scope := *b
 	scope.expanding = b.expanding || nav.Many
-	if x.Read, err = scope.related(target, &options, depth+1, left); err != nil {
+	if x.Read, err = scope.related(&Read{Var: target, Limit: -1}, &options, depth+1, left); err != nil {
 		return x, err
 	}
 	x.Count = last == "$count"

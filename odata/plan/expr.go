@@ -202,7 +202,8 @@ func (*Call) expr()    {}
 func (*Lambda) expr()  {}
 func (*Count) expr()   {}
 func (*Found) expr()   {}
-func (*Single) expr()  {}
+
+func (*Single) expr() {}
 
 // Nullable reports whether e may be null.
 func Nullable(e Expr) bool {

@@ -70,18 +70,28 @@ type Projection struct {
 	Ref      bool     // the entity's id alone
 }
 
-// Collection plans the read of the entities v stands for under the options q.
+// Collection plans the read of the entities v stands for under the options q,
+// which are about those of them that satisfy the conditions of the path, filters.
 // It checks the access to v's set.
-func (b *Binder) Collection(v *Var, q *uri.Query) (*Read, error) {
+func (b *Binder) Collection(v *Var, q *uri.Query, filters ...uri.Expr) (*Read, error) {
 	if err := b.guard(v); err != nil {
 		return nil, err
 	}
 	scope := b.about(v)
+	input := &Read{Var: v, Limit: -1}
+	for _, f := range filters {
+		x, err := scope.Bind(f, v, "$filter", q.Aliases, edm.Boolean)
+		if err != nil {
+			return nil, err
+		}
+		input.Where = And(input.Where, x)
+	}
 	left := scope.Limits.Expands
-	r, err := scope.related(v, q, 0, &left)
+	r, err := scope.related(input, q, 0, &left)
 	if err != nil {
 		return nil, err
 	}
+	r.mark = mark(v, q, filters)
 	if q.SkipToken != "" {
 		err = r.resume(q.SkipToken)
 		r.page(b.Limits.PageSize)
@@ -106,17 +116,18 @@ func (r *Read) page(size int) {
 	}
 }
 
-// related plans a collection at a depth of $expand; left counts the
-// expanded navigation properties still allowed.
-func (b *Binder) related(v *Var, q *uri.Query, depth int, left *int) (*Read, error) {
-	r := &Read{Var: v, Limit: -1, Count: q.Count, mark: mark(v, q)}
+// related plans the read of what of input the options q ask for, at a depth of
+// $expand; left counts the expanded navigation properties still allowed.
+func (b *Binder) related(input *Read, q *uri.Query, depth int, left *int) (*Read, error) {
+	v := input.Var
+	r := &Read{Var: v, Where: input.Where, Limit: -1, Count: q.Count, mark: mark(v, q, nil)}
 	var err error
 	if len(q.Apply) > 0 {
 		scope := *b
 		scope.it = nil // $it is an instance of what each transformation has
 		b = &scope
 		var applied *Read
-		if applied, r.base, err = b.transformed(v, q.Apply, q.Aliases); err != nil {
+		if applied, r.base, err = b.transformed(input, q.Apply, q.Aliases); err != nil {
 			return nil, err
 		}
 		v = applied.Var

@@ -15,6 +15,7 @@ import (
 type Inner struct {
 	Value   *Dyn     // the complex value or the collection
 	Each    *Read    // which elements of a collection, in which order; nil: Value is none
+	Element *Dyn     // what Each runs over
 	Members []Member // of the complex value, or of each element; nil: all of it
 }
 
@@ -190,6 +191,7 @@ func (b *Binder) innerOf(d *Dyn, item *selection, aliases map[string]string) (*I
 		each := &Var{Of: d.Var, Values: d}
 		each.Struct, _ = c.Of.(*edm.Struct)
 		element = &Dyn{typed{d.At, c.Of}, each, nil, nil}
+		in.Element = element
 		var err error
 		if in.Each, err = b.elements(each, item, aliases); err != nil {
 			return nil, err

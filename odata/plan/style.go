@@ -22,6 +22,9 @@ type Style struct {
 	OmitNulls bool
 	// Root is the absolute URL of the service root, with a slash at its end.
 	Root string
+	// Repeated are the query options that links to further pages repeat, beside their
+	// own: percent-encoded, each with an & at its end.
+	Repeated string
 	// Links says how entities of a type are addressed. Nil: they have no address.
 	Links func(*edm.Struct) Links
 }

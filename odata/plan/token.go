@@ -18,11 +18,15 @@ import (
 // the order's terms gave in the last row of the page, as literal text. A database
 // can write it.
 
-// mark is the mark of a query over v: two queries that give other entities, or
-// another order, have different marks.
-func mark(v *Var, q *uri.Query) string {
+// mark is the mark of a query over v, after the conditions of a path: two queries
+// that give other entities, or another order, have different marks.
+func mark(v *Var, q *uri.Query, filters []uri.Expr) string {
 	h := fnv.New32a()
-	_, _ = io.WriteString(h, v.Struct.Name+"?"+q.String()) // a hash takes everything
+	text := v.Struct.Name
+	for _, f := range filters {
+		text += "/" + f.String()
+	}
+	_, _ = io.WriteString(h, text+"?"+q.String()) // a hash takes everything
 	return strconv.FormatUint(uint64(h.Sum32()), 36)
 }
 

@@ -10,21 +10,6 @@ import (
 	"leadloop/odata/uri"
 )
 
-// Decimals are exact on both databases. PostgreSQL has a type for them. On
-// SQLite a column in minor units is a whole number; anything else is the text of
-// the number, which functions and a collation of RegisterSQLite calculate with.
-
-// calculated reports whether SQLite holds e as the text of a decimal.
-func (g *generator) calculated(e plan.Expr) bool {
-	switch e := e.(type) {
-	case *plan.Single:
-		return g.calculated(e.X)
-	case *plan.Call, *plan.Case, *plan.Prop:
-		return g.dialect == SQLite && e.Type() == edm.Decimal
-	}
-	return false
-}
-
 // exactly writes e, which is calculated, as text that has one form for a number
 // and sorts as numbers do.
 func (g *generator) exactly(e plan.Expr) {
@@ -32,18 +17,6 @@ func (g *generator) exactly(e plan.Expr) {
 	g.argument(e)
 	g.w(") COLLATE odata_number")
 }
-
-// minor returns x as a property held in minor units, or nil.
-func minor(x plan.Expr) *plan.Prop {
-	if p, ok := x.(*plan.Prop); ok && p.Prop.Minor {
-		return p
-	}
-	return nil
-}
-
-// lastPlace is one unit of the last place of a Decimal. PostgreSQL multiplies
-// by it exactly, where it would round a quotient.
-func lastPlace(p *edm.Property) string { return "0." + strings.Repeat("0", p.Scale-1) + "1" }
 
 // major writes a number of minor units of p as the number it is.
 func (g *generator) major(p *edm.Property, units func()) {
@@ -56,32 +29,6 @@ func (g *generator) major(p *edm.Property, units func()) {
 	g.w("odata_major(")
 	units()
 	g.w(", ", strconv.Itoa(p.Scale), ")")
-}
-
-// majorUnits writes a Decimal that is held in minor units as the number it is.
-func (g *generator) majorUnits(v *plan.Var, p *edm.Property) {
-	g.major(p, func() { g.column(v, p) })
-}
-
-// majorJSON writes it as JSON shows it, with all places of its scale.
-func (g *generator) majorJSON(v *plan.Var, p *edm.Property) {
-	if g.dialect == Postgres {
-		g.w("(")
-		g.column(v, p)
-		g.w(" * ", lastPlace(p), ")")
-		return
-	}
-	scale := strconv.Itoa(p.Scale)
-	one := "1" + strings.Repeat("0", p.Scale)
-	g.w("CASE WHEN ")
-	g.column(v, p)
-	g.w(" IS NOT NULL THEN json(CASE WHEN ")
-	g.column(v, p)
-	g.w(" < 0 THEN '-' ELSE '' END || printf('%d.%0", scale, "d', abs(")
-	g.column(v, p)
-	g.w(" / ", one, "), abs(")
-	g.column(v, p)
-	g.w(" % ", one, "))) END")
 }
 
 // decimalJSON writes a Decimal that a query computed as JSON shows it.
@@ -261,4 +208,12 @@ func (g *generator) aggregateExactly(method plan.Method, input func()) {
 	}
 	input()
 	g.w(")")
+}
+
+// minor returns x as a property held in minor units, or nil.
+func minor(x plan.Expr) *plan.Prop {
+	if p, ok := x.(*plan.Prop); ok && p.Prop.Minor {
+		return p
+	}
+	return nil
 }

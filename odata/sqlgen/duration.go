@@ -1,8 +1,6 @@
 package sqlgen
 
 import (
-	"strings"
-
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
 )
@@ -19,12 +17,4 @@ func (g *generator) micros(v *plan.Var, p *edm.Property) {
 	g.w("(")
 	g.column(v, p)
 	g.w(" / 1000)")
-}
-
-// durationText writes a number of microseconds as the duration it is.
-func (g *generator) durationText(value func()) {
-	before, after, _ := strings.Cut(pgDurationText, "$0")
-	g.per("odata_duration_text(", before)
-	value()
-	g.per(")", after)
 }

@@ -89,7 +89,7 @@ const (
 		"SELECT CASE WHEN n = trunc(n) AND n BETWEEN -9223372036854775808 AND 9223372036854775807 THEN n WHEN abs(n) < 5e-324 THEN 0 WHEN abs(n) < 1.79e308 THEN n::float8::text::numeric END" +
 		" FROM (SELECT (#)::numeric AS n) s) END" +
 		` WHEN 'string' THEN CASE WHEN # ~ '^-?([0-9]{1,18}|[0-9]{1,9}[.][0-9]{1,6})$' THEN (#)::numeric END END`
-	pgInteger = "CASE WHEN jsonb_typeof(@) = 'number' AND # ~ '^-?[0-9]{1,18}$' THEN (#)::bigint END"
+	pgInteger = "CASE WHEN jsonb_typeof(@) = 'number' AND # ~ '^-?[0-9]{1,19}$' THEN CASE WHEN (#)::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN (#)::bigint END END"
 	pgBoolean = "CASE # WHEN 'true' THEN true WHEN 'false' THEN false END"
 	pgGuid    = "CASE WHEN # ~ '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' THEN (#)::uuid END"
 	pgDate    = "CASE WHEN # ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}$' THEN # END"

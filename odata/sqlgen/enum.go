@@ -2,6 +2,7 @@ package sqlgen
 
 import (
 	"strconv"
+	"strings"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
@@ -66,3 +67,40 @@ func (g *generator) flags(v *plan.Var, p *edm.Property, e *edm.Enum) {
 	}
 	g.w(", 2) END")
 }
+
+// lastPlace is one unit of the last place of a Decimal. PostgreSQL multiplies
+// by it exactly, where it would round a quotient.
+func lastPlace(p *edm.Property) string { return "0." + strings.Repeat("0", p.Scale-1) + "1" }
+
+// majorUnits writes a Decimal that is held in minor units as the number it is.
+func (g *generator) majorUnits(v *plan.Var, p *edm.Property) {
+	g.major(p, func() { g.column(v, p) })
+}
+
+// majorJSON writes it as JSON shows it, with all places of its scale.
+func (g *generator) majorJSON(v *plan.Var, p *edm.Property) {
+	if g.dialect == Postgres {
+		g.quoted(edm.Decimal, func() {
+			g.w("(")
+			g.column(v, p)
+			g.w(" * ", lastPlace(p), ")")
+		})
+		return
+	}
+	number, end := "json(", ")"
+	if g.style.Quotes(edm.Decimal) {
+		number, end = "", ""
+	}
+	g.w("CASE WHEN ")
+	g.column(v, p)
+	g.w(" IS NOT NULL THEN ", number, "CASE WHEN ")
+	g.column(v, p)
+	g.w(" < 0 THEN '-' ELSE '' END || printf('%d.%0", strconv.Itoa(p.Scale), "d', abs(")
+	g.column(v, p)
+	g.w(" / ", perUnit(p), "), abs(")
+	g.column(v, p)
+	g.w(" % ", perUnit(p), "))", end, " END")
+}
+
+// perUnit is how many minor units make one.
+func perUnit(p *edm.Property) string { return "1" + strings.Repeat("0", p.Scale) }

@@ -184,7 +184,7 @@ func (g *generator) terms(r *plan.Read) {
 func (g *generator) nextURL(v *plan.Var, r *plan.Read) {
 	g.location(v, r.Next.Set)
 	g.w(" || ")
-	g.bind(edm.String, "/"+r.Next.Path+"?"+r.Next.Query+"$skiptoken="+r.TokenHead())
+	g.bind(edm.String, "/"+r.Next.Path+"?"+r.Next.Query+g.style.Repeated+"$skiptoken="+r.TokenHead())
 	last := func() {
 		g.w("(")
 		g.rowAt(r, r.Limit-1, func() { g.terms(r) })

@@ -174,3 +174,18 @@ func (g *generator) argument(e plan.Expr) {
 	}
 	g.value(e)
 }
+
+// Decimals are exact on both databases. PostgreSQL has a type for them. On
+// SQLite a column in minor units is a whole number; anything else is the text of
+// the number, which functions and a collation of RegisterSQLite calculate with.
+
+// calculated reports whether SQLite holds e as the text of a decimal.
+func (g *generator) calculated(e plan.Expr) bool {
+	switch e := e.(type) {
+	case *plan.Single:
+		return g.calculated(e.X)
+	case *plan.Call, *plan.Case, *plan.Prop:
+		return g.dialect == SQLite && e.Type() == edm.Decimal
+	}
+	return false
+}

@@ -111,7 +111,7 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 	}
 	for _, p := range show.Props {
 		if p.Dynamic && g.style.Metadata != plan.Full {
-			list = append(list, g.typeOf(show, p.Name, p.Type)...)
+			list = append(list, g.typeOf(show, p.Name, p.Type, func() { g.column(v, p) })...)
 		}
 		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
 		if in := show.Inner[p]; in != nil {
@@ -132,7 +132,7 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 		list = append(list, member{name: name, write: func() { g.dynamicJSON(v, name) }})
 	}
 	for _, c := range show.Computed {
-		list = append(list, g.typeOf(show, c.Name, c.X.Type())...)
+		list = append(list, g.typeOf(show, c.Name, c.X.Type(), func() { g.value(c.X) })...)
 		list = append(list, member{name: c.Name, write: func() { g.computed(c.X) }, last: scalar(c.X)})
 	}
 	list = append(list, g.links(v, show)...)
@@ -205,13 +205,13 @@ func (g *generator) objectText(members []member) {
 
 // etag writes the entity's weak ETag (Protocol 4.01, section 8.3.1).
 func (g *generator) etag(v *plan.Var) {
-	p := v.ETag()
-	if p == nil {
+	tag := v.ETag()
+	if tag == nil {
 		g.w("NULL")
 		return
 	}
 	g.w(`'W/"' || `)
-	g.column(v, p)
+	g.column(v, tag)
 	g.w(` || '"'`)
 }
 
@@ -221,7 +221,7 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	_, many := p.Type.(edm.Collection)
 	switch {
 	case p.Minor:
-		g.quoted(edm.Decimal, func() { g.majorJSON(v, p) })
+		g.majorJSON(v, p)
 	case isEnum(p):
 		g.memberNames(v, p)
 	case p.JSON && g.style.Renders(p.Type):

@@ -138,10 +138,17 @@ func (g *generator) concat(r *plan.Concat) {
 		comma := g.sep()
 		for k, p := range r.Columns {
 			comma()
-			if x := r.Sources[i][k]; x != nil {
-				g.held(x)
-			} else {
+			switch x := r.Sources[i][k].(type) {
+			case nil:
 				g.absent(r.Struct, p)
+			case *plan.Prop:
+				if p.Minor { // it stays so
+					g.column(x.Var, x.Prop)
+				} else {
+					g.held(x)
+				}
+			default:
+				g.held(x)
 			}
 			g.as(p)
 		}
@@ -163,6 +170,8 @@ func (g *generator) absent(s *edm.Struct, p *edm.Property) {
 		g.w("NULL::jsonb")
 	case primitive:
 		g.w("NULL", casts[t])
+	case isEnum(p):
+		g.w("NULL", casts[p.Type.(*edm.Enum).Storage()])
 	default:
 		g.w("NULL")
 	}

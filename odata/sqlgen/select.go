@@ -1,6 +1,8 @@
 package sqlgen
 
 import (
+	"strings"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
 )
@@ -16,9 +18,11 @@ func (g *generator) computed(x plan.Expr) {
 	constant, _ := x.(*plan.Const)
 	switch {
 	case !primitive || t == edm.Untyped:
-		g.jsonOf(x.(*plan.Dyn))
+		g.jsonShown(x.(*plan.Dyn))
 	case constant != nil && constant.Value == nil:
 		g.w("NULL")
+	case g.style.Quotes(t) && t == edm.Decimal:
+		g.decimalText(x, constant != nil)
 	case g.style.Quotes(t):
 		g.text(x)
 	case t == edm.Boolean && g.dialect == SQLite:
@@ -39,14 +43,32 @@ func (g *generator) computed(x plan.Expr) {
 		g.double(value)
 	case t == edm.DateTimeOffset && g.dialect == Postgres:
 		g.instant(value)
-	case t == edm.Duration && g.dialect == Postgres:
-		g.fill(postgres["duration_text"], []plan.Expr{x})
 	case t == edm.Duration:
-		g.w("odata_duration_text(")
-		value()
-		g.w(")")
+		g.durationText(value)
 	default:
 		value()
+	}
+}
+
+// durationText writes a number of microseconds as the duration it is.
+func (g *generator) durationText(value func()) {
+	before, after, _ := strings.Cut(pgDurationText, "$0")
+	g.per("odata_duration_text(", before)
+	value()
+	g.per(")", after)
+}
+
+// decimalText writes the text of a decimal, the same that JSON shows as a number.
+func (g *generator) decimalText(x plan.Expr, constant bool) {
+	switch {
+	case g.dialect == Postgres:
+		g.w("trim_scale((")
+		g.value(x)
+		g.w(")::numeric)::text")
+	case constant || g.calculated(x):
+		g.argument(x)
+	default:
+		g.text(x)
 	}
 }
 
@@ -79,6 +101,19 @@ func (g *generator) jsonOf(d *plan.Dyn) {
 		".value ELSE json_quote(", n, ".value) END)")
 }
 
+// jsonShown writes a value inside JSON the way the style has it.
+func (g *generator) jsonShown(d *plan.Dyn) {
+	if !g.style.Renders(d.T) {
+		g.jsonOf(d)
+		return
+	}
+	g.rendered(d.T, plan.MaxNesting, func() {
+		g.w("(")
+		g.json(d, "->")
+		g.w(")")
+	})
+}
+
 // inner writes what is shown of a complex value or of a collection of values.
 func (g *generator) inner(in *plan.Inner) {
 	if in.Each == nil {
@@ -86,18 +121,14 @@ func (g *generator) inner(in *plan.Inner) {
 		return
 	}
 	r := in.Each
-	element := &plan.Dyn{Var: r.Var}
+	element := in.Element
 	if g.dialect == Postgres {
 		g.w("(SELECT coalesce(json_agg(j), '[]') FROM (SELECT ")
 	} else {
 		// The elements are text on their way out of the sub-select.
 		g.w("json((SELECT '[' || coalesce(group_concat(j, ','), '') || ']' FROM (SELECT ")
 	}
-	if in.Members == nil {
-		g.jsonOf(element)
-	} else {
-		g.complex(element, in.Members)
-	}
+	g.complex(element, in.Members)
 	g.w(" AS j")
 	g.elements(r.Var)
 	if r.Where != nil {
@@ -128,7 +159,7 @@ func (g *generator) elementOrder(r *plan.Read) {
 
 // innerCount writes how many elements a collection has, whatever is shown of them.
 func (g *generator) innerCount(in *plan.Inner) {
-	g.countRelated(&plan.Count{Var: in.Each.Var, Filter: in.Each.Where})
+	g.quoted(edm.Int64, func() { g.countRelated(&plan.Count{Var: in.Each.Var, Filter: in.Each.Where}) })
 }
 
 // complex writes the members of the complex value d; what is no object is
@@ -139,7 +170,7 @@ func (g *generator) complex(d *plan.Dyn, members []plan.Member) {
 		kind, build = "jsonb_typeof(", "json_build_object("
 	}
 	if members == nil {
-		g.jsonOf(d)
+		g.jsonShown(d)
 		return
 	}
 	if g.dialect == SQLite {
@@ -162,8 +193,16 @@ func (g *generator) complex(d *plan.Dyn, members []plan.Member) {
 		sep = ", "
 	}
 	for _, m := range members {
+		if tag := plan.TypeTag(m.Value.T); tag != "" && g.style.Metadata == plan.Full {
+			m := g.tagOf(m.Name, m.Value.T, func() {
+				g.w("(")
+				g.json(m.Value, "->>")
+				g.w(")")
+			})
+			member(m.name, m.write)
+		}
 		if m.Inner == nil {
-			member(m.Name, func() { g.jsonOf(m.Value) })
+			member(m.Name, func() { g.jsonShown(m.Value) })
 			continue
 		}
 		if m.Inner.Each != nil && m.Inner.Each.Count {

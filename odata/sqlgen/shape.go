@@ -44,9 +44,9 @@ func typed(show *plan.Projection, t edm.Type) bool {
 }
 
 // typeOf is the member that says the type of the property called name.
-func (g *generator) typeOf(show *plan.Projection, name string, t edm.Type) []member {
+func (g *generator) typeOf(show *plan.Projection, name string, t edm.Type, value func()) []member {
 	if !typed(show, t) {
 		return nil
 	}
-	return []member{g.constant(name+"@odata.type", plan.TypeTag(t))}
+	return []member{g.tagOf(name, t, value)}
 }

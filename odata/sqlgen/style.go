@@ -65,17 +65,24 @@ func (g *generator) typed(v *plan.Var, p *edm.Property) []member {
 	if g.style.Metadata != plan.Full || tag == "" {
 		return nil
 	}
-	m := g.constant(p.Name+"@odata.type", tag)
-	if g.style.OmitNulls { // it goes with its property
+	return []member{g.tagOf(p.Name, p.Type, func() { g.column(v, p) })}
+}
+
+// tagOf is the member that says the type of another member, whose value value
+// writes: where that is left out so is its type.
+func (g *generator) tagOf(name string, t edm.Type, value func()) member {
+	tag := plan.TypeTag(t)
+	m := g.constant(name+"@odata.type", tag)
+	if g.style.OmitNulls {
 		m.write = func() {
 			g.w("CASE WHEN ")
-			g.column(v, p)
+			value()
 			g.w(" IS NOT NULL THEN ")
 			g.textConstant(tag)
 			g.w(" END")
 		}
 	}
-	return []member{m}
+	return m
 }
 
 // links are the links of the navigation properties that are not expanded.
@@ -316,7 +323,8 @@ func (g *generator) renderedObject(t *edm.Struct, depth int, value func()) {
 		for _, p := range t.Properties {
 			if tag := plan.TypeTag(p.Type); g.style.Metadata == plan.Full && tag != "" {
 				g.w(sep)
-				write(p.Name+"@odata.type", func() { g.textConstant(tag) })
+				m := g.tagOf(p.Name, p.Type, func() { g.w("(", name, ".v ->> ", quoteText(p.Name), ")") })
+				write(m.name, m.write)
 				sep = ", "
 			}
 			g.w(sep)

@@ -37,14 +37,6 @@ func (t token) isLiteral(kind LiteralKind) bool {
 	return t.kind == tokenLiteral && t.of == uint8(kind)
 }
 
-// operator returns the binary operator that t names, or 0.
-func (t token) operator() Op {
-	if t.kind != tokenName {
-		return 0
-	}
-	return Op(t.of)
-}
-
 // is reports whether t is the punctuation c.
 func (t token) is(c string) bool { return t.kind == tokenPunct && t.text == c }
 

@@ -139,15 +139,19 @@ type (
 func (*Literal) expr() {}
 func (*Name) expr()    {}
 func (*Member) expr()  {}
-func (*Entity) expr()  {}
-func (*Alias) expr()   {}
-func (*Call) expr()    {}
-func (*Unary) expr()   {}
-func (*Binary) expr()  {}
-func (*List) expr()    {}
-func (*Object) expr()  {}
-func (*Lambda) expr()  {}
-func (*Count) expr()   {}
+
+func (*Entity) expr() {}
+
+func (*Alias) expr()  {}
+func (*Call) expr()   {}
+func (*Unary) expr()  {}
+func (*Binary) expr() {}
+func (*List) expr()   {}
+
+func (*Object) expr() {}
+
+func (*Lambda) expr() {}
+func (*Count) expr()  {}
 
 // Op is an operator.
 type Op uint8

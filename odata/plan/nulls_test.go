@@ -1,4 +1,4 @@
-package sqlgen
+package plan
 
 import "testing"
 
@@ -17,7 +17,7 @@ func TestWithoutNulls(t *testing.T) {
 		``:                                       ``,
 		`{"a":`:                                  `{"a":}`, // not JSON: ends all the same
 	} {
-		if got := withoutNulls(text); got != want {
+		if got := WithoutNulls(text); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
 	}

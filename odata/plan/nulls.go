@@ -1,10 +1,10 @@
-package sqlgen
+package plan
 
 import "strings"
 
-// withoutNulls takes from the JSON text, wherever they are, the members of objects
+// WithoutNulls takes from the JSON text, wherever they are, the members of objects
 // that are null. The text must be valid JSON.
-func withoutNulls(text string) string {
+func WithoutNulls(text string) string {
 	n := nulls{text: text, out: make([]byte, 0, len(text))}
 	n.value()
 	return string(n.out)
