@@ -121,16 +121,6 @@ func (g *generator) aggregate(x *plan.Aggregate, input func()) {
 	g.w(")", cast)
 }
 
-// minor is the property that x aggregates in minor units, nil if none: SQLite
-// would add up the rounding of each.
-func (g *generator) minor(x *plan.Aggregate) *edm.Property {
-	p, ok := x.X.(*plan.Prop)
-	if g.dialect != SQLite || !ok || !p.Prop.Minor || x.Method == plan.CountDistinct {
-		return nil
-	}
-	return p.Prop
-}
-
 // feed writes the rows of a feed. Where its way may lead to an entity more than
 // once, entities are told apart by their key.
 func (g *generator) feed(r *plan.Group, f *plan.Feed) {
