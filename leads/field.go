@@ -10,9 +10,12 @@ import (
 
 // field is one field of a delivery under the sender's own name. Its value is
 // nil, bool, string, json.Number, []any, map[string]any inside lists, or nested.
+// also are further names that a mapping may call it by, where name is already
+// the one it goes by here.
 type field struct {
 	name  string
 	value any
+	also  []string
 }
 
 // nested stands where an object was, whose own fields follow under longer names.

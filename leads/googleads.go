@@ -32,11 +32,11 @@ func parseGoogleAds(body []byte) (fields []field, key string, err error) {
 				return nil, "", err
 			}
 		case "lead_id":
-			fields = append(fields, field{"ExternalID", f.value})
+			fields = append(fields, field{"ExternalID", f.value, []string{f.name}})
 		case "campaign_id":
-			fields = append(fields, field{"Campaign", f.value})
+			fields = append(fields, field{"Campaign", f.value, []string{f.name}})
 		case "is_test":
-			fields = append(fields, field{toIsTest, f.value})
+			fields = append(fields, field{toIsTest, f.value, []string{f.name}})
 		default:
 			fields = append(fields, f)
 		}
@@ -70,6 +70,10 @@ func columns(v any) ([]field, error) {
 		}
 		if err := f.add(nil, name, value); err != nil {
 			return nil, inColumn(i, err)
+		}
+		if label, _ := column["column_name"].(string); label != "" && label != name {
+			last := &f.fields[f.at[name]]
+			last.also = []string{label}
 		}
 	}
 	return f.fields, nil
