@@ -39,7 +39,7 @@ func (e *elementorReader) field(f field) {
 	m := elementorName.FindStringSubmatch(f.name)
 	if m == nil {
 		if none := elementorNone.FindStringSubmatch(f.name); none != nil {
-			f = field{none[1], f.value, []string{f.name}}
+			f = renamed(none[1], f.value, f.name)
 		}
 		e.fields = append(e.fields, f)
 		return
@@ -48,9 +48,9 @@ func (e *elementorReader) field(f field) {
 	case m[1] == "fields" && part != "":
 		e.part(id, part, f)
 	case m[1] == "form":
-		e.fields = append(e.fields, field{"form_" + id, f.value, []string{f.name}})
+		e.fields = append(e.fields, renamed("form_"+id, f.value, f.name))
 	case m[1] == "meta" && part == "value":
-		e.fields = append(e.fields, field{id, f.value, []string{f.name}})
+		e.fields = append(e.fields, renamed(id, f.value, f.name))
 	case m[1] != "meta":
 		e.fields = append(e.fields, f)
 	}

@@ -91,11 +91,11 @@ func linkedInLead(given []field) ([]field, error) {
 			}
 			found = true
 		case f.name == "id":
-			fields = append(fields, field{"ExternalID", f.value, []string{f.name}})
+			fields = append(fields, renamed("ExternalID", f.value, f.name))
 		case f.name == "testLead":
-			fields = append(fields, field{toIsTest, f.value, []string{f.name}})
+			fields = append(fields, renamed(toIsTest, f.value, f.name))
 		case inside:
-			fields = append(fields, field{name, f.value, []string{f.name}})
+			fields = append(fields, renamed(name, f.value, f.name))
 		default:
 			fields = append(fields, f)
 		}

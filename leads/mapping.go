@@ -89,7 +89,7 @@ func compileMapping(entries []FieldMapping) (*fieldMap, error) {
 			p.addf(at+"Target", "the target %s is there twice", entry.Target)
 		}
 		seen[entry.Target] = true
-		if place, ok := placeOf(entry.Target); ok {
+		if place, ok := mappedPlace(entry.Target); ok {
 			m.targets[place.target] = true
 		}
 		m.entries = append(m.entries, mappedField{FieldMapping: entry})
@@ -133,13 +133,19 @@ func messageOf(err error) string {
 	return err.Error()
 }
 
+// mappedPlace is where an entry with that target leads: no name is guessed at,
+// only FullName is more than a property.
+func mappedPlace(target string) (place, bool) {
+	p, ok := placeOf(target)
+	return p, ok && (p.target == target || target == "FullName")
+}
+
 // checkTarget says why name cannot be the target of an entry, or "".
 func checkTarget(name string) string {
 	if name == "" {
 		return "the target is empty"
 	}
-	place, usual := placeOf(name)
-	if usual && (place.target == name || plain(name) == plain(toFullName)) {
+	if _, declared := mappedPlace(name); declared {
 		return ""
 	}
 	own, err := ownName(name)
@@ -224,7 +230,7 @@ func (m *fieldMap) apply(fields []field) ([]field, error) {
 			}
 			value = *entry.Default
 		}
-		mapped = append(mapped, field{name: entry.Target, value: fitted(entry.Target, value)})
+		mapped = append(mapped, field{name: entry.Target, value: fitted(entry.Target, value), mapped: true})
 	}
 	for i, f := range fields {
 		if used[i] || m.superseded(f) {
@@ -271,7 +277,7 @@ func empty(v any) bool {
 
 // fitted gives v in the form that target takes: declared properties take text.
 func fitted(target string, v any) any {
-	if _, declared := placeOf(target); !declared {
+	if _, declared := mappedPlace(target); !declared {
 		return v
 	}
 	if text, ok := listed(v); ok {

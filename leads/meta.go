@@ -127,7 +127,7 @@ func metaLead(given []field) ([]field, error) {
 				return nil, err
 			}
 		case "id", "leadgen_id":
-			fields = append(fields, field{"ExternalID", f.value, []string{f.name}})
+			fields = append(fields, renamed("ExternalID", f.value, f.name))
 		default:
 			fields = append(fields, f)
 		}
@@ -196,5 +196,5 @@ func metaFetched(body []byte, n notice) ([]field, error) {
 			fields = append(fields, f)
 		}
 	}
-	return append(fields, field{"ExternalID", n.id, []string{"id", "leadgen_id"}}), nil
+	return append(fields, renamed("ExternalID", n.id, "id", "leadgen_id")), nil
 }

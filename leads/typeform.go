@@ -94,16 +94,16 @@ func (r *typeformReader) field(f field) error {
 	case strings.HasPrefix(name, "definition."), strings.HasPrefix(name, "ending."):
 		return nil // of the form, not of who filled it in
 	case name == "token":
-		r.fields = append(r.fields, field{"ExternalID", f.value, []string{name, f.name}})
+		r.fields = append(r.fields, renamed("ExternalID", f.value, name, f.name))
 		return nil
 	}
 	for _, prefix := range []string{"hidden.", "calculated."} {
 		if plainName, ok := strings.CutPrefix(name, prefix); ok {
-			r.fields = append(r.fields, field{plainName, f.value, []string{name, f.name}})
+			r.fields = append(r.fields, renamed(plainName, f.value, name, f.name))
 			return nil
 		}
 	}
-	r.fields = append(r.fields, field{name, f.value, []string{f.name}})
+	r.fields = append(r.fields, renamed(name, f.value, f.name))
 	return nil
 }
 
@@ -120,7 +120,7 @@ func (r *typeformReader) variables(v any) error {
 		if key == "" {
 			return fault.New(fault.Invalid, "the variable has no key").At(fmt.Sprintf("%svariables[%d]", inResponse, i))
 		}
-		r.fields = append(r.fields, field{key, variable[kind], []string{"variables." + key}})
+		r.fields = append(r.fields, renamed(key, variable[kind], "variables."+key))
 	}
 	return nil
 }
