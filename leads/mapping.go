@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"leadloop/odata/edm"
 	"leadloop/odata/eval"
 	"leadloop/odata/fault"
 )
@@ -313,7 +314,7 @@ func received(v any) any {
 			return nil
 		}
 		return json.Number(eval.Text(v))
-	case int64:
+	case int64, edm.DecimalValue:
 		return json.Number(eval.Text(v))
 	}
 	return eval.Text(v)

@@ -57,6 +57,11 @@ func TestMapping(t *testing.T) {
 			object{"FirstName": "Dana", "Who": "Dana"},
 		},
 		{
+			"numbers", KindJSON, `{"n":4,"t":"4","f":2.5}`,
+			[]FieldMapping{{Target: "A", Source: "n add 1"}, {Target: "B", Source: "cast(t,Edm.Int64) mul 2"}, {Target: "C", Source: "f mul 2"}, {Target: "D", Source: "n div 0"}, {Target: "E", Field: "f"}},
+			object{"A": int64(5), "B": int64(8), "C": int64(5), "n": int64(4), "t": "4", "E": 2.5},
+		},
+		{
 			"lists and flags", KindJSON, `{"rooms":["a",2],"ok":true,"list":[1,[2]],"City":"Lod"}`,
 			[]FieldMapping{{Target: "Message", Field: "rooms"}, {Target: "Campaign", Field: "ok"}, {Target: "L", Field: "list"}, {Target: "IsTest", Source: "City eq 'Haifa'"}},
 			object{"Message": "a, 2", "Campaign": "true", "L": []any{int64(1), []any{int64(2)}}, "City": "Lod"},
