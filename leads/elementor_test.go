@@ -59,7 +59,8 @@ func TestElementor(t *testing.T) {
 			"simple",
 			encoded("שם מלא", "יעל בן דוד", "טלפון נייד", "050-7654321", "No Label email", "yael@example.com", "No Label field_77", "x", "Date", "מרץ 1, 2026",
 				"Page URL", "https://example.com/?utm_medium=cpc", "Remote IP", "2001:db8::1", "form_id", "9f", "form_name", "Footer"),
-			nil, object{
+			nil,
+			object{
 				"FirstName": "יעל", "LastName": "בן דוד", "Phone": "+972507654321", "PhoneRaw": "050-7654321", "Email": "yael@example.com", "field_77": "x",
 				"Date": "מרץ 1, 2026", "Page URL": "https://example.com/?utm_medium=cpc", "Remote IP": "2001:db8::1", "form_id": "9f", "form_name": "Footer", "UtmMedium": "cpc",
 			},

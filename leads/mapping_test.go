@@ -25,8 +25,12 @@ func TestMapping(t *testing.T) {
 		{
 			"by expression", KindJSON, `{"first":"Noa","last":"Levi","price":"1200","utm":{"term":"x"},"my field":"y","mail":" N@Example.com "}`,
 			[]FieldMapping{
-				{Target: "FullName", Source: "concat(first,concat(' ',last))"}, {Target: "UtmTerm", Source: "toupper(utm/term)"},
-				{Target: "Note", Source: "concat(my_field,'!')"}, {Target: "Email", Source: "trim(mail)"}, {Target: "Cheap", Source: "length(price) lt 5"}, {Target: "Digits", Source: "length(price)"},
+				{Target: "FullName", Source: "concat(first,concat(' ',last))"},
+				{Target: "UtmTerm", Source: "toupper(utm/term)"},
+				{Target: "Note", Source: "concat(my_field,'!')"},
+				{Target: "Email", Source: "trim(mail)"},
+				{Target: "Cheap", Source: "length(price) lt 5"},
+				{Target: "Digits", Source: "length(price)"},
 			},
 			object{
 				"FirstName": "Noa", "LastName": "Levi", "first": "Noa", "last": "Levi", "price": "1200", "my field": "y",
@@ -36,8 +40,11 @@ func TestMapping(t *testing.T) {
 		{
 			"defaults", KindJSON, `{"town":"","name":"Dana","x":null}`,
 			[]FieldMapping{
-				{Target: "City", Field: "town", Default: new("Haifa")}, {Target: "Campaign", Default: new("spring")}, {Target: "A", Field: "nowhere"},
-				{Target: "B", Source: "concat(nowhere,'x')", Default: new("b")}, {Target: "C", Field: "x"},
+				{Target: "City", Field: "town", Default: new("Haifa")},
+				{Target: "Campaign", Default: new("spring")},
+				{Target: "A", Field: "nowhere"},
+				{Target: "B", Source: "concat(nowhere,'x')", Default: new("b")},
+				{Target: "C", Field: "x"},
 			},
 			object{"City": "Haifa", "Campaign": "spring", "FirstName": "Dana", "B": "b"},
 		},

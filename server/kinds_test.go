@@ -104,7 +104,9 @@ func TestTypeformIntake(t *testing.T) {
 		body := `{"event_id":"e1","event_type":"form_response","form_response":{"form_id":"f","token":"tok-1","submitted_at":"2026-03-01T18:17:02Z",
 			"definition":{"fields":[{"id":"a","title":"שם מלא","ref":"r1","type":"short_text"},{"id":"b","title":"Rooms?","ref":"r2","type":"multiple_choice"}]},
 			"answers":[{"type":"text","text":"נועה לוי","field":{"id":"a","ref":"r1"}},{"type":"choices","choices":{"labels":["2","3"]},"field":{"id":"b","ref":"r2"}}]}}`
-		sign := func(text string) string { return "sha256=" + base64.StdEncoding.EncodeToString(hmacOf("tf-secret", text)) }
+		sign := func(text string) string {
+			return "sha256=" + base64.StdEncoding.EncodeToString(hmacOf("tf-secret", text))
+		}
 		id := s.anyone.with("Typeform-Signature", sign(body)).post(intake, body).want(200).text("id")
 		if again := s.anyone.with("Typeform-Signature", sign(body)).post(intake, body).want(200).text("id"); again != id {
 			t.Errorf("the same response is %s, want %s", again, id)
