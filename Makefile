@@ -52,7 +52,7 @@ cover: deps ## show how much the tests cover
 deps:
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
-	for program in curl jq; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	for program in curl jq openssl; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	test -z "$$missing" && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing$$missing"; $(APT) update -qq && $(APT) install -y -qq $$missing >/dev/null; \

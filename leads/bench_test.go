@@ -54,9 +54,9 @@ func BenchmarkParse(b *testing.B) {
 		b.Run(body.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				fields, _, err := s.parse(&body.source, body.d)
+				in, err := s.parse(&body.source, body.d)
 				if err == nil {
-					_, err = s.row(&body.source, fields[0], &Payload{})
+					_, err = s.row(&body.source, in.leads[0], &Payload{})
 				}
 				if err != nil {
 					b.Fatal(err)

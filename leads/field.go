@@ -10,9 +10,27 @@ import (
 
 // field is one field of a delivery under the sender's own name. Its value is
 // nil, bool, string, json.Number, []any, map[string]any inside lists, or nested.
+// also are further names that a mapping may call it by, where name is already
+// the one it goes by here. mapped is true of what a mapping made: its name is its
+// place.
 type field struct {
-	name  string
-	value any
+	name   string
+	value  any
+	also   []string
+	mapped bool
+}
+
+// renamed is a field that the sender calls by the names.
+func renamed(name string, value any, names ...string) field {
+	return field{name: name, value: value, also: names}
+}
+
+// place finds where the field goes.
+func (f field) place() (place, bool) {
+	if f.mapped {
+		return mappedPlace(f.name)
+	}
+	return placeOf(f.name)
 }
 
 // nested stands where an object was, whose own fields follow under longer names.
@@ -144,7 +162,7 @@ func (m *mapping) choose() error {
 			m.used[i] = true
 			continue
 		}
-		p, ok := placeOf(f.name)
+		p, ok := f.place()
 		text, isText := textOf(f.value)
 		blank := isText && strings.TrimSpace(text) == ""
 		some = some || !blank && f.value != (nested{})

@@ -97,7 +97,7 @@ func (f *formFields) add(charset *charmap.Charmap, name, value string) error {
 			return fault.Newf(fault.Invalid, "the delivery has more than %d fields", maxFields)
 		}
 		f.at[name] = len(f.fields)
-		f.fields = append(f.fields, field{name, value})
+		f.fields = append(f.fields, field{name: name, value: value})
 		return nil
 	}
 	first := f.fields[i].value.(string)

@@ -97,3 +97,111 @@ func FuzzGoogleAds(f *testing.F) {
 		}
 	})
 }
+
+func FuzzTypeform(f *testing.F) {
+	f.Add([]byte(typeformLead))
+	f.Add([]byte(`{"form_response":{"answers":[{"type":"payment","payment":{"amount":"1"},"field":{"id":"x"}}],"hidden":{"a":null}}}`))
+	f.Fuzz(func(t *testing.T, body []byte) { allHold(t, body, parseTypeform) })
+}
+
+func FuzzLinkedIn(f *testing.F) {
+	f.Add([]byte(linkedInBody))
+	f.Add([]byte(`[{"id":1,"formResponse":{"answers":[{"questionId":1,"answerDetails":{"x":{}}},{"questionId":1}]}}]`))
+	f.Fuzz(func(t *testing.T, body []byte) { allHold(t, body, parseLinkedIn) })
+}
+
+func FuzzMeta(f *testing.F) {
+	f.Add([]byte(metaWebhook("18446744073709551617", `"7"`)))
+	f.Add([]byte(metaAnswer("9007199254740993")))
+	f.Add([]byte(`{"id":"1","field_data":[{"name":"a","values":[]},{"name":"a","values":[1,true]}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		allHold(t, body, func(body []byte) ([][]field, error) {
+			leads, notices, err := parseMeta(body)
+			for _, n := range notices {
+				if !metaID.MatchString(n.id) || !json.Valid(n.value) {
+					t.Fatalf("notice %s: %s", n.id, n.value)
+				}
+				fields, err := metaFetched([]byte(metaAnswer(n.id)), n)
+				holds(t, fields, err)
+			}
+			return leads, err
+		})
+	})
+}
+
+func FuzzElementor(f *testing.F) {
+	f.Add(elementorAdvanced)
+	f.Add(encoded("No Label name", "x", "Page URL", "https://a/?utm_source=%00", "fields[][value]", "y", "fields[a][b]", "z"))
+	f.Fuzz(func(t *testing.T, body string) {
+		fields, err := parseElementor(Delivery{Method: "POST", ContentType: urlencoded, Body: []byte(body)})
+		holds(t, fields, err)
+	})
+}
+
+func FuzzWebToLead(f *testing.F) {
+	f.Add("encoding=windows-1255&last_name=%EB%E4%EF&retURL=https%3A%2F%2Fok.example%2F&00N5=x")
+	src := &Source{Settings: SourceSettings{setReturnHosts: "ok.example"}}
+	f.Fuzz(func(t *testing.T, body string) {
+		fields, returnURL, err := parseWebToLead(Delivery{Method: "POST", ContentType: urlencoded, Body: []byte(body)})
+		holds(t, fields, err)
+		if to := redirect(src, returnURL); to != "" {
+			if u, err := url.Parse(to); err != nil || !strings.EqualFold(u.Host, "ok.example") || strings.ContainsAny(to, "\r\n") {
+				t.Fatalf("sent on to %q", to)
+			}
+		}
+	})
+}
+
+func FuzzLeadManager(f *testing.F) {
+	f.Add(encoded("lm_key", "k3y-of-form", "subscribers_name", "רונית גל", "fields[REF]", "A", "lm_redirect", "no"))
+	f.Fuzz(func(t *testing.T, body string) {
+		d := Delivery{Method: "POST", ContentType: urlencoded, Body: []byte(body)}
+		fields, key, err := parseLeadManager(d)
+		holds(t, fields, err)
+		if err == nil && len(key) > 8 {
+			kept, _, _ := parseLeadManager(Delivery{Method: "POST", ContentType: urlencoded, Body: withoutLMKey(d, key)})
+			if len(kept) != len(fields) {
+				t.Fatalf("without its key %q became %q", body, withoutLMKey(d, key))
+			}
+			if _, again, _ := parseLeadManager(Delivery{Method: "POST", ContentType: urlencoded, Body: withoutLMKey(d, key)}); again == key {
+				t.Fatal("the key is still there")
+			}
+		}
+	})
+}
+
+// FuzzMapping has any mapping over any lead.
+func FuzzMapping(f *testing.F) {
+	f.Add("City", "town", "", `{"town":["a",1],"utm":{"source":"x"}}`)
+	f.Add("FullName", "", "concat(a,b/c)", `{"a":"x","b":{"c":1e400},"b.c":2}`)
+	f.Add("n", "", "a div b", `{"a":1.5,"b":0.0}`)
+	f.Fuzz(func(t *testing.T, target, name, source, body string) {
+		m, err := compileMapping([]FieldMapping{{Target: target, Field: name, Source: source}})
+		if err != nil {
+			holds(t, nil, err)
+			return
+		}
+		allHold(t, []byte(body), func(body []byte) ([][]field, error) {
+			leads, err := parseJSON(body)
+			for i := range leads {
+				if leads[i], err = m.apply(leads[i]); err != nil {
+					return nil, err
+				}
+			}
+			return leads, err
+		})
+	})
+}
+
+// allHold is holds for every lead of a body.
+func allHold(t *testing.T, body []byte, parse func([]byte) ([][]field, error)) {
+	t.Helper()
+	leads, err := parse(body)
+	if err != nil {
+		holds(t, nil, err)
+		return
+	}
+	for _, fields := range leads {
+		holds(t, fields, nil)
+	}
+}

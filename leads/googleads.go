@@ -32,11 +32,11 @@ func parseGoogleAds(body []byte) (fields []field, key string, err error) {
 				return nil, "", err
 			}
 		case "lead_id":
-			fields = append(fields, field{"ExternalID", f.value})
+			fields = append(fields, renamed("ExternalID", f.value, f.name))
 		case "campaign_id":
-			fields = append(fields, field{"Campaign", f.value})
+			fields = append(fields, renamed("Campaign", f.value, f.name))
 		case "is_test":
-			fields = append(fields, field{toIsTest, f.value})
+			fields = append(fields, renamed(toIsTest, f.value, f.name))
 		default:
 			fields = append(fields, f)
 		}
@@ -70,6 +70,9 @@ func columns(v any) ([]field, error) {
 		}
 		if err := f.add(nil, name, value); err != nil {
 			return nil, inColumn(i, err)
+		}
+		if label, _ := column["column_name"].(string); label != "" && label != name {
+			f.fields[f.at[name]].also = []string{label}
 		}
 	}
 	return f.fields, nil

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/textproto"
 	"net/url"
+	"time"
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
@@ -20,6 +22,7 @@ const MaxBody = 1 << 20
 type Delivery struct {
 	Method      string // GET or POST
 	ContentType string
+	Header      textproto.MIMEHeader
 	Query       url.Values
 	Body        []byte
 	// RemoteAddress and UserAgent are kept with the payload.
@@ -35,6 +38,8 @@ type Receipt struct {
 	Duplicate bool
 	// Kind is the source's: some kinds of senders expect an answer of their own.
 	Kind string
+	// Redirect is where the sender's browser is to be sent, "" for nowhere.
+	Redirect string
 }
 
 // Receive takes a delivery in: it stores its leads, in one durable write, has
@@ -43,7 +48,7 @@ type Receipt struct {
 //
 // NotFound, always the same, for an unknown token and a disabled source;
 // otherwise Invalid, TooLarge, Unsupported, MethodNotAllowed or Unauthorized (a
-// wrong google_key), with the field as target. Then nothing is stored but a
+// wrong key or signature), with the field as target. Then nothing is stored but a
 // Rejection.
 func (s *Service) Receive(ctx context.Context, token string, d Delivery) ([]Receipt, error) {
 	ctx = system(ctx)
@@ -63,12 +68,19 @@ func (s *Service) receive(ctx context.Context, src *Source, d Delivery) ([]Recei
 	if len(d.Body) > MaxBody {
 		return nil, fault.Newf(fault.TooLarge, "the body is longer than %d bytes", MaxBody)
 	}
-	fields, body, err := s.parse(src, d)
+	in, err := s.parse(src, d)
 	if err != nil {
 		return nil, err
 	}
+	if len(in.notices) > 0 {
+		return s.announced(ctx, src, in.notices, d)
+	}
+	if len(in.leads) == 0 {
+		return nil, nil // the sender told something that is no lead
+	}
+	fields := in.leads
 	payload := &Payload{
-		Body: body, ContentType: quoted(d.ContentType), RemoteAddress: quoted(d.RemoteAddress), UserAgent: quoted(d.UserAgent),
+		Body: in.body, ContentType: quoted(d.ContentType), RemoteAddress: quoted(d.RemoteAddress), UserAgent: quoted(d.UserAgent),
 	}
 	rows := make([]*leadRow, len(fields))
 	for i := range fields {
@@ -80,32 +92,62 @@ func (s *Service) receive(ctx context.Context, src *Source, d Delivery) ([]Recei
 		}
 		return nil, err
 	}
-	return s.store(ctx, src, rows)
+	receipts, err := s.store(ctx, src, rows)
+	for i := range receipts {
+		receipts[i].Redirect = in.redirect
+	}
+	return receipts, err
 }
 
-// parse reads the leads of a delivery in the source's format. It returns the
-// body too, as it may be stored.
-func (s *Service) parse(src *Source, d Delivery) (leads [][]field, body []byte, err error) {
-	if d.Method != "POST" && (d.Method != "GET" || src.Kind != KindForm) {
-		return nil, nil, fault.Newf(fault.MethodNotAllowed, "a source of the kind %s takes no %s", src.Kind, d.Method)
+// parsed is what a delivery holds.
+type parsed struct {
+	leads    [][]field
+	notices  []notice // of leads that are to be read elsewhere
+	body     []byte   // as it may be stored
+	redirect string
+}
+
+// parse reads the leads of a delivery in the source's format, and checks what
+// its sender proves itself with.
+func (s *Service) parse(src *Source, d Delivery) (in parsed, err error) {
+	if d.Method != "POST" && (d.Method != "GET" || src.Kind != KindForm && src.Kind != KindLeadManager) {
+		return in, fault.Newf(fault.MethodNotAllowed, "a source of the kind %s takes no %s", src.Kind, d.Method)
 	}
 	var fields []field
+	in.body = d.Body
 	switch src.Kind {
 	case KindJSON:
-		leads, err = parseJSON(d.Body)
-		return leads, d.Body, err
+		in.leads, err = parseJSON(d.Body)
+		return in, err
+	case KindTypeform:
+		in.leads, err = s.typeform(src, d)
+		return in, err
+	case KindLinkedIn:
+		in.leads, err = s.linkedIn(src, d)
+		return in, err
+	case KindMeta:
+		in.leads, in.notices, err = s.meta(src, d)
+		return in, err
 	case KindForm:
 		fields, err = parseForm(d)
-		body = d.Body
-		if len(body) == 0 {
-			body = []byte(d.Query.Encode())
+		if len(in.body) == 0 {
+			in.body = []byte(d.Query.Encode())
 		}
 	case KindGoogleAds:
-		fields, body, err = s.googleAds(src, d.Body)
+		fields, in.body, err = s.googleAds(src, d.Body)
+	case KindElementor:
+		fields, err = parseElementor(d)
+	case KindSalesforce:
+		var returnURL string
+		fields, returnURL, err = parseWebToLead(d)
+		in.redirect = redirect(src, returnURL)
+	case KindLeadManager:
+		fields, in.body, err = s.leadManager(src, d)
 	default:
 		err = fault.Newf(fault.NotImplemented, "sources of the kind %s cannot receive yet", src.Kind)
 	}
-	return [][]field{fields}, body, err
+	in.leads = [][]field{fields}
+	return in, err
 }
 
 // googleAds reads a delivery of google-ads and checks its google_key.
@@ -123,6 +165,22 @@ func (s *Service) googleAds(src *Source, body []byte) ([]field, []byte, error) {
 
 // row makes a lead of a sender's fields, ready to be stored.
 func (s *Service) row(src *Source, fields []field, payload *Payload) (*leadRow, error) {
+	id, err := s.NewID()
+	if err != nil {
+		return nil, failed("make an id", err)
+	}
+	return s.rowOf(src, fields, payload, id, s.Now())
+}
+
+// rowOf is row for a lead whose id and time are known.
+func (s *Service) rowOf(src *Source, fields []field, payload *Payload, id uuid.UUID, receivedAt time.Time) (*leadRow, error) {
+	mapping, err := s.mappings.of(src)
+	if err != nil {
+		return nil, err
+	}
+	if fields, err = mapping.apply(fields); err != nil {
+		return nil, err
+	}
 	lead, err := newLead(fields)
 	if err != nil {
 		return nil, err
@@ -130,10 +188,7 @@ func (s *Service) row(src *Source, fields []field, payload *Payload) (*leadRow, 
 	if err := lead.prepare(src.Region); err != nil {
 		return nil, err
 	}
-	if lead.ID, err = s.NewID(); err != nil {
-		return nil, failed("make an id", err)
-	}
-	lead.SourceID, lead.ReceivedAt, lead.Version = &src.ID, s.Now(), 1
+	lead.ID, lead.SourceID, lead.ReceivedAt, lead.Version = id, &src.ID, receivedAt, 1
 	return newLeadRow(lead, payload)
 }
 

@@ -129,7 +129,7 @@ func (r *jsonReader) field(name string, depth int) error {
 		return err
 	}
 	if t == json.Delim('{') {
-		r.fields = append(r.fields, field{name, nested{}})
+		r.fields = append(r.fields, field{name: name, value: nested{}})
 		return r.object(name+".", depth+1)
 	}
 	v, err := r.value(t, depth)
@@ -139,7 +139,7 @@ func (r *jsonReader) field(name string, depth int) error {
 	if err := checkStorable(v); err != nil {
 		return err.At(name)
 	}
-	r.fields = append(r.fields, field{name, v})
+	r.fields = append(r.fields, field{name: name, value: v})
 	return nil
 }
 

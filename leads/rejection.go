@@ -112,7 +112,7 @@ func mask(d Delivery) []byte {
 
 var (
 	escaped = regexp.MustCompile(`(%[0-9A-Fa-f]{2})+|\\u00[2-7][0-9A-Fa-f]`)
-	secrets = regexp.MustCompile(`((?i:google_key|secret|password|token)"?\s*[:=]\s*"?)[^"&\s]+`)
+	secrets = regexp.MustCompile(`((?i:google_key|lm_key|secret|password|token)"?(?:\s*[:=]\s*"?|\r?\n\r?\n))[^"&\s]+`)
 	emails  = regexp.MustCompile(`[^\s"'<>&=:,;@]+@[^\s"'<>&=:,;@]+`)
 	phones  = regexp.MustCompile(`\+?\d[\d\s+().\-]{5,}\d`)
 )

@@ -40,7 +40,14 @@ type Service struct {
 	// in the state new.
 	Route func(tx *gorm.DB, lead *Lead, source *Source) error
 
-	sources *sourceCache
+	// Fetch makes a GET request, for the kinds of sources whose leads have to be
+	// read from the sender's platform. It bounds time and size, and follows no
+	// redirect. With no Fetch such leads wait.
+	Fetch func(ctx context.Context, url string, header map[string]string) (status int, body []byte, err error)
+
+	sources  *sourceCache
+	mappings *mappings
+	wake     chan struct{} // holds a token when a retrieval became due
 }
 
 // New returns a Service over db. The secrets of sources are stored as MACs of
@@ -48,7 +55,7 @@ type Service struct {
 func New(db *store.DB, vault *store.Vault) *Service {
 	return &Service{
 		DB: db, Vault: vault, Now: store.Now, NewID: uuid.NewV7, Rand: rand.Reader, Log: slog.Default(),
-		sources: newSourceCache(),
+		sources: newSourceCache(), mappings: &mappings{}, wake: make(chan struct{}, 1),
 	}
 }
 

@@ -2,7 +2,6 @@ package leads
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -19,9 +18,15 @@ import (
 
 // The kinds of sources: which format a source's deliveries are in.
 const (
-	KindJSON      = "json"
-	KindForm      = "form"
-	KindGoogleAds = "google-ads"
+	KindJSON        = "json"
+	KindForm        = "form"
+	KindGoogleAds   = "google-ads"
+	KindMeta        = "meta"
+	KindLinkedIn    = "linkedin"
+	KindTypeform    = "typeform"
+	KindElementor   = "elementor"
+	KindSalesforce  = "salesforce-web-to-lead"
+	KindLeadManager = "leadmanager"
 )
 
 // DefaultRegion is the region phone numbers without a country code are read in
@@ -36,14 +41,21 @@ const secretPurpose = "source secret"
 type Source struct {
 	ID   int64  `gorm:"primaryKey" odata:"computed"`
 	Name string `validate:"required,max=200"`
-	// Kind is the format: KindJSON, KindForm or KindGoogleAds.
-	Kind  string `validate:"required,oneof=json form google-ads"`
+	// Kind is the format: KindJSON, KindForm and so on.
+	Kind  string `validate:"required,oneof=json form google-ads meta linkedin typeform elementor salesforce-web-to-lead leadmanager"`
 	Token string `odata:"computed"`
 	// Secret is what a sender proves itself with, for the kinds that can: the
-	// google_key of google-ads. It is written and never read; an empty one leaves
-	// the stored one as it is.
-	Secret    string `gorm:"-" odata:"writeonly" validate:"max=500"`
-	SecretMAC []byte `odata:"-"`
+	// google_key of google-ads, the lm_key of leadmanager, what typeform signs
+	// with, the client secret of linkedin. It is written and never read; an empty
+	// one leaves the stored one as it is.
+	Secret       string `gorm:"-" odata:"writeonly" validate:"max=500"`
+	SecretMAC    []byte `odata:"-"` // of a secret that is sent
+	SealedSecret []byte `odata:"-"` // one that is needed to make signatures
+	// Settings are what the kind wants to know besides.
+	Settings SourceSettings `gorm:"serializer:json"`
+	// Mapping says which incoming fields go where. Fields it does not speak of go
+	// where they would without it.
+	Mapping []FieldMapping `gorm:"serializer:json"`
 	// Region is the ISO 3166 alpha-2 code of the country whose phone numbers come
 	// without a country code.
 	Region string `validate:"omitempty,len=2"`
@@ -70,14 +82,14 @@ func (s *Source) Limit() int {
 }
 
 // CreateSource stores src and fills in its computed properties, with a new
-// token. Needs a manager. Invalid for wrong properties, and for google-ads
-// without a Secret.
+// token. Needs a manager. Invalid for wrong properties, with targets such as
+// Mapping/2/Source, and for google-ads without a Secret.
 func (s *Service) CreateSource(ctx context.Context, src *Source) error {
 	if err := store.Require(ctx, store.Manager); err != nil {
 		return err
 	}
 	next := *src
-	next.SecretMAC = nil
+	next.SecretMAC, next.SealedSecret = nil, nil
 	if err := s.prepare(&next); err != nil {
 		return err
 	}
@@ -115,7 +127,7 @@ func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		row := next
 		res := tx.Model(&Source{}).Where("id = ? AND version = ?", src.ID, src.Version).
-			Select("Name", "Kind", "SecretMAC", "Region", "MaxRoutings", "Enabled", "Version").Updates(&row)
+			Select("Name", "Kind", "SecretMAC", "SealedSecret", "Settings", "Mapping", "Region", "MaxRoutings", "Enabled", "Version").Updates(&row)
 		if res.Error != nil {
 			return res.Error
 		}
@@ -123,7 +135,7 @@ func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
 			return moved(tx, &Source{}, "source", src.ID)
 		}
 		store.AfterCommit(tx.Statement.Context, s.sources.purge)
-		return nil
+		return s.reviveRetrievals(tx, src.ID)
 	})
 	if err != nil {
 		return failed("update source", err)
@@ -169,31 +181,13 @@ func (s *Service) prepare(src *Source) error {
 	if !regions()[src.Region] {
 		return fault.Newf(fault.Invalid, "%s is not a country code (two letters, ISO 3166) with known phone numbers", src.Region).At("Region")
 	}
-	return s.prepareSecret(src)
-}
-
-func (s *Service) prepareSecret(src *Source) error {
-	if src.Kind != KindGoogleAds {
-		if src.Secret != "" {
-			return fault.Newf(fault.Invalid, "deliveries of the kind %s carry no secret that could be checked", src.Kind).At("Secret")
-		}
-		src.SecretMAC = nil
-		return nil
+	if err := s.prepareSecret(src); err != nil {
+		return err
 	}
-	if src.Secret != "" {
-		src.SecretMAC = s.Vault.MAC(secretPurpose, []byte(src.Secret))
-		src.Secret = "" // never stored and never shown
+	if err := s.prepareSettings(src); err != nil {
+		return err
 	}
-	if len(src.SecretMAC) == 0 {
-		return fault.New(fault.Invalid, "a source of the kind google-ads needs its google_key as Secret").At("Secret")
-	}
-	return nil
-}
-
-// proves reports whether secret is src's, in a time that does not tell how much
-// of it is right.
-func (s *Service) proves(src *Source, secret string) bool {
-	return subtle.ConstantTimeCompare(s.Vault.MAC(secretPurpose, []byte(secret)), src.SecretMAC) == 1
+	return prepareMapping(src)
 }
 
 // regions are the countries whose phone numbers are known.

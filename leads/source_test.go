@@ -20,7 +20,7 @@ func TestSources(t *testing.T) {
 		src := addSource(t, s, Source{Name: " Site form ", Kind: KindJSON, MaxRoutings: 1})
 		want := Source{
 			ID: src.ID, Name: "Site form", Kind: KindJSON, Token: src.Token, Region: "IL", MaxRoutings: 1, Enabled: true,
-			CreatedAt: src.CreatedAt, Version: 1,
+			CreatedAt: src.CreatedAt, Version: 1, Settings: SourceSettings{}, Mapping: []FieldMapping{},
 		}
 		var got Source
 		if err := db.Read(context.Background()).Where("id = ?", src.ID).Take(&got).Error; err != nil {
@@ -78,7 +78,7 @@ func TestSourcesRefuse(t *testing.T) {
 		{"no name", Source{Name: " ", Kind: KindJSON}, "Name"},
 		{"a long name", Source{Name: strings.Repeat("א", 201), Kind: KindJSON}, "Name"},
 		{"no kind", Source{Name: "x"}, "Kind"},
-		{"a kind to come", Source{Name: "x", Kind: "typeform"}, "Kind"},
+		{"a kind there is not", Source{Name: "x", Kind: "fax"}, "Kind"},
 		{"google-ads without a secret", Source{Name: "x", Kind: KindGoogleAds}, "Secret"},
 		{"a MAC of one's own", Source{Name: "x", Kind: KindGoogleAds, SecretMAC: []byte("x")}, "Secret"},
 		{"a secret nobody checks", Source{Name: "x", Kind: KindJSON, Secret: "y"}, "Secret"},

@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -27,6 +26,7 @@ type Setting struct {
 // value back leaves the secret as it is.
 type Settings map[string]any
 
+// sealedPrefix is what Vault.SealText begins with.
 const sealedPrefix = "sealed:"
 
 func (s Setting) secret() bool { return s.Secret || s.Type == "secret" }
@@ -59,7 +59,7 @@ func (s Setting) text(vault *store.Vault, given Settings) (string, error) {
 	if err != nil || !s.secret() {
 		return text, err
 	}
-	return unseal(vault, text)
+	return vault.OpenText(text)
 }
 
 // check adds a problem when value is not of the setting's type.
@@ -136,11 +136,11 @@ func (c *Connector) seal(vault *store.Vault, given, before Settings) Settings {
 			continue
 		}
 		stored, _ := before[s.Name].(string)
-		if old, err := unseal(vault, stored); err == nil && strings.HasPrefix(stored, sealedPrefix) && old == plain {
+		if old, err := vault.OpenText(stored); err == nil && strings.HasPrefix(stored, sealedPrefix) && old == plain {
 			out[s.Name] = stored
 			continue
 		}
-		out[s.Name] = sealedPrefix + base64.RawURLEncoding.EncodeToString(vault.Seal([]byte(plain)))
+		out[s.Name] = vault.SealText(plain)
 	}
 	return out
 }
@@ -160,21 +160,4 @@ func (c *Connector) open(vault *store.Vault, given Settings) (values map[string]
 		values[s.Name] = text
 	}
 	return values, secrets, nil
-}
-
-// unseal returns the plain text of a sealed value, and other text as it is.
-func unseal(vault *store.Vault, text string) (string, error) {
-	coded, ok := strings.CutPrefix(text, sealedPrefix)
-	if !ok {
-		return text, nil
-	}
-	sealed, err := base64.RawURLEncoding.DecodeString(coded)
-	if err != nil {
-		return "", fmt.Errorf("is not a sealed value")
-	}
-	plain, err := vault.Open(sealed)
-	if err != nil {
-		return "", fmt.Errorf("was not sealed by this installation")
-	}
-	return string(plain), nil
 }

@@ -15,11 +15,6 @@ import (
 // where make build is done, on a port that is free.
 func TestReadme(t *testing.T) {
 	t.Parallel()
-	for _, tool := range []string{"bash", "curl", "jq", "make"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Fatalf("%s is missing: run make deps", tool)
-		}
-	}
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +24,39 @@ func TestReadme(t *testing.T) {
 	script, _, found := strings.Cut(script, "\n```\n")
 	if !found {
 		t.Fatal("the README has no round trip")
+	}
+	s, cmd, log := runScript(t, script)
+
+	got := s.log.String()
+	want := `(?s)\Aadded admin@example\.com, admin
+\{"status":"ready"\}
+\{
+  "Succeeded": true,
+  "StatusCode": 201
+\}
+"active"
+delivered
+"לא ענה"
+(\{.*\})
+\z`
+	m := regexp.MustCompile(want).FindStringSubmatch(got)
+	if status := cmd.ProcessState.ExitCode(); status != 0 || m == nil {
+		t.Fatalf("status %d\n%s\nlog of the server:\n%s", status, got, log())
+	}
+	answer{t: t, request: "the last line", body: []byte(m[1])}.is("", `{"@odata.id": "<id>", "@odata.etag": "<etag>", "FirstName": "נועה", "City": "Haifa", "Budget": 5000,
+		"Routings": [{"@odata.id": "<id>", "@odata.etag": "<etag>", "State": "delivered", "Feedback": [
+			{"@odata.id": "<id>", "Comment": "לא ענה", "Reason": {"@odata.id": "<id>", "@odata.etag": "<etag>", "Name": "No answer"}}]}]}`)
+}
+
+// runScript runs a script of the documents, which starts a server on port 8080,
+// in a folder where make build is done, on a port that is free. It returns what
+// became of it, with the output, and the server's log.
+func runScript(t *testing.T, script string) (s *instance, cmd *exec.Cmd, log func() string) {
+	t.Helper()
+	for _, tool := range []string{"bash", "curl", "jq", "make", "openssl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Fatalf("%s is missing: run make deps", tool)
+		}
 	}
 	const serve = "./leadloop serve "
 	address := closedAddress(t)
@@ -46,30 +74,13 @@ func TestReadme(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "Makefile"), []byte("build:\n\t@cp built leadloop\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	cmd = exec.Command("bash", "-euo", "pipefail", "-c", script)
 	cmd.Dir, cmd.Env = dir, append(environment(), "MAKEFLAGS=", "MAKELEVEL=") // make says more under make
-	s := launch(t, cmd)
+	s = launch(t, cmd)
 	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }) // the server too, whatever happened
 	s.wait(time.Minute)
-
-	got := s.log.String()
-	want := `(?s)\Aadded admin@example\.com, admin
-\{"status":"ready"\}
-\{
-  "Succeeded": true,
-  "StatusCode": 201
-\}
-"active"
-delivered
-"לא ענה"
-(\{.*\})
-\z`
-	m := regexp.MustCompile(want).FindStringSubmatch(got)
-	if status := cmd.ProcessState.ExitCode(); status != 0 || m == nil {
-		log, _ := os.ReadFile(filepath.Join(dir, "leadloop.log"))
-		t.Fatalf("status %d\n%s\nlog of the server:\n%s", status, got, log)
+	return s, cmd, func() string {
+		text, _ := os.ReadFile(filepath.Join(dir, "leadloop.log"))
+		return string(text)
 	}
-	answer{t: t, request: "the last line", body: []byte(m[1])}.is("", `{"@odata.id": "<id>", "@odata.etag": "<etag>", "FirstName": "נועה", "City": "Haifa", "Budget": 5000,
-		"Routings": [{"@odata.id": "<id>", "@odata.etag": "<etag>", "State": "delivered", "Feedback": [
-			{"@odata.id": "<id>", "Comment": "לא ענה", "Reason": {"@odata.id": "<id>", "@odata.etag": "<etag>", "Name": "No answer"}}]}]}`)
 }

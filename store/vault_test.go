@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
+	"strings"
 	"testing"
 
 	"leadloop/store"
@@ -70,5 +71,30 @@ func TestVaultKeys(t *testing.T) {
 	}
 	if _, err := store.OpenVault(make([]byte, 31)); err == nil {
 		t.Error("a short master key went through")
+	}
+}
+
+func TestSealText(t *testing.T) {
+	v := storetest.Vault()
+	other, err := store.OpenVault(store.NewMaster())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := v.SealText("hunter2")
+	if strings.Contains(sealed, "hunter2") || v.SealText(sealed) != sealed || v.SealText("") != "" {
+		t.Errorf("sealed as %q", sealed)
+	}
+	for text, want := range map[string]string{sealed: "hunter2", "plain": "plain", "": ""} {
+		if got, err := v.OpenText(text); got != want || err != nil {
+			t.Errorf("%q opens as %q, %v", text, got, err)
+		}
+	}
+	for text, problem := range map[string]string{"sealed:???": "is not a sealed value", "sealed:AAAA": "was not sealed by this installation"} {
+		if _, err := v.OpenText(text); err == nil || err.Error() != problem {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := other.OpenText(sealed); err == nil {
+		t.Error("another vault opened it")
 	}
 }
