@@ -41,6 +41,7 @@ type Service struct {
 	Route func(tx *gorm.DB, lead *Lead, source *Source) error
 
 	sources *sourceCache
+	rates   *rates
 }
 
 // New returns a Service over db. The secrets of sources are stored as MACs of
@@ -48,7 +49,7 @@ type Service struct {
 func New(db *store.DB, vault *store.Vault) *Service {
 	return &Service{
 		DB: db, Vault: vault, Now: store.Now, NewID: uuid.NewV7, Rand: rand.Reader, Log: slog.Default(),
-		sources: newSourceCache(),
+		sources: newSourceCache(), rates: newRates(),
 	}
 }
 
