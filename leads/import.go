@@ -25,7 +25,7 @@ type Import struct {
 	SourceID int64
 	// Name is the file's, kept as the user agent of the leads' payloads.
 	Name string
-	// Format is one of the Formats; "" finds it out.
+	// Format is one of the Formats; "" and "auto" find it out.
 	Format string
 	// Delimiter and Charset are of CSV, Sheet is of XLSX; the zero ones find it out.
 	// Charset is one a form could name.

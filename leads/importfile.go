@@ -46,7 +46,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 // openFile begins to read a file. Invalid if it is not what o says.
 func openFile(file io.ReadSeeker, src *Source, o Import) (*importFile, error) {
 	f := &importFile{format: o.Format, read: &countingReader{r: file}, close: func() {}}
-	if f.format == "" {
+	if f.format == "" || f.format == "auto" {
 		var err error
 		if f.format, err = formatOf(file, o.Name); err != nil {
 			return nil, err

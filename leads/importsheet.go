@@ -23,15 +23,15 @@ type sheetRows struct {
 }
 
 // openSheet opens a workbook at the sheet called name, or its first one.
-func openSheet(file io.Reader, name string) (rows *sheetRows, closer func(), err error) {
+func openSheet(file io.Reader, name string) (rows *sheetRows, closeIt func(), err error) {
 	book, err := excelize.OpenReader(file, excelize.Options{UnzipSizeLimit: maxSheet, ShortDatePattern: "yyyy-mm-dd"})
 	if err != nil {
 		return nil, nil, fault.Newf(fault.Invalid, "the workbook cannot be read: %v", err)
 	}
-	closer = func() { _ = book.Close() } // removes its temporary files; nothing is lost
+	closeBook := func() { _ = book.Close() } // removes its temporary files; nothing is lost
 	defer func() {
 		if err != nil {
-			closer()
+			closeBook()
 		}
 	}()
 	sheets := book.GetSheetList()
@@ -56,7 +56,7 @@ func openSheet(file io.Reader, name string) (rows *sheetRows, closer func(), err
 		return nil, nil, err
 	}
 	s.table, err = newTable(header)
-	return s, closer, err
+	return s, closeBook, err
 }
 
 func (s *sheetRows) next() (fileRow, error) {

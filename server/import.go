@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
@@ -29,7 +30,7 @@ type leadImport struct {
 	Map       map[string]string `help:"What a column becomes: a property of the lead; nothing drops it. May be given several times." placeholder:"COLUMN=PROPERTY" mapsep:"none"`
 	DryRun    bool              `help:"Only say what would be added and what refused."`
 	Report    string            `help:"Write the rows that were refused, with line and reason, to this CSV file." placeholder:"FILE" type:"path"`
-	Format    string            `help:"Form of the file: ${enum}; found out unless given." enum:",csv,jsonl,json,xlsx" default:""`
+	Format    string            `help:"Form of the file: ${enum}." enum:"auto,csv,jsonl,json,xlsx" default:"auto"`
 	Delimiter string            `help:"What stands between the cells of CSV, a character or tab; found out unless given." placeholder:"CHARACTER"`
 	Charset   string            `help:"Character set of the file, such as windows-1255; found out unless given." placeholder:"NAME"`
 	Sheet     string            `help:"The sheet of an XLSX file; the first unless given." placeholder:"NAME"`
@@ -158,8 +159,16 @@ func (r *refusals) add(refused leads.Refusal) error {
 		return nil
 	}
 	why := fault.New(fault.Invalid, refused.Reason).At(refused.Target)
-	_, err := fmt.Fprintf(r.err, "line %d: %v\n", refused.Line, why)
+	_, err := fmt.Fprintf(r.err, "line %d: %s\n", refused.Line, strings.Map(printable, why.Error()))
 	return err
+}
+
+// printable drops what would steer a terminal.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
 }
 
 func (r *refusals) close() error {
