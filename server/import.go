@@ -93,12 +93,19 @@ func (c *leadImport) tell(s streams, done leads.Imported, err error) error {
 	}
 	fmt.Fprintln(s.out, c.summary(done))
 	if done.Refused > 0 && c.Report == "" {
-		return withHint(fmt.Errorf("%d rows were refused", done.Refused), "--report FILE writes them to a file")
+		return withHint(errors.New(refusedRows(done.Refused)), "--report FILE writes them to a file")
 	}
 	if done.Refused > 0 {
-		return fmt.Errorf("%d rows were refused; %s says why", done.Refused, c.Report)
+		return fmt.Errorf("%s; %s says why", refusedRows(done.Refused), c.Report)
 	}
 	return nil
+}
+
+func refusedRows(n int) string {
+	if n == 1 {
+		return "1 row was refused"
+	}
+	return fmt.Sprintf("%d rows were refused", n)
 }
 
 func (c *leadImport) summary(done leads.Imported) string {
