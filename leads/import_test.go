@@ -153,14 +153,18 @@ func TestImportRefusals(t *testing.T) {
 		refused    []string
 	}{
 		{
-			"CSV", "Phone,City\n0501234567,a\n12,b\n,c\n0501234568,d,e\n0501234569,f,\n\"0501234560\n0501234561,x\n", Import{}, 2,
+			"CSV", "Phone,City\n0501234567,a\n12,b\n,c\n0501234568,d,e\n0501234569,f,\n\"0501234560\n0501234561,x\n",
+			Import{},
+			2,
 			[]string{
 				"3 Phone: Phone is not a phone number", "4 Phone: Phone is required", "5 : the row has a cell 3, but the file only 2 columns",
 				"7 : the row has 1 cells for 2 columns and runs over several lines: is a quote left open?",
 			},
 		},
 		{
-			"JSON lines", `{"Phone":"0501234567"}` + "\n[1]\n{\"Phone\":\n" + `{"Phone":"1","Phone":"2"}` + "\n" + long + "\n" + long + long + "\n" + `{"Phone":"0501234568"}`, Import{}, 2,
+			"JSON lines", `{"Phone":"0501234567"}` + "\n[1]\n{\"Phone\":\n" + `{"Phone":"1","Phone":"2"}` + "\n" + long + "\n" + long + long + "\n" + `{"Phone":"0501234568"}`,
+			Import{},
+			2,
 			[]string{
 				"2 : a lead must be a JSON object", "3 : malformed JSON: it ends too early", "4 Phone: the field Phone comes twice",
 				fmt.Sprintf("5 : the line is longer than %d bytes", maxLine), fmt.Sprintf("6 : the line is longer than %d bytes", maxLine),
