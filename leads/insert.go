@@ -19,6 +19,7 @@ type leadRow struct {
 	fresh   Lead  // lead as it was before routing: a write may run more than once
 	values  []any // of the lead's columns
 	payload []any // of the payload's columns; nil where there is none
+	spam    error // why the lead is not to be stored at all, only its ID is shown
 }
 
 // insertion is the INSERT of a model, made of GORM's view of it: Create spends
@@ -104,11 +105,17 @@ func exec(tx *gorm.DB, sql string, args ...any) (affected int64, err error) {
 	return res.RowsAffected()
 }
 
-// insert stores a lead with its payload and has it routed. It returns the lead's
+// insert stores a lead with its payload, marked as a duplicate where it is one,
+// and has it routed. The caller has locked the persons. It returns the lead's
 // id, or that of the first lead with this ExternalID if the source sent one
 // before; then nothing is stored.
 func (s *Service) insert(tx *gorm.DB, row *leadRow, src *Source) (uuid.UUID, error) {
 	*row.lead = row.fresh
+	original, err := s.original(tx, row.lead, src)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	row.markDuplicate(original, src)
 	inserted, err := exec(tx, insertLead().sql, row.values...)
 	if err != nil {
 		return uuid.Nil, failed("store lead", err)

@@ -47,13 +47,20 @@ type Receipt struct {
 // the intake address.
 //
 // NotFound, always the same, for an unknown token and a disabled source;
-// otherwise Invalid, TooLarge, Unsupported, MethodNotAllowed or Unauthorized (a
-// wrong key or signature), with the field as target. Then nothing is stored but a
-// Rejection.
+// otherwise Invalid, TooLarge, Unsupported, MethodNotAllowed, RateLimited or
+// Unauthorized (a wrong key or signature), with the field as target. Then nothing
+// is stored but a Rejection. The same goes for a lead that is spam; but it has a
+// Receipt like any other.
 func (s *Service) Receive(ctx context.Context, token string, d Delivery) ([]Receipt, error) {
 	ctx = system(ctx)
 	src, err := s.sourceOf(ctx, token)
 	if err != nil {
+		return nil, err
+	}
+	if err, first := s.limit(src, d); err != nil {
+		if first { // a flood of refusals is not to become one of writes
+			s.reject(ctx, src, d, err)
+		}
 		return nil, err
 	}
 	receipts, err := s.receive(ctx, src, d)
@@ -84,7 +91,7 @@ func (s *Service) receive(ctx context.Context, src *Source, d Delivery) ([]Recei
 	}
 	rows := make([]*leadRow, len(fields))
 	for i := range fields {
-		if rows[i], err = s.row(src, fields[i], payload); err == nil {
+		if rows[i], err = s.screen(src, fields[i], payload); err == nil {
 			continue
 		}
 		if len(fields) > 1 {
@@ -93,6 +100,9 @@ func (s *Service) receive(ctx context.Context, src *Source, d Delivery) ([]Recei
 		return nil, err
 	}
 	receipts, err := s.store(ctx, src, rows)
+	if spam := firstSpam(rows); err == nil && spam != nil {
+		s.reject(ctx, src, d, spam)
+	}
 	for i := range receipts {
 		receipts[i].Redirect = in.redirect
 	}
@@ -188,16 +198,26 @@ func (s *Service) rowOf(src *Source, fields []field, payload *Payload, id uuid.U
 	if err := lead.prepare(src.Region); err != nil {
 		return nil, err
 	}
+	if err := src.check(lead); err != nil {
+		return nil, err
+	}
 	lead.ID, lead.SourceID, lead.ReceivedAt, lead.Version = id, &src.ID, receivedAt, 1
 	return newLeadRow(lead, payload)
 }
 
-// store writes the leads of a delivery, all or none.
+// store writes the leads of a delivery, all or none, but for spam.
 func (s *Service) store(ctx context.Context, src *Source, rows []*leadRow) ([]Receipt, error) {
 	var receipts []Receipt
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		if err := s.lockPersons(tx, rows, src); err != nil {
+			return err
+		}
 		done := make([]Receipt, len(rows))
 		for i, row := range rows {
+			if row.spam != nil {
+				done[i] = Receipt{ID: row.lead.ID, Kind: src.Kind}
+				continue
+			}
 			first, err := s.insert(tx, row, src)
 			if err != nil {
 				return err

@@ -101,6 +101,9 @@ func (s *Service) CreateLead(ctx context.Context, lead *Lead) error {
 		return err
 	}
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
+		if err := s.lockPersons(tx, []*leadRow{row}, src); err != nil {
+			return err
+		}
 		first, err := s.insert(tx, row, src)
 		if err == nil && first != next.ID {
 			err = fault.Newf(fault.Conflict, "lead %v of this source has that ExternalID already", first).At("ExternalID")

@@ -23,15 +23,23 @@ const (
 )
 
 // Rejection is a delivery of a known source that was refused, so that staff can
-// see what its sender does wrong. Of the body the beginning is kept, with phone
-// numbers, e-mail addresses and secrets masked.
+// see what its sender does wrong. The newest of each source are kept.
 type Rejection struct {
-	ID         int64 `gorm:"primaryKey"`
-	SourceID   int64
-	ReceivedAt time.Time
-	Reason     string // for the reader, as the sender got it
-	Target     string // the field that is wrong, or ""
-	Body       []byte
+	ID       int64 `gorm:"primaryKey" odata:"computed"`
+	SourceID int64 `odata:"computed"`
+	// Number counts the refused deliveries of the source: the newest one's is how
+	// many there have been, those that are no longer kept among them.
+	Number     int64     `odata:"computed"`
+	ReceivedAt time.Time `odata:"computed"`
+	// Code is that of the fault, or CodeSpam.
+	Code   string `odata:"computed"`
+	Reason string `odata:"computed"` // for the reader, as the sender got it
+	Target string `odata:"computed"` // the field that is wrong, or ""
+	// Body is the beginning of what came, with phone numbers, e-mail addresses and
+	// secrets masked.
+	Body string `odata:"computed"`
+
+	Source *Source `odata:"partner=Rejections"`
 }
 
 // Rejections returns the newest refused deliveries of a source, the newest
@@ -62,11 +70,15 @@ func (s *Service) reject(ctx context.Context, src *Source, d Delivery, cause err
 	if !errors.As(cause, &e) {
 		return
 	}
-	r := Rejection{SourceID: src.ID, ReceivedAt: s.Now(), Reason: maskText(quoted(e.Message)), Target: maskText(quoted(e.Target)), Body: mask(d)}
+	r := Rejection{SourceID: src.ID, ReceivedAt: s.Now(), Code: string(e.Code), Reason: maskText(quoted(e.Message)), Target: maskText(quoted(e.Target)), Body: mask(d)}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rejectTimeout)
 	defer cancel()
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		row := r
+		if err := tx.Raw("UPDATE sources SET rejected_count = rejected_count + 1 WHERE id = ? RETURNING rejected_count", src.ID).
+			Scan(&row.Number).Error; err != nil {
+			return err
+		}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
@@ -90,7 +102,7 @@ func quoted(text string) string {
 
 // mask gives the beginning of a delivery's body, or of its query if it has none,
 // as text without phone numbers, e-mail addresses and secrets.
-func mask(d Delivery) []byte {
+func mask(d Delivery) string {
 	body := d.Body
 	if len(body) == 0 {
 		body = []byte(d.Query.Encode())
@@ -107,7 +119,7 @@ func mask(d Delivery) []byte {
 	for len(masked) > maxRejectedBody {
 		masked = strings.ToValidUTF8(masked[:maxRejectedBody], "")
 	}
-	return []byte(masked)
+	return masked
 }
 
 var (

@@ -24,11 +24,11 @@ func TestMask(t *testing.T) {
 		{"a Hebrew address", "נועה@דוגמה.ישראל", "נ***@***"},
 	}
 	for _, test := range tests {
-		if got := string(mask(Delivery{Body: []byte(test.body)})); got != test.want {
+		if got := mask(Delivery{Body: []byte(test.body)}); got != test.want {
 			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
 		}
 	}
-	if got := string(mask(Delivery{Query: url.Values{"tel": {"0501234567"}}})); got != "tel=***67" {
+	if got := mask(Delivery{Query: url.Values{"tel": {"0501234567"}}}); got != "tel=***67" {
 		t.Errorf("a query: got %s", got)
 	}
 }
@@ -37,7 +37,7 @@ func TestMaskIsBounded(t *testing.T) {
 	for shift := range 40 { // so that the cut falls everywhere
 		body := strings.Repeat("א", (maxRejectedBody-60)/2) + strings.Repeat("x", shift) + `","mail":"someone@example.com","phone":"0501234567"` + strings.Repeat("z", maxRejectedBody)
 		got := mask(Delivery{Body: []byte(body)})
-		if len(got) > maxRejectedBody || !utf8.Valid(got) || strings.Contains(string(got), "omeone") || strings.Contains(string(got), "050") {
+		if len(got) > maxRejectedBody || !utf8.ValidString(got) || strings.Contains(string(got), "omeone") || strings.Contains(string(got), "050") {
 			t.Fatalf("shift %d: %d bytes ending in %s", shift, len(got), got[len(got)-60:])
 		}
 	}
@@ -56,7 +56,7 @@ func TestRejections(t *testing.T) {
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%d rejections, %v", len(list), err)
 		}
-		if r := list[0]; r.Reason != "Phone cannot be a list" || r.Target != "Phone" || string(r.Body) != `{"Phone":["***67"]}` || r.ReceivedAt.IsZero() {
+		if r := list[0]; r.Reason != "Phone cannot be a list" || r.Target != "Phone" || r.Body != `{"Phone":["***67"]}` || r.ReceivedAt.IsZero() {
 			t.Errorf("got %+v, %s", r, r.Body)
 		}
 		if _, err := s.Rejections(context.Background(), src.ID, 10); fault.CodeOf(err) != fault.Unauthorized {

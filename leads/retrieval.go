@@ -310,7 +310,9 @@ func (s *Service) retrieved(ctx context.Context, src *Source, r *Retrieval, body
 			err = errLeaseLost
 		}
 		if err == nil {
-			_, err = s.insert(tx, row, src)
+			if err = s.lockPersons(tx, []*leadRow{row}, src); err == nil {
+				_, err = s.insert(tx, row, src)
+			}
 		}
 		return err
 	})

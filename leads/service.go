@@ -47,6 +47,7 @@ type Service struct {
 
 	sources  *sourceCache
 	mappings *mappings
+	rates    *rates
 	wake     chan struct{} // holds a token when a retrieval became due
 }
 
@@ -55,7 +56,7 @@ type Service struct {
 func New(db *store.DB, vault *store.Vault) *Service {
 	return &Service{
 		DB: db, Vault: vault, Now: store.Now, NewID: uuid.NewV7, Rand: rand.Reader, Log: slog.Default(),
-		sources: newSourceCache(), mappings: &mappings{}, wake: make(chan struct{}, 1),
+		sources: newSourceCache(), mappings: &mappings{}, rates: newRates(), wake: make(chan struct{}, 1),
 	}
 }
 

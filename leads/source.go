@@ -62,10 +62,36 @@ type Source struct {
 	// MaxRoutings is how many customers may get one lead; 0 means every one whose
 	// rule matches.
 	MaxRoutings int `validate:"min=0,max=1000"`
+	// DuplicateWindow is how long after a lead another of the same person is its
+	// duplicate: an ISO 8601 duration such as P30D. None: there are no duplicates.
+	DuplicateWindow string `validate:"max=50"`
+	// DuplicateBy is what tells a person: ByPhone, ByEmail, ByPhoneOrEmail (unless
+	// said otherwise) or ByPhoneAndEmail.
+	DuplicateBy string `validate:"omitempty,oneof='phone' 'email' 'phone or email' 'phone and email'"`
+	// DuplicateAcross looks for the person among the leads of all sources.
+	DuplicateAcross bool
+	// RouteDuplicates gives duplicates to customers as if they were none.
+	RouteDuplicates bool
+	// Checks are what the source demands of its leads.
+	Checks []Check `gorm:"serializer:json" validate:"max=100,dive"`
+	// Honeypot is the name of a field that people do not see: who fills it in is a
+	// program, and is answered as if all were well.
+	Honeypot string `validate:"max=200"`
+	// FillTimeField is the name of the field with the time when the form was shown,
+	// and MinFillSeconds how long a person needs to fill it in.
+	FillTimeField  string `validate:"max=200"`
+	MinFillSeconds int    `validate:"min=0,max=3600"`
+	// PerAddress is how many deliveries a minute one network address may make; 0
+	// means no limit.
+	PerAddress int `validate:"min=0,max=1000000"`
 	// Enabled is false for a source whose token is not to work for now.
-	Enabled   bool
-	CreatedAt time.Time `odata:"computed"`
-	Version   int64     `odata:"computed,etag"`
+	Enabled bool
+	// OldToken is the token before the newest one; it works until OldTokenUntil.
+	OldToken      *string    `odata:"-"`
+	OldTokenUntil *time.Time `odata:"computed"`
+	RejectedCount int64      `odata:"-"` // Rejection.Number of the newest
+	CreatedAt     time.Time  `odata:"computed"`
+	Version       int64      `odata:"computed,etag"`
 }
 
 // NewSource returns a source with the defaults of a new one: enabled, one
@@ -90,6 +116,7 @@ func (s *Service) CreateSource(ctx context.Context, src *Source) error {
 	}
 	next := *src
 	next.SecretMAC, next.SealedSecret = nil, nil
+	next.OldToken, next.OldTokenUntil, next.RejectedCount = nil, nil, 0
 	if err := s.prepare(&next); err != nil {
 		return err
 	}
@@ -127,7 +154,7 @@ func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		row := next
 		res := tx.Model(&Source{}).Where("id = ? AND version = ?", src.ID, src.Version).
-			Select("Name", "Kind", "SecretMAC", "SealedSecret", "Settings", "Mapping", "Region", "MaxRoutings", "Enabled", "Version").Updates(&row)
+			Select(changeableOfSource).Updates(&row)
 		if res.Error != nil {
 			return res.Error
 		}
@@ -142,6 +169,13 @@ func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
 	}
 	*src = next
 	return nil
+}
+
+// changeableOfSource are the columns that UpdateSource may change.
+var changeableOfSource = []string{
+	"Name", "Kind", "SecretMAC", "SealedSecret", "Settings", "Mapping", "Region", "MaxRoutings", "Enabled", "Version",
+	"DuplicateWindow", "DuplicateBy", "DuplicateAcross", "RouteDuplicates",
+	"Checks", "Honeypot", "FillTimeField", "MinFillSeconds", "PerAddress",
 }
 
 // DeleteSource removes the source and its rejections; its token stops working
@@ -180,6 +214,11 @@ func (s *Service) prepare(src *Source) error {
 	}
 	if !regions()[src.Region] {
 		return fault.Newf(fault.Invalid, "%s is not a country code (two letters, ISO 3166) with known phone numbers", src.Region).At("Region")
+	}
+	for _, prepare := range []func(*Source) error{prepareChecks, prepareDuplicates, prepareGuards} {
+		if err := prepare(src); err != nil {
+			return err
+		}
 	}
 	if err := s.prepareSecret(src); err != nil {
 		return err

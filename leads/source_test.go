@@ -20,7 +20,7 @@ func TestSources(t *testing.T) {
 		src := addSource(t, s, Source{Name: " Site form ", Kind: KindJSON, MaxRoutings: 1})
 		want := Source{
 			ID: src.ID, Name: "Site form", Kind: KindJSON, Token: src.Token, Region: "IL", MaxRoutings: 1, Enabled: true,
-			CreatedAt: src.CreatedAt, Version: 1, Settings: SourceSettings{}, Mapping: []FieldMapping{},
+			CreatedAt: src.CreatedAt, Version: 1, Settings: SourceSettings{}, Mapping: []FieldMapping{}, Checks: []Check{},
 		}
 		var got Source
 		if err := db.Read(context.Background()).Where("id = ?", src.ID).Take(&got).Error; err != nil {
@@ -178,14 +178,14 @@ func TestSourceCache(t *testing.T) {
 func TestSourceCacheIsBounded(t *testing.T) {
 	c := newSourceCache()
 	for i := range cacheSize + 10 {
-		c.put(&Source{Token: string(rune(0x400 + i))}, 0, time.Time{})
+		c.put(string(rune(0x400+i)), &Source{}, 0, time.Time{})
 	}
 	if len(c.entries) != cacheSize {
 		t.Errorf("%d entries", len(c.entries))
 	}
 	_, turn := c.get("x", time.Time{})
 	c.purge()
-	c.put(&Source{Token: "x"}, turn, time.Time{})
+	c.put("x", &Source{}, turn, time.Time{})
 	if len(c.entries) != 0 {
 		t.Error("a source read before the purge was kept after it")
 	}

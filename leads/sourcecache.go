@@ -16,7 +16,7 @@ const (
 	cacheSize     = 1_000
 )
 
-// sourceCache keeps sources by token for a short while, so that a busy intake
+// sourceCache keeps sources by the token they were asked for with for a short while, so that a busy intake
 // does not read its source anew for each lead. Sources in it are shared: they
 // are never changed.
 type sourceCache struct {
@@ -45,21 +45,21 @@ func (c *sourceCache) get(token string, now time.Time) (*Source, uint64) {
 	return e.source, c.turn
 }
 
-// put keeps src, unless the cache was purged since turn: then src may have been
+// put keeps src under token, unless the cache was purged since turn: then src may have been
 // read before the change that purged it.
-func (c *sourceCache) put(src *Source, turn uint64, now time.Time) {
+func (c *sourceCache) put(token string, src *Source, turn uint64, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if turn != c.turn {
 		return
 	}
-	for token := range c.entries {
+	for any := range c.entries {
 		if len(c.entries) < cacheSize {
 			break
 		}
-		delete(c.entries, token) // an arbitrary one
+		delete(c.entries, any)
 	}
-	c.entries[src.Token] = cachedSource{src, now}
+	c.entries[token] = cachedSource{src, now}
 }
 
 func (c *sourceCache) purge() {
@@ -69,7 +69,8 @@ func (c *sourceCache) purge() {
 	clear(c.entries)
 }
 
-// sourceOf returns the enabled source with that token. The same NotFound for an
+// sourceOf returns the enabled source with that token, or with it as its old one
+// that still works. The same NotFound for an
 // unknown token and for a disabled source.
 func (s *Service) sourceOf(ctx context.Context, token string) (*Source, error) {
 	notFound := fault.New(fault.NotFound, "no such intake address")
@@ -80,16 +81,16 @@ func (s *Service) sourceOf(ctx context.Context, token string) (*Source, error) {
 	src, turn := s.sources.get(token, now)
 	if src == nil {
 		src = &Source{}
-		err := s.DB.Read(ctx).Where("token = ?", token).Take(src).Error
+		err := s.DB.Read(ctx).Where("token = ? OR old_token = ?", token, token).Take(src).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
 			return nil, notFound
 		}
 		if err != nil {
 			return nil, failed("read source", err)
 		}
-		s.sources.put(src, turn, now)
+		s.sources.put(token, src, turn, now)
 	}
-	if !src.Enabled {
+	if !src.Enabled || src.Token != token && !now.Before(*src.OldTokenUntil) {
 		return nil, notFound
 	}
 	return src, nil

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"time"
 
 	"leadloop/odata/fault"
 )
@@ -64,6 +66,9 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error, log *slog.Log
 	default:
 		log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 		f = fault.New(fault.Internal, "something went wrong here; it has been logged")
+	}
+	if f.After > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int((f.After+time.Second-1)/time.Second)))
 	}
 	var body errorBody
 	body.Error.Code, body.Error.Message, body.Error.Target, body.Error.Details = f.Code, f.Message, f.Target, f.Details

@@ -13,9 +13,9 @@ import (
 // transaction tx: it writes a Routing each, due at once, sets the lead's state
 // to routed or unmatched, and wakes the workers when tx has committed. source
 // says how many customers may get the lead; nil means one. Test leads and
-// duplicates are left as they are.
+// duplicates (but for those of a source that routes them) are left as they are.
 func (s *Service) Route(tx *gorm.DB, lead *leads.Lead, source *leads.Source) error {
-	if lead.IsTest || lead.DuplicateOfID != nil {
+	if lead.IsTest || lead.State == leads.StateDuplicate {
 		return nil
 	}
 	ctx := tx.Statement.Context

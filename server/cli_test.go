@@ -182,7 +182,7 @@ func TestHelp(t *testing.T) {
 		{args: "key list --db mistyped.db 01890000-0000-7000-8000-000000000000", status: 1, err: `leadloop: error: there is no database mistyped.db\n.*`},
 	})
 	// Every flag has an environment variable, and the help names it.
-	for _, args := range []string{"serve", "demo", "migrate", "user add", "user list", "user passwd", "key issue", "key list", "key revoke"} {
+	for _, args := range []string{"serve", "demo", "migrate", "user add", "user list", "user passwd", "key issue", "key list", "key revoke", "lead import"} {
 		got := command{dir: dir, args: append(strings.Fields(args), "--help")}.run(t)
 		text := strings.Join(strings.Fields(got.out), " ")
 		for _, flag := range regexp.MustCompile(` --([a-z-]+)`).FindAllStringSubmatch(text, -1) {

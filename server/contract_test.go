@@ -90,7 +90,9 @@ func contractLead(t *testing.T, s *stage, crm *receiver) (lead, routing string) 
 	t.Helper()
 	token := s.admin.post("/odata/Sources", `{"Name":"Site form","Kind":"json"}`).want(201).is(s.base, `{
 		"@odata.context": "%BASE%/odata/$metadata#Sources/$entity", "@odata.etag": "W/\"1\"", "ID": 1, "Name": "Site form", "Kind": "json",
-		"Token": "<token>", "Settings": {}, "Mapping": [], "Region": "IL", "MaxRoutings": 1, "Enabled": true, "CreatedAt": "<time>", "Version": 1}`).text("Token")
+		"Token": "<token>", "Settings": {}, "Mapping": [], "Region": "IL", "MaxRoutings": 1,
+		"DuplicateWindow": "", "DuplicateBy": "", "DuplicateAcross": false, "RouteDuplicates": false,
+		"Checks": [], "Honeypot": "", "FillTimeField": "", "MinFillSeconds": 0, "PerAddress": 0, "Enabled": true, "OldTokenUntil": null, "CreatedAt": "<time>", "Version": 1}`).text("Token")
 
 	sent := time.Now()
 	lead = s.anyone.post("/intake/"+token, `{"FirstName":"נועה","LastName":"לוי","Phone":"050-1234567","City":"Haifa","Budget":5000}`).

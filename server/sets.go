@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -107,7 +108,13 @@ func (a *App) addLeadSets() {
 		Name: "Sources", New: leads.NewSource, Access: access{viewer: []string{"Token"}}.predicate,
 		Create: a.Leads.CreateSource, Update: a.Leads.UpdateSource,
 		Delete: func(ctx context.Context, s *leads.Source) error { return a.Leads.DeleteSource(ctx, s.ID) },
+		Actions: []odata.Action{
+			odata.Bound("RotateToken", func(ctx context.Context, s *leads.Source, p rotation) (*leads.Source, error) {
+				return a.Leads.RotateToken(ctx, s.ID, p.overlap())
+			}).Describe("Gives the source a new intake token. The old one works for OverlapHours more, 0 unless given."),
+		},
 	})
+	odata.Add(a.OData, odata.Set[leads.Rejection]{Name: "Rejections", Access: access{}.predicate})
 	odata.Add(a.OData, odata.Set[leads.Lead]{
 		Name: "Leads",
 		Access: access{
@@ -119,6 +126,18 @@ func (a *App) addLeadSets() {
 		Create: a.Leads.CreateLead, Update: a.Leads.UpdateLead,
 		Track: true, Keep: []string{"Routings/CustomerID"},
 	})
+}
+
+// rotation are the parameters of Sources(ID)/RotateToken.
+type rotation struct {
+	OverlapHours *int
+}
+
+func (r rotation) overlap() time.Duration {
+	if r.OverlapHours == nil {
+		return 0
+	}
+	return time.Duration(min(max(*r.OverlapHours, -1), 1e6)) * time.Hour // more would be no duration; it is refused all the same
 }
 
 // ruleParams are the parameters of Rules(ID)/Test.

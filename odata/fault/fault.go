@@ -9,6 +9,7 @@ package fault
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Code says what kind of trouble an Error is. It is the "code" of an OData
@@ -39,11 +40,13 @@ const (
 
 // Error is a fault: a code, a message for the caller, the target (a property,
 // query option or parameter) and, where several things are wrong, a detail each.
+// After is how long to wait before trying again, where that is known.
 type Error struct {
 	Code    Code
 	Message string
 	Target  string
 	Details []Detail
+	After   time.Duration
 }
 
 // Detail is one of several things wrong with a request.
@@ -65,6 +68,13 @@ func Newf(code Code, format string, args ...any) *Error {
 func (e *Error) At(target string) *Error {
 	c := *e
 	c.Target = target
+	return &c
+}
+
+// Retry returns a copy of e that says how long to wait before trying again.
+func (e *Error) Retry(after time.Duration) *Error {
+	c := *e
+	c.After = after
 	return &c
 }
 
