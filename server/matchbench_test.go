@@ -56,7 +56,7 @@ func decisionAmong(t *testing.T, n int) time.Duration {
 	ctx := store.WithActor(t.Context(), store.Actor{Kind: store.System})
 	must(service.SyncConnectors(ctx))
 	must(db.Write(ctx, func(tx *gorm.DB) error { return storeRules(tx, n) }))
-	lead := &leads.Lead{ID: uuid.Must(uuid.NewV7()), FirstName: new("נועה"), City: new("City 0"), Properties: map[string]any{"Budget": int64(5000)}}
+	lead := &leads.Lead{ID: uuid.Must(uuid.NewV7()), FirstName: new("נועה"), City: new("City 0"), Message: new("שלום"), Properties: map[string]any{"Budget": int64(5000)}}
 	const rounds, each = 9, 200
 	took := make([]time.Duration, rounds)
 	for i := range rounds {
