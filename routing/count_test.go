@@ -170,32 +170,39 @@ func (f *fixture) countsAgree() {
 	}
 }
 
-// Several leads in one transaction, rules in any order: nobody waits for ever.
+// Several leads in one transaction, beside others alone, take places in any order,
+// and nobody waits for ever.
 func TestCapsOfManyLeadsAtOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		all := servers(t, db)
 		f := all[0]
 		for i := range 4 {
 			customer := f.newCustomer(fmt.Sprint(i))
-			f.enacted(func(r *Rule) { r.CustomerID, r.CapDay = customer, number(10) })
+			f.enacted(func(r *Rule) { r.CustomerID, r.CapDay = customer, number(20) })
 		}
 		src := f.source(1)
+		for _, other := range all {
+			_, err := other.reload(f.ctx, nil, 0)
+			f.ok(err)
+		}
 		var done sync.WaitGroup
 		for i := range 16 {
 			g := all[i%len(all)]
 			done.Go(func() {
-				_, err := g.leads.Receive(context.Background(), src.Token, leads.Delivery{
-					Method: "POST", ContentType: "application/json", Body: []byte(`[{"city":"Haifa"},{"city":"Lod"},{"city":"Eilat"},{"city":"Yafo"}]`),
-				})
-				if err != nil {
-					t.Error(err)
+				for _, body := range []string{`[{"city":"Haifa"},{"city":"Lod"},{"city":"Eilat"},{"city":"Yafo"}]`, `{"city":"Haifa"}`, `{"city":"Lod"}`} {
+					_, err := g.leads.Receive(context.Background(), src.Token, leads.Delivery{
+						Method: "POST", ContentType: "application/json", Body: []byte(body),
+					})
+					if err != nil {
+						t.Error(err)
+					}
 				}
 			})
 		}
 		done.Wait()
 		for rule, n := range f.given() {
-			if n != 10 {
-				t.Errorf("rule %d got %d of 10", rule, n)
+			if n != 20 {
+				t.Errorf("rule %d got %d of 20", rule, n)
 			}
 		}
 	})

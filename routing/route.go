@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -45,6 +46,11 @@ func (s *Service) route(tx *gorm.DB, lead *leads.Lead, o occasion) (int, error) 
 	}
 	held := set.holding(s.exprs.record(lead))
 	m := &moment{now: s.now(), limit: o.limit, live: o.live, served: o.served, closed: s.live.closed}
+	if slices.ContainsFunc(held, (*liveRule).counts) {
+		if err := alongside(tx); err != nil {
+			return 0, err
+		}
+	}
 	if err := m.countCaps(tx, held); err != nil {
 		return 0, err
 	}
