@@ -212,6 +212,11 @@ func (s *Service) store(ctx context.Context, src *Source, rows []*leadRow) ([]Re
 		if err := s.lockPersons(tx, rows, src); err != nil {
 			return err
 		}
+		if len(rows) > 1 && s.Together != nil { // after the persons: everyone locks in this order
+			if err := s.Together(tx); err != nil {
+				return err
+			}
+		}
 		done := make([]Receipt, len(rows))
 		for i, row := range rows {
 			if row.spam != nil {

@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -67,6 +68,11 @@ func (s *Service) settle(ctx context.Context, outcomes ...outcome) {
 	defer cancel()
 	held := make([]bool, len(outcomes))
 	err := s.db.Write(ctx, func(tx *gorm.DB) (err error) {
+		if len(outcomes) > 1 && slices.ContainsFunc(outcomes, outcome.passesOn) {
+			if err := s.Together(tx); err != nil {
+				return err
+			}
+		}
 		for i, o := range outcomes {
 			if held[i], err = s.apply(tx, o); err != nil {
 				return fmt.Errorf("routing %s: %w", o.job.id, err)
@@ -108,8 +114,18 @@ func (s *Service) apply(tx *gorm.DB, o outcome) (held bool, err error) {
 			return false, err
 		}
 	}
+	if r.state == Parked && r.err == errMissed {
+		if err := s.missed(tx, o.job, &r); err != nil {
+			return false, err
+		}
+	}
 	if held, err = applyResult(tx, o.job, r); err != nil || r.attempt == nil {
 		return held, err
+	}
+	if held && r.state == Rejected {
+		if _, err := s.passOn(tx, o.job, Turned); err != nil {
+			return false, err
+		}
 	}
 	return held, insertAttempt(tx, r.attempt, held)
 }
