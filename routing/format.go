@@ -35,7 +35,9 @@ var dateParts = map[string]string{
 	"HH": "15", "hh": "03", "h": "3", "mm": "04", "m": "4", "ss": "05", "s": "5", "a": "PM", "XXX": "Z07:00",
 }
 
-var datePart = regexp.MustCompile(`'[^']*'|[A-Za-z]+|[^A-Za-z']+|'`)
+// datePart matches a part of a pattern: a quoted text, one letter repeated, or
+// what is no letter.
+var datePart = regexp.MustCompile(`'[^']*'|y+|M+|d+|E+|H+|h+|m+|s+|a+|X+|[A-Za-z]|[^A-Za-z']+|'`)
 
 // formatOf gives the formatter of a MappingEntry's Format and TimeZone; nil
 // without a Format.
@@ -78,7 +80,7 @@ func datePattern(format string) (layout, error) {
 		case known:
 			dated = true
 			l = append(l, layoutPart{goes, true})
-		case part == "'" || part[0] != '\'' && datePart.MatchString(part) && isLetter(part[0]):
+		case part == "'" || isLetter(part[0]):
 			return nil, fmt.Errorf("the format %s has an unknown part %q; a date is written like dd/MM/yyyy HH:mm, a phone as e164, international, national, local or digits", format, part)
 		default:
 			l = append(l, layoutPart{strings.Trim(part, "'"), false})

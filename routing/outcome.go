@@ -98,7 +98,7 @@ func (r *rulings) of(x *exchange) verdict {
 	case r.accepted != nil && v.outcome == Accepted:
 		v.outcome = Refused
 	}
-	message := valueText(r.message, record)
+	message := strings.TrimSpace(valueText(r.message, record))
 	if v.outcome == Accepted || v.outcome == Duplicate {
 		v.problem = ""
 		v.id, v.link = r.far(x)
