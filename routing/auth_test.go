@@ -63,7 +63,7 @@ func TestAuthentication(t *testing.T) {
 			func(h http.Header, body string) (string, string) {
 				return h.Get("X-Hub-Signature-256"), "sha256=" + hex.EncodeToString(mac("shh", body))
 			},
-			[]string{"shh", "sha256=*** is all"},
+			[]string{"shh"},
 		},
 		{
 			"hmac, another way",

@@ -71,6 +71,7 @@ type exchange struct {
 	response string // for people, secrets masked; "" without an answer
 	err      error  // why there is no answer, or not all of it
 	mail     bool   // it was with a mail server
+	secrets  []string
 	verdict  *verdict
 }
 
@@ -87,7 +88,7 @@ func (c *client) send(ctx context.Context, r *request) exchange {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	r.header = append(r.header, field[string]{"User-Agent", c.userAgent})
-	x := exchange{request: r.text()}
+	x := exchange{request: r.text(), secrets: r.secrets}
 	begun := time.Now()
 	x.receive(c.do(ctx, r))
 	x.duration = time.Since(begun)

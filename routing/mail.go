@@ -102,7 +102,7 @@ func (r *request) message(now time.Time) []byte {
 // exchange's status and body.
 func (s *Service) mail(ctx context.Context, p *sender, r *request) (x exchange) {
 	r.secrets = append(r.secrets, p.scheme.secrets...)
-	x = exchange{request: r.text(), mail: true}
+	x = exchange{request: r.text(), secrets: r.secrets, mail: true}
 	begun := time.Now()
 	reply, err := s.submit(ctx, p, r)
 	x.duration = time.Since(begun)

@@ -103,7 +103,7 @@ func (r *rulings) of(x *exchange) verdict {
 		v.problem = ""
 		v.id, v.link = r.far(x)
 	} else if message != "" {
-		v.problem = clip(strings.TrimSuffix(v.problem, ": the answer is not the one that counts as success")+": "+message, 1000)
+		v.problem = clip(strings.TrimSuffix(v.problem, ": the answer is not the one that counts as success")+": "+captured(message, x.secrets), 1000)
 	}
 	return v
 }
@@ -113,12 +113,12 @@ func (r *rulings) far(x *exchange) (id, link *string) {
 	if r.externalID == nil {
 		id = x.plainID()
 	} else if text, _ := r.pick(x); text != "" && len([]rune(text)) <= 200 {
-		id = optional(clip(text, 1000))
+		id = optional(clip(captured(text, x.secrets), 1000))
 	}
 	if r.externalLink != nil {
 		_, text := r.pickWith(x, id)
 		if checkURL(text) == nil && len(text) <= 1000 {
-			link = optional(clip(text, 1000))
+			link = optional(clip(captured(text, x.secrets), 1000))
 		}
 	}
 	return id, link
