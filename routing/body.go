@@ -1,9 +1,7 @@
 package routing
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"math"
 	"net/url"
 	"strings"
@@ -11,33 +9,17 @@ import (
 	"leadloop/odata/eval"
 )
 
-// jsonBody writes the fields as one JSON object, in their order.
-func jsonBody(fields []field[any]) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	write := func(v any) error {
-		if err := enc.Encode(v); err != nil {
-			return err
-		}
-		b.Truncate(b.Len() - 1) // the line end that Encode adds
-		return nil
+// encode writes the fields as a body of the format and gives its Content-Type.
+func encode(format, root string, fields []field[any]) (contentType string, body []byte, err error) {
+	switch format {
+	case formatForm:
+		return "application/x-www-form-urlencoded", formBody(fields), nil
+	case formatXML:
+		body, err = xmlBody(root, fields)
+		return "application/xml; charset=utf-8", body, err
 	}
-	b.WriteByte('{')
-	for i, f := range fields {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		if err := write(f.name); err != nil {
-			return nil, fmt.Errorf("field %s: %w", f.name, err)
-		}
-		b.WriteByte(':')
-		if err := write(jsonValue(f.value)); err != nil {
-			return nil, fmt.Errorf("field %s: %w", f.name, err)
-		}
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
+	body, err = jsonBody(fields)
+	return "application/json", body, err
 }
 
 // jsonValue gives what encoding/json writes as OData would: numbers as numbers,

@@ -1,6 +1,8 @@
 package routing
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,7 +15,9 @@ import (
 const mask = "***"
 
 // hidden are the headers whose values are credentials.
-var hidden = map[string]bool{"Authorization": true, "Cookie": true, "Set-Cookie": true, "Proxy-Authorization": true}
+var hidden = map[string]bool{
+	"Authorization": true, "Cookie": true, "Set-Cookie": true, "Proxy-Authorization": true, "Webhook-Signature": true,
+}
 
 // text is the request as it is kept: request line, headers, body.
 func (r *request) text() string {
@@ -48,15 +52,36 @@ func writeHeader(b *strings.Builder, name, value string) {
 	fmt.Fprintf(b, "%s: %s\n", name, value)
 }
 
-// captured masks the secrets in text, plain or escaped for a URL, and makes it
-// what a text column holds: valid UTF-8 without NUL, at most captureLimit bytes.
+// captured masks the secrets in text, plain or escaped for a URL, JSON or XML,
+// and makes it what a text column holds: valid UTF-8 without NUL, at most
+// captureLimit bytes.
 func captured(text string, secrets []string) string {
+	// The longest first: one may begin with another.
+	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
 	for _, s := range secrets {
-		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s)} {
+		if s == "" {
+			continue
+		}
+		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), inJSON(s, false), inJSON(s, true), inXML(s)} {
 			text = strings.ReplaceAll(text, form, mask)
 		}
 	}
 	return clip(text, captureLimit)
+}
+
+// inJSON is text as it stands between the quotes of a JSON string.
+func inJSON(text string, html bool) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(html)
+	_ = enc.Encode(text) // text can always be written
+	return strings.TrimSuffix(strings.TrimPrefix(strings.TrimSuffix(b.String(), "\n"), `"`), `"`)
+}
+
+func inXML(text string) string {
+	var b bytes.Buffer
+	escapeXML(&b, text)
+	return b.String()
 }
 
 // clip returns text as valid UTF-8 without NUL, at most limit bytes.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -23,6 +24,7 @@ const captureLimit = 64 << 10
 // address, follows no redirect, uses no proxy, and bounds time and memory.
 type client struct {
 	http      *http.Client
+	mailer    *net.Dialer // to mail servers
 	timeout   time.Duration
 	userAgent string
 }
@@ -30,7 +32,9 @@ type client struct {
 func newClient(allowed []netip.Prefix, timeout time.Duration, workers int, userAgent string) *client {
 	g := guard{allowed: allowed, public: ssrf.New(ssrf.WithAnyPort())}
 	dialer := &net.Dialer{Control: g.control}
-	return &client{timeout: timeout, userAgent: userAgent, http: &http.Client{
+	g.ports = mailPorts
+	mailer := &net.Dialer{Control: g.control}
+	return &client{timeout: timeout, userAgent: userAgent, mailer: mailer, http: &http.Client{
 		// Without a proxy, and without asking for compressed answers: those could
 		// unpack to any size.
 		Transport: &http.Transport{
@@ -54,6 +58,7 @@ type request struct {
 	header  []field[string]
 	body    []byte
 	secrets []string // masked in what is kept
+	letter  *letter  // of a message by e-mail
 }
 
 // exchange is what came of a request.
@@ -65,6 +70,17 @@ type exchange struct {
 	request  string // for people, secrets masked
 	response string // for people, secrets masked; "" without an answer
 	err      error  // why there is no answer, or not all of it
+	mail     bool   // it was with a mail server
+	secrets  []string
+	verdict  *verdict
+}
+
+// mailPorts are where mail servers take messages.
+var mailPorts = []uint16{25, 465, 587}
+
+// dialMail connects to a mail server at host:port, under the same guard.
+func (c *client) dialMail(ctx context.Context, address string) (net.Conn, error) {
+	return c.mailer.DialContext(ctx, "tcp", address)
 }
 
 // send makes one exchange. It always returns within the client's timeout.
@@ -72,7 +88,7 @@ func (c *client) send(ctx context.Context, r *request) exchange {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	r.header = append(r.header, field[string]{"User-Agent", c.userAgent})
-	x := exchange{request: r.text()}
+	x := exchange{request: r.text(), secrets: r.secrets}
 	begun := time.Now()
 	x.receive(c.do(ctx, r))
 	x.duration = time.Since(begun)
@@ -140,6 +156,7 @@ func (c *client) explain(ctx context.Context, err error) error {
 type guard struct {
 	allowed []netip.Prefix
 	public  *ssrf.Guardian
+	ports   []uint16 // below 1024 that are allowed besides 80 and 443
 }
 
 // refusedError says that an address may not be dialled.
@@ -162,7 +179,7 @@ func (g guard) control(network, address string, _ syscall.RawConn) error {
 	if err := g.public.SafeAddr(ip); err != nil {
 		return &refusedError{fmt.Sprintf("%s is not in an allowed network; see --allow-networks", ip)}
 	}
-	if port := to.Port(); port < 1024 && port != 80 && port != 443 {
+	if port := to.Port(); port < 1024 && port != 80 && port != 443 && !slices.Contains(g.ports, port) {
 		return &refusedError{fmt.Sprintf("port %d is not allowed: public addresses take 80, 443 and 1024 up", port)}
 	}
 	return nil

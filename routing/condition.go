@@ -3,30 +3,30 @@ package routing
 import (
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"leadloop/leads"
 	"leadloop/odata/edm"
 	"leadloop/odata/eval"
 )
 
-// expressions compiles what rules say: conditions over the lead, and mapping
-// sources over the lead and RoutingID.
+// expressions compiles what rules and connectors say: conditions over the lead,
+// mapping sources over the lead and the facts of the routing, and what an answer
+// means.
 type expressions struct {
 	lead   *eval.Env
 	mapped *eval.Env
+	answer *eval.Env
 }
 
 func newExpressions() expressions {
-	return expressions{lead: mustEnv(), mapped: mustEnv(eval.Var{Name: "RoutingID", Type: edm.Guid})}
+	return expressions{lead: mustEnv(&leads.Lead{}), mapped: mustEnv(&leads.Lead{}, factVars...), answer: mustEnv(&Answer{})}
 }
 
-// mustEnv panics where the lead's own struct cannot be described, which no input
-// can bring about.
-func mustEnv(vars ...eval.Var) *eval.Env {
-	env, err := eval.NewEnv(&leads.Lead{}, vars...)
+// mustEnv panics where our own structs cannot be described, which no input can
+// bring about.
+func mustEnv(model any, vars ...eval.Var) *eval.Env {
+	env, err := eval.NewEnv(model, vars...)
 	if err != nil {
-		panic(fmt.Sprintf("routing: the lead as an expression's environment: %v", err))
+		panic(fmt.Sprintf("routing: %T as an expression's environment: %v", model, err))
 	}
 	return env
 }
@@ -49,6 +49,6 @@ func (e expressions) source(target, text string) (*eval.Program, error) {
 func (e expressions) record(lead *leads.Lead) *eval.Record { return e.lead.Record(lead, nil) }
 
 // mappedRecord is what mapping sources run over.
-func (e expressions) mappedRecord(lead *leads.Lead, routingID uuid.UUID) *eval.Record {
-	return e.mapped.Record(lead, map[string]any{"RoutingID": routingID})
+func (e expressions) mappedRecord(lead *leads.Lead, f facts) *eval.Record {
+	return e.mapped.Record(lead, f.vars())
 }

@@ -1,12 +1,11 @@
 package routing
 
 import (
+	"bytes"
 	"context"
 	"embed"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/url"
 	"reflect"
 	"regexp"
 	"strings"
@@ -18,29 +17,55 @@ import (
 	"leadloop/odata/fault"
 )
 
-// Connector says how to talk to a kind of system: the method, the address and
-// the body's format, and which settings a Rule must fill in.
+// The formats of a Connector.
+const (
+	formatJSON  = "json"  // a JSON object; dotted targets nest
+	formatForm  = "form"  // application/x-www-form-urlencoded
+	formatXML   = "xml"   // elements below Root; dotted targets nest, @ makes an attribute
+	formatQuery = "query" // no body: the fields are part of the URL
+	formatEmail = "email" // a message by SMTP
+)
+
+// Connector says how to talk to a kind of system: method, address, headers,
+// authentication and the body's format, how to read the answer, and which
+// settings a Rule must fill in. {NAME} in its templates stands for the setting
+// NAME, or {RoutingID}, or, with a look-up, {KnownID}.
 type Connector struct {
-	ID     int64  `gorm:"primaryKey" odata:"computed"`
-	Code   string `odata:"immutable" validate:"max=64"`
-	Name   string `validate:"required,max=200"`
-	Method string `validate:"oneof=POST PUT PATCH"`
-	Format string `validate:"oneof=json form"`
-	// URL is a template: {NAME} stands for the setting NAME.
-	URL       string    `validate:"required,max=2000"`
-	Settings  []Setting `gorm:"serializer:json" validate:"max=50,dive"`
-	BuiltIn   bool      `odata:"computed"`
-	CreatedAt time.Time `odata:"computed"`
-	Version   int64     `odata:"computed,etag"`
+	ID   int64  `gorm:"primaryKey" odata:"computed"`
+	Code string `odata:"immutable" validate:"max=64"`
+	Name string `validate:"required,max=200"`
+	// Method is GET, POST, PUT, PATCH or, for e-mail, SMTP: a template.
+	Method string `validate:"required,max=100"`
+	Format string `validate:"oneof=json form xml query email"`
+	URL    string `validate:"required,max=2000"` // a template
+	// Root is the dotted path of the element that an XML body's fields are in: a
+	// template.
+	Root    string `validate:"max=200"`
+	Headers []Pair `gorm:"serializer:json" validate:"max=50,dive"`
+	Query   []Pair `gorm:"serializer:json" validate:"max=50,dive"`
+	// Fields are parts of the body before those of the rule's mapping, which may
+	// fill them otherwise.
+	Fields []Pair         `gorm:"serializer:json" validate:"max=50,dive"`
+	Auth   Authentication `gorm:"serializer:json"`
+	Lookup Lookup         `gorm:"serializer:json"`
+	// Outcomes tell from the answer what became of the lead.
+	Outcomes Outcomes `gorm:"serializer:json"`
+	// ExternalID and ExternalLink pick the far record's id and its address from the
+	// answer. Without the first, the id, ID or Id of a JSON object is taken.
+	ExternalID   string    `validate:"max=2000"`
+	ExternalLink string    `validate:"max=2000"`
+	Settings     []Setting `gorm:"serializer:json" validate:"max=50,dive"`
+	BuiltIn      bool      `odata:"computed"`
+	CreatedAt    time.Time `odata:"computed"`
+	Version      int64     `odata:"computed,etag"`
 }
 
 //go:embed connectors/*.json
 var connectorFiles embed.FS
 
 var (
-	codePattern  = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	namePattern  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
-	placePattern = regexp.MustCompile(`\{([^{}]*)\}`)
+	codePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	namePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 )
 
 func (c *Connector) setting(name string) *Setting {
@@ -66,7 +91,7 @@ func (s *Service) CreateConnector(ctx context.Context, c *Connector) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
 		row := *c
 		row.ID, row.BuiltIn, row.CreatedAt, row.Version = 0, false, s.now(), 1
-		if err := row.check(); err != nil {
+		if err := s.checkConnector(&row); err != nil {
 			return err
 		}
 		res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
@@ -95,7 +120,7 @@ func (s *Service) UpdateConnector(ctx context.Context, c *Connector) error {
 		if c.Code != old.Code {
 			return fault.New(fault.Invalid, "Code cannot be changed").At("Code")
 		}
-		if err := row.check(); err != nil {
+		if err := s.checkConnector(&row); err != nil {
 			return err
 		}
 		if err := save(tx, &row, c.Version); err != nil {
@@ -135,7 +160,7 @@ func (s *Service) ownConnector(tx *gorm.DB, id int64) (*Connector, error) {
 // SyncConnectors brings the built-in connectors in the database up to what this
 // program carries. Call it at start, before anything is routed.
 func (s *Service) SyncConnectors(ctx context.Context) error {
-	builtIn, err := builtInConnectors()
+	builtIn, err := s.builtInConnectors()
 	if err != nil {
 		return err
 	}
@@ -177,7 +202,7 @@ func (s *Service) syncConnector(tx *gorm.DB, c Connector) (bool, error) {
 
 // builtInConnectors reads the data files under connectors/, in order of their
 // names.
-func builtInConnectors() ([]Connector, error) {
+func (s *Service) builtInConnectors() ([]Connector, error) {
 	files, err := connectorFiles.ReadDir("connectors")
 	if err != nil {
 		return nil, err
@@ -189,96 +214,15 @@ func builtInConnectors() ([]Connector, error) {
 			return nil, err
 		}
 		var c Connector
-		if err := json.Unmarshal(data, &c); err != nil {
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&c); err != nil {
 			return nil, fmt.Errorf("connectors/%s: %w", f.Name(), err)
 		}
-		if err := c.check(); err != nil {
+		if err := s.checkConnector(&c); err != nil {
 			return nil, fmt.Errorf("connectors/%s: %w", f.Name(), err)
 		}
 		all = append(all, c)
 	}
 	return all, nil
-}
-
-// check returns Invalid with everything wrong with the connector's definition.
-func (c *Connector) check() error {
-	var p problems
-	if c.Settings == nil {
-		c.Settings = []Setting{}
-	}
-	if err := p.addError("", fault.Validate(c)); err != nil {
-		return err
-	}
-	if c.Code != "" && !codePattern.MatchString(c.Code) {
-		p.addf("Code", "Code must be lower-case letters and digits, with single hyphens between")
-	}
-	seen := map[string]bool{}
-	for i, s := range c.Settings {
-		target := fmt.Sprintf("Settings/%d/Name", i)
-		if s.Name != "" && !namePattern.MatchString(s.Name) {
-			p.addf(target, "a setting's name is a letter followed by letters, digits and underscores")
-		}
-		if seen[s.Name] {
-			p.addf(target, "the setting %s is there twice", s.Name)
-		}
-		seen[s.Name] = true
-	}
-	c.checkTemplate(&p)
-	return p.err()
-}
-
-// checkTemplate checks that URL names only settings there are, and comes to a
-// URL when they are filled in.
-func (c *Connector) checkTemplate(p *problems) {
-	sample := map[string]string{}
-	for _, m := range placePattern.FindAllStringSubmatch(c.URL, -1) {
-		s := c.setting(m[1])
-		if s == nil {
-			p.addf("URL", "URL refers to {%s}, which is not one of the settings", m[1])
-			return
-		}
-		sample[s.Name] = "x"
-		if s.Type == "url" {
-			sample[s.Name] = "https://example.com"
-		}
-	}
-	if c.URL == "" {
-		return
-	}
-	if _, err := c.address(sample); err != nil {
-		p.addf("URL", "%s", err)
-	}
-}
-
-// address fills the settings into the URL template. A setting of type url goes
-// in as it is; others are escaped for the place they stand in.
-func (c *Connector) address(values map[string]string) (string, error) {
-	var b strings.Builder
-	rest := c.URL
-	for {
-		at := placePattern.FindStringSubmatchIndex(rest)
-		if at == nil {
-			break
-		}
-		b.WriteString(rest[:at[0]])
-		name := rest[at[2]:at[3]]
-		value, inQuery := values[name], strings.Contains(b.String(), "?")
-		s := c.setting(name)
-		switch {
-		case s == nil || value == "":
-			return "", fmt.Errorf("the setting %s has no value", name)
-		case s.Type == "url":
-			b.WriteString(value)
-		case inQuery:
-			b.WriteString(url.QueryEscape(value))
-		default:
-			b.WriteString(url.PathEscape(value))
-		}
-		rest = rest[at[1]:]
-	}
-	b.WriteString(rest)
-	if err := checkURL(b.String()); err != nil {
-		return "", errors.New("URL " + err.Error())
-	}
-	return b.String(), nil
 }

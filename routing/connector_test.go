@@ -17,12 +17,14 @@ func TestBuiltInConnectors(t *testing.T) {
 			f.ok(db.Read(f.ctx).Order("id").Find(&rows).Error)
 			return rows
 		}
+		files, err := connectorFiles.ReadDir("connectors")
+		f.ok(err)
 		before := all()
-		if len(before) != 2 || !before[0].BuiltIn || before[0].Settings[0].Name != "URL" || !before[0].Settings[0].Required {
+		if len(before) != len(files) || !before[0].BuiltIn || before[0].Settings[0].Name != "URL" || !before[0].Settings[0].Required {
 			t.Fatalf("%+v", before)
 		}
 		f.ok(f.SyncConnectors(f.ctx))
-		if after := all(); len(after) != 2 || after[0].Version != 1 {
+		if after := all(); len(after) != len(files) || after[0].Version != 1 {
 			t.Errorf("a second sync changed something: %+v", after)
 		}
 		f.ok(db.Write(f.ctx, exec1("UPDATE connectors SET name = 'Old name', version = 5 WHERE code = 'webhook-json'")))
@@ -50,6 +52,7 @@ func TestConnectorValidation(t *testing.T) {
 			Settings: []Setting{{Name: "Account", Type: "text", Required: true}, {Name: "Key", Type: "secret"}},
 		}
 	}
+	f := New(nil, storetest.Vault())
 	cases := []struct {
 		name   string
 		change func(*Connector)
@@ -60,7 +63,7 @@ func TestConnectorValidation(t *testing.T) {
 		{"code", func(c *Connector) { c.Code = "Acme CRM" }, "Code"},
 		{"no name", func(c *Connector) { c.Name = "" }, "Name"},
 		{"method", func(c *Connector) { c.Method = "GET" }, "Method"},
-		{"format", func(c *Connector) { c.Format = "xml" }, "Format"},
+		{"format", func(c *Connector) { c.Format = "yaml" }, "Format"},
 		{"no URL", func(c *Connector) { c.URL = "" }, "URL"},
 		{"relative URL", func(c *Connector) { c.URL = "/{Account}" }, "URL"},
 		{"unknown setting in URL", func(c *Connector) { c.URL = "https://acme.example/{Acount}" }, "URL"},
@@ -72,7 +75,7 @@ func TestConnectorValidation(t *testing.T) {
 	for _, c := range cases {
 		connector := valid()
 		c.change(connector)
-		err := connector.check()
+		err := f.checkConnector(connector)
 		if c.target == "" {
 			if err != nil {
 				t.Errorf("%s: %v", c.name, err)

@@ -2,9 +2,8 @@ package routing
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-
-	"github.com/google/uuid"
 
 	"leadloop/leads"
 	"leadloop/odata/eval"
@@ -13,23 +12,42 @@ import (
 
 // MappingEntry fills one field of the customer's system.
 type MappingEntry struct {
-	// Target is the field's name in the customer's system.
+	// Target is the field's name in the customer's system. In JSON and XML a dot
+	// nests, [0] is an item of a list, and in XML @ before the last name makes an
+	// attribute; a backslash takes the dot or bracket after it as it is.
 	Target string `validate:"max=200"`
-	// Source is an expression over the lead's properties and RoutingID.
+	// Source is an expression over the lead's properties and RoutingID,
+	// FeedbackURL, ConnectionID, CustomerName and KnownID.
 	Source string `validate:"max=10000"`
-	// Default is sent where the source is null or empty. Without it the field is
-	// left out.
+	// Field, instead of Source, is the name of a property of the lead as it is,
+	// whatever characters it has.
+	Field string `json:",omitempty" validate:"max=200"`
+	// Values translates: what the source comes to → what is sent. What is not in
+	// the list is taken as no value.
+	Values ValueList `json:",omitempty" validate:"max=1000"`
+	// Format is how a date or phone number is written: a pattern like dd/MM/yyyy
+	// HH:mm; unix or unixms; e164, international, national, local or digits; or how
+	// text is quoted: odata or json.
+	Format string `json:",omitempty" validate:"max=100"`
+	// TimeZone is that of a date's Format, like Asia/Jerusalem; UTC unless given.
+	TimeZone string `json:",omitempty" validate:"max=100"`
+	// Default is sent where there is no value, or an empty one. Without it the
+	// field is left out.
 	Default *string `validate:"omitempty,max=10000"`
 	// Required parks the routing where there is neither value nor default.
 	Required bool
 }
+
+// ValueList is a list of values to translate: from → to.
+type ValueList map[string]any
 
 // mapping is a compiled list of entries.
 type mapping []mappedField
 
 type mappedField struct {
 	MappingEntry
-	program *eval.Program
+	program *eval.Program // nil: Field
+	format  formatter     // nil: as it is
 }
 
 // field is one name and value of a request's body, or one of its headers.
@@ -41,10 +59,23 @@ type field[V any] struct {
 // mapping compiles entries, and adds a problem for each that is wrong and where
 // none of them sends RoutingID.
 func (e expressions) mapping(p *problems, entries []MappingEntry) (mapping, error) {
-	m := make(mapping, 0, len(entries))
-	seen, identified, broken := map[string]bool{}, false, false
+	m, broken, err := e.entries(p, "Mapping", entries)
+	if err != nil {
+		return nil, err
+	}
+	if !broken && !m.uses("RoutingID") {
+		p.addf("Mapping", "the mapping must send RoutingID")
+	}
+	return m, nil
+}
+
+// entries compiles entries, called target in messages. broken says that one of
+// them did not compile.
+func (e expressions) entries(p *problems, target string, entries []MappingEntry) (m mapping, broken bool, err error) {
+	m = make(mapping, 0, len(entries))
+	seen := map[string]bool{}
 	for i, entry := range entries {
-		at := fmt.Sprintf("Mapping/%d/", i)
+		at := fmt.Sprintf("%s/%d/", target, i)
 		switch {
 		case entry.Target == "":
 			p.addf(at+"Target", "the target is empty")
@@ -52,34 +83,73 @@ func (e expressions) mapping(p *problems, entries []MappingEntry) (mapping, erro
 			p.addf(at+"Target", "the target %s is there twice", entry.Target)
 		}
 		seen[entry.Target] = true
-		if entry.Source == "" {
-			p.addf(at+"Source", "the source is empty")
-			continue
-		}
-		program, err := e.source(at+"Source", entry.Source)
+		f, err := e.entry(p, at, entry)
 		if err != nil {
-			if err := p.addError(at+"Source", err); err != nil {
-				return nil, err
-			}
+			return nil, false, err
+		}
+		if f == nil {
 			broken = true
 			continue
 		}
-		identified = identified || slices.Contains(program.Names(), "RoutingID")
-		m = append(m, mappedField{entry, program})
+		m = append(m, *f)
 	}
-	if !identified && !broken {
-		p.addf("Mapping", "the mapping must send RoutingID")
-	}
-	return m, nil
+	return m, broken, nil
 }
 
-// values gives the fields to send for lead, in the mapping's order. It returns
-// Invalid that names the target where a required value is missing.
-func (m mapping) values(e expressions, lead *leads.Lead, routingID uuid.UUID) ([]field[any], error) {
-	record := e.mappedRecord(lead, routingID)
+// entry compiles one entry; nil where that cannot be done.
+func (e expressions) entry(p *problems, at string, entry MappingEntry) (*mappedField, error) {
+	before := len(p.details)
+	f := &mappedField{MappingEntry: entry}
+	var err error
+	if f.format, err = formatOf(entry.Format, entry.TimeZone); err != nil {
+		p.addf(at+"Format", "%s", err)
+	}
+	for _, from := range slices.Sorted(maps.Keys(entry.Values)) {
+		switch entry.Values[from].(type) {
+		case string, bool, float64, int64, nil:
+		default:
+			if _, err := settingText(entry.Values[from]); err != nil {
+				p.addf(at+"Values/"+from, "%s is not translated to text, a number or a boolean", from)
+			}
+		}
+	}
+	switch {
+	case entry.Source != "" && entry.Field != "":
+		p.addf(at+"Field", "an entry has a Source or a Field, not both")
+	case entry.Field != "":
+	case entry.Source == "":
+		p.addf(at+"Source", "the source is empty")
+	default:
+		program, err := e.source(at+"Source", entry.Source)
+		if err != nil {
+			return nil, p.addError(at+"Source", err)
+		}
+		f.program = program
+	}
+	if len(p.details) > before {
+		return nil, nil
+	}
+	return f, nil
+}
+
+// uses reports whether a source of m refers to the name.
+func (m mapping) uses(name string) bool {
+	for _, f := range m {
+		if f.program != nil && slices.Contains(f.program.Names(), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// values gives the fields to send for lead with the facts, in the mapping's
+// order. It returns Invalid that names the target where a required value is
+// missing.
+func (m mapping) values(e expressions, lead *leads.Lead, f facts) ([]field[any], error) {
+	record := e.mappedRecord(lead, f)
 	fields := make([]field[any], 0, len(m))
 	for _, f := range m {
-		value := f.program.Value(record)
+		value := f.value(record, lead)
 		if value == nil || value == "" {
 			switch {
 			case f.Default != nil:
@@ -93,4 +163,39 @@ func (m mapping) values(e expressions, lead *leads.Lead, routingID uuid.UUID) ([
 		fields = append(fields, field[any]{f.Target, value})
 	}
 	return fields, nil
+}
+
+// value is what the entry comes to, translated and formatted.
+func (f *mappedField) value(record *eval.Record, lead *leads.Lead) any {
+	var value any
+	if f.program != nil {
+		value = f.program.Value(record)
+	} else {
+		value = propertyOf(lead, f.Field)
+	}
+	if len(f.Values) > 0 && value != nil {
+		value = f.Values[formText(value)]
+	}
+	if f.format != nil && value != nil && value != "" {
+		value = f.format(value)
+	}
+	return value
+}
+
+// propertyOf gives the lead's property of that very name: a declared one, or a
+// dynamic one.
+func propertyOf(lead *leads.Lead, name string) any {
+	declared := map[string]*string{
+		"FirstName": lead.FirstName, "LastName": lead.LastName, "Phone": lead.Phone, "PhoneRaw": lead.PhoneRaw, "Email": lead.Email,
+		"City": lead.City, "Message": lead.Message, "Campaign": lead.Campaign, "UtmSource": lead.UtmSource, "UtmMedium": lead.UtmMedium,
+		"UtmCampaign": lead.UtmCampaign, "UtmTerm": lead.UtmTerm, "UtmContent": lead.UtmContent, "ExternalID": lead.ExternalID,
+	}
+	text, ok := declared[name]
+	switch {
+	case ok && text != nil:
+		return *text
+	case ok:
+		return nil
+	}
+	return lead.Properties[name]
 }

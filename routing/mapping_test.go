@@ -53,7 +53,7 @@ func TestBodies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fields, err := m.values(e, lead, id)
+		fields, err := m.values(e, lead, facts{routingID: id})
 		if err != nil {
 			t.Errorf("%s: %v", c.entry.Source, err)
 			continue

@@ -279,8 +279,8 @@ func (s *Service) checkConnection(tx *gorm.DB, p *problems, r, old *Rule) error 
 		p.addf("Settings", "%s", err)
 		return nil
 	}
-	if _, err := connector.address(values); err != nil {
-		p.addf("Settings", "%s", err)
+	if err := s.checkSender(p, connector, values, r.Mapping); err != nil {
+		return err
 	}
 	r.Settings = connector.seal(s.vault, r.Settings, stored)
 	return nil

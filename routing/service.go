@@ -16,11 +16,13 @@ package routing
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -42,10 +44,15 @@ type Service struct {
 	exprs  expressions
 	live   liveRules
 	client *client
-	wake   chan struct{} // holds one token when a routing became due
+	tokens tokens
+	roots  *x509.CertPool // that mail servers' certificates are checked by; nil: the system's
+	wake   chan struct{}  // holds one token when a routing became due
 
 	allowed []netip.Prefix
 	version string
+	// publicURL is where customers' systems reach this server.
+	publicURL string
+
 	workers int
 	timeout time.Duration // of one exchange
 	lease   time.Duration
@@ -78,6 +85,12 @@ func WithPoll(d time.Duration) Option { return func(s *Service) { s.poll = d } }
 
 // WithVersion sets the version that transmissions show in User-Agent.
 func WithVersion(v string) Option { return func(s *Service) { s.version = v } }
+
+// WithPublicURL sets the address at which customers' systems reach this server,
+// which mappings know as part of FeedbackURL.
+func WithPublicURL(address string) Option {
+	return func(s *Service) { s.publicURL = strings.TrimSuffix(address, "/") }
+}
 
 // WithClock replaces the clock that due times, leases and dates go by.
 func WithClock(now func() time.Time) Option { return func(s *Service) { s.now = now } }

@@ -19,6 +19,10 @@ type Setting struct {
 	Required bool
 	Secret   bool   // stored sealed, never shown; always so for the type secret
 	Help     string `validate:"max=1000"`
+	// Default is the value of a rule that gives none.
+	Default string `json:",omitempty" validate:"max=1000"`
+	// Choices are the values there are to choose from; none: any value.
+	Choices []string `json:",omitempty" validate:"max=100"`
 }
 
 // Settings are the values a Rule gives for its Connector's settings, by name.
@@ -56,16 +60,23 @@ func checkSettings(p *problems, vault *store.Vault, connector *Connector, given 
 // text gives the setting's value as text, unsealed.
 func (s Setting) text(vault *store.Vault, given Settings) (string, error) {
 	text, err := settingText(given[s.Name])
-	if err != nil || !s.secret() {
-		return text, err
+	if err == nil && s.secret() {
+		return vault.OpenText(text)
 	}
-	return vault.OpenText(text)
+	if text == "" {
+		text = s.Default
+	}
+	return text, err
 }
 
 // check adds a problem when value is not of the setting's type.
 func (s Setting) check(p *problems, target string, value any, text string) {
 	if len(text) > 8000 {
 		p.addf(target, "%s is longer than 8000 bytes", s.Name)
+		return
+	}
+	if len(s.Choices) > 0 && !slices.Contains(s.Choices, text) {
+		p.addf(target, "%s must be one of %s", s.Name, strings.Join(s.Choices, ", "))
 		return
 	}
 	switch s.Type {
@@ -82,7 +93,7 @@ func (s Setting) check(p *problems, target string, value any, text string) {
 			p.addf(target, "%s must be true or false", s.Name)
 		}
 	default:
-		if _, ok := value.(string); !ok {
+		if _, ok := value.(string); !ok && value != nil {
 			p.addf(target, "%s must be text", s.Name)
 		}
 	}

@@ -21,6 +21,7 @@ type result struct {
 	next        *time.Time // nil: nothing is due
 	deliveredAt *time.Time
 	externalID  *string
+	link        *string
 	err         string   // "" where all is well
 	revision    int64    // of the rule, that was used
 	attempt     *Attempt // nil: nothing was sent
@@ -38,8 +39,8 @@ func (s *Service) judge(j *job, revision int64, x *exchange, begun time.Time) *r
 		r.attempt.StatusCode = &x.status
 	}
 	switch r.attempt.Outcome {
-	case Accepted:
-		r.state, r.deliveredAt, r.externalID, r.err = Delivered, &now, x.externalID(), ""
+	case Accepted, Duplicate:
+		r.state, r.deliveredAt, r.externalID, r.link, r.err = Delivered, &now, x.externalID(), x.externalLink(), ""
 	case Refused:
 		r.state = Rejected
 	default:
@@ -152,9 +153,10 @@ func applyResult(tx *gorm.DB, j *job, r result) (held bool, err error) {
 	}
 	n, err := exec(tx, `UPDATE routings SET state = $1, next_attempt_at = $2, lease_token = NULL,
 		attempt_count = attempt_count + $3, rule_revision = $4, error = $5,
-		delivered_at = coalesce($6, delivered_at), external_id = coalesce($7, external_id), version = version + 1
-		WHERE id = $8 AND lease_token = $9`,
-		r.state, r.next, sent, r.revision, optional(r.err), r.deliveredAt, r.externalID, j.id, j.token)
+		delivered_at = coalesce($6, delivered_at), external_id = coalesce($7, external_id),
+		external_link = coalesce($8, external_link), version = version + 1
+		WHERE id = $9 AND lease_token = $10`,
+		r.state, r.next, sent, r.revision, optional(r.err), r.deliveredAt, r.externalID, r.link, j.id, j.token)
 	return n > 0, err
 }
 

@@ -21,6 +21,20 @@ type TestResult struct {
 	Request    string // as it was sent, secrets masked
 	Response   string // as it came, at most 64 kB
 	Error      string // why it did not succeed
+	Outcome    string // accepted, duplicate, rejected or retry; "" where nothing was sent
+	Body       string // of the request, as it was or would be sent, secrets masked
+	// ExternalID and ExternalLink are what was picked from the answer.
+	ExternalID   *string
+	ExternalLink *string
+}
+
+// Trial says how to test a rule.
+type Trial struct {
+	Sample map[string]any // the lead: values by property name, over a built-in one
+	// Dry shows the request and sends nothing: no look-up, no token, no test passed.
+	Dry bool
+	// Mapping, with Dry, is tried in the place of the rule's.
+	Mapping []MappingEntry
 }
 
 // Test sends one lead made of sample (values by property name, over a built-in
@@ -30,10 +44,16 @@ type TestResult struct {
 // error. Errors: NotFound; Invalid where the sample is wrong; Conflict when the
 // rule was changed during the test.
 func (s *Service) Test(ctx context.Context, ruleID int64, sample map[string]any) (TestResult, error) {
+	return s.Try(ctx, ruleID, Trial{Sample: sample})
+}
+
+// Try is Test, or with t.Dry shows what Test would send. Invalid also where
+// t.Mapping is wrong or given without Dry.
+func (s *Service) Try(ctx context.Context, ruleID int64, t Trial) (TestResult, error) {
 	if err := store.Require(ctx, store.Manager); err != nil {
 		return TestResult{}, err
 	}
-	lead, err := sampleLead(sample, s.now())
+	lead, err := sampleLead(t.Sample, s.now())
 	if err != nil {
 		return TestResult{}, err
 	}
@@ -41,15 +61,28 @@ func (s *Service) Test(ctx context.Context, ruleID int64, sample map[string]any)
 	if err != nil {
 		return TestResult{}, err
 	}
-	result, err := s.trial(ctx, r, lead)
-	if err != nil || !result.Succeeded {
+	if len(t.Mapping) > 0 {
+		if !t.Dry {
+			return TestResult{}, fault.New(fault.Invalid, "a mapping other than the rule's can be tried with Dry only").At("Mapping")
+		}
+		var p problems
+		if _, err := s.exprs.mapping(&p, t.Mapping); err != nil {
+			return TestResult{}, err
+		}
+		if err := p.err(); err != nil {
+			return TestResult{}, err
+		}
+		r.Mapping = t.Mapping
+	}
+	result, err := s.trial(ctx, r, lead, t.Dry)
+	if err != nil || t.Dry || !result.Succeeded {
 		return result, err
 	}
 	return result, s.passed(ctx, r)
 }
 
-// trial makes the exchange.
-func (s *Service) trial(ctx context.Context, r *Rule, lead *leads.Lead) (TestResult, error) {
+// trial makes the exchange, or if dry only the request.
+func (s *Service) trial(ctx context.Context, r *Rule, lead *leads.Lead, dry bool) (TestResult, error) {
 	connector, err := load[Connector](s.db.Read(ctx), "connector", r.ConnectorID)
 	if err != nil {
 		return TestResult{}, err
@@ -58,15 +91,22 @@ func (s *Service) trial(ctx context.Context, r *Rule, lead *leads.Lead) (TestRes
 	if err != nil {
 		return TestResult{Error: err.Error()}, nil
 	}
-	req, err := p.request(s.exprs, lead, uuid.New())
+	d := delivery{lead: lead, routingID: uuid.New(), customerID: r.CustomerID, header: []field[string]{{"X-Leadloop-Test", "1"}}}
+	shown, body, err := s.sample(ctx, p.sender, d)
+	if dry && err == nil {
+		return TestResult{Succeeded: true, Request: shown, Body: body}, nil
+	}
+	var x exchange
+	if !dry { // what a sample without a look-up lacks, the exchange may have
+		x, err = s.deliver(ctx, p.sender, d)
+	}
 	if err != nil {
 		return TestResult{Error: err.Error()}, nil
 	}
-	req.header = append(req.header, field[string]{"X-Leadloop-Test", "1"})
-	x := s.client.send(ctx, req)
 	result := TestResult{
 		Succeeded: x.accepted(), StatusCode: x.status, DurationMs: x.duration.Milliseconds(),
-		Request: x.request, Response: x.response,
+		Request: x.request, Response: x.response, Outcome: x.outcome(), Body: body,
+		ExternalID: x.externalID(), ExternalLink: x.externalLink(),
 	}
 	if !result.Succeeded {
 		result.Error = x.problem()

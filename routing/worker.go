@@ -176,12 +176,11 @@ func (d *dispatcher) transmit(j *job) (r *result) {
 	if r != nil {
 		return r
 	}
-	req, err := rule.plan.request(d.exprs, j.lead, j.id)
+	begun := d.now()
+	x, err := d.deliver(d.sending, rule.plan.sender, delivery{lead: j.lead, routingID: j.id, customerID: rule.customerID})
 	if err != nil {
 		return parked(j, err)
 	}
-	begun := d.now()
-	x := d.client.send(d.sending, req)
 	d.took(x.duration)
 	if x.status == 0 && d.sending.Err() != nil {
 		return nil

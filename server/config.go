@@ -41,6 +41,7 @@ type serving struct {
 	AllowNetworks []netip.Prefix `help:"Networks that transmissions may reach although they are private, such as 127.0.0.0/8." placeholder:"NETWORK"`
 	// A trusted proxy is believed what it says of the client and of the address asked for.
 	TrustedProxies []netip.Prefix `help:"Networks of the proxies before the server, whose Forwarded and X-Forwarded headers are believed." placeholder:"NETWORK"`
+	PublicURL      string         `name:"public-url" help:"Where customers' systems reach the server, such as https://leads.example.com, for mappings that send the feedback address." placeholder:"URL"`
 	Workers        int            `help:"Transmissions at once." default:"16"`
 	SendTimeout    time.Duration  `help:"Time for one transmission." default:"10s"`
 }

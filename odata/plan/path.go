@@ -153,6 +153,8 @@ func (b *Binder) property(p place, at uri.At) (Expr, error) {
 	switch {
 	case p.prop != nil && v.Values != nil:
 		return &Dyn{typed{at, p.prop.Type}, v, nil, []string{name}}, nil
+	case p.prop != nil && p.prop.JSON && p.prop.Type == edm.Untyped:
+		return &Dyn{typed{at, edm.Untyped}, v, p.prop, nil}, nil // as what its use says
 	case p.prop != nil:
 		return b.work.prop(at, v, p.prop), nil
 	}
