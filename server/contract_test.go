@@ -68,10 +68,10 @@ func contractRule(t *testing.T, s *stage, crm *receiver) {
 		"@odata.context": "%BASE%/odata/$metadata#Rules/$entity", "@odata.etag": "W/\"1\"",
 		"ID": 1, "CustomerID": 1, "ConnectorID": `+webhook+`, "Name": "All to Acme", "Settings": {"URL": "`+crm.url+`"},
 		"Condition": "City eq 'Haifa' and Budget gt 1000", "Priority": 10, "Mapping": [
-			{"Target": "ref", "Source": "RoutingID", "Default": null, "Required": false},
-			{"Target": "full_name", "Source": "concat(FirstName,concat(' ',LastName))", "Default": null, "Required": false},
-			{"Target": "tel", "Source": "Phone", "Default": null, "Required": false},
-			{"Target": "origin", "Source": "UtmSource", "Default": "unknown", "Required": false}],
+			{"Target": "ref", "Source": "RoutingID", "Default": null, "Required": false, "Field": "", "Values": {}, "Format": "", "TimeZone": ""},
+			{"Target": "full_name", "Source": "concat(FirstName,concat(' ',LastName))", "Default": null, "Required": false, "Field": "", "Values": {}, "Format": "", "TimeZone": ""},
+			{"Target": "tel", "Source": "Phone", "Default": null, "Required": false, "Field": "", "Values": {}, "Format": "", "TimeZone": ""},
+			{"Target": "origin", "Source": "UtmSource", "Default": "unknown", "Required": false, "Field": "", "Values": {}, "Format": "", "TimeZone": ""}],
 		"Rotation": "weight", "Weight": 1, "CapDay": null, "CapWeek": null, "CapMonth": null, "CapTotal": null,
 		"TimeZone": "Asia/Jerusalem", "Schedule": [], "IsDefault": false,
 		"State": "draft", "Revision": 1, "TestedRevision": null, "ActiveRevision": null, "StartsAt": null, "EndsAt": null,
@@ -79,7 +79,7 @@ func contractRule(t *testing.T, s *stage, crm *receiver) {
 
 	s.admin.post("/odata/Rules(1)/Test", `{}`).want(200).is(s.base, `{
 		"@odata.context": "%BASE%/odata/$metadata#Leadloop.TestResult", "Succeeded": true, "StatusCode": 200, "DurationMs": "<int>",
-		"Request": "<text>", "Response": "<text>", "Error": ""}`)
+		"Request": "<text>", "Response": "<text>", "Error": "", "Outcome": "accepted", "Body": "<text>", "ExternalID": null, "ExternalLink": null}`)
 	if test := crm.next(t, time.Second); test.header.Get("X-Leadloop-Test") != "1" {
 		t.Errorf("the test's header: %v", test.header)
 	}
