@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,29 +20,41 @@ import (
 	"leadloop/store/storetest"
 )
 
-// BenchmarkMatch is the cost of matching one lead, every customer being one to
-// get it if a rule of theirs says so: one rule in ten does.
-func BenchmarkMatch(b *testing.B) {
-	for _, n := range []int{100, 1000} {
+// BenchmarkDecide is the cost of deciding about one lead that ten rules want,
+// five of one customer each and of one tier, among n rules of as many cities.
+func BenchmarkDecide(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := &Service{exprs: newExpressions(), now: store.Now}
-			set := &ruleSet{}
-			for i := range n {
-				condition, err := s.exprs.condition(fmt.Sprintf("City eq 'Haifa' and Budget gt %d and not contains(Message,'spam')", i%10*1000))
-				if err != nil {
-					b.Fatal(err)
-				}
-				set.rules = append(set.rules, &liveRule{id: int64(i), customerID: int64(i), active: true, plan: &plan{condition: condition}})
-			}
-			lead := &leads.Lead{City: text("Haifa"), Message: text("שלום"), Properties: map[string]any{"Budget": int64(500)}}
+			set := benchmarkRules(b, s, n)
+			lead := &leads.Lead{ID: uuid.Must(uuid.NewV7()), City: text("City 0"), Message: text("שלום"), Properties: map[string]any{"Budget": int64(500)}}
 			b.ReportAllocs()
 			for b.Loop() {
-				if got := len(s.match(set, lead, 0)); got != n/10 {
-					b.Fatalf("%d rules match", got)
+				held := set.holding(s.exprs.record(lead))
+				if got := len(decide(held, lead.ID, &moment{limit: 3})); got != 10 {
+					b.Fatalf("%d rules want it", got)
 				}
 			}
 		})
 	}
+}
+
+// benchmarkRules are n rules, ten for a city.
+func benchmarkRules(b *testing.B, s *Service, n int) *ruleSet {
+	set := &ruleSet{}
+	for i := range n {
+		condition, err := s.exprs.condition(fmt.Sprintf("City eq 'City %d' and Budget ge 100 and not contains(Message,'spam')", i/10))
+		if err != nil {
+			b.Fatal(err)
+		}
+		set.rules = append(set.rules, &liveRule{
+			id: int64(i), customerID: int64(i), active: true, priority: 100 + i%2, weight: 1 + i%3,
+			plan: &plan{condition: condition, terms: condition.Terms()},
+		})
+	}
+	slices.SortStableFunc(set.rules, func(a, b *liveRule) int { return a.priority - b.priority })
+	set.index = newIndex(set.rules)
+	return set
 }
 
 // BenchmarkTransmission is the whole way of a routing from due to settled, to a

@@ -11,8 +11,6 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
-	"leadloop/leads"
-	"leadloop/odata/eval"
 	"leadloop/store"
 )
 
@@ -27,6 +25,9 @@ type liveRules struct {
 	purges   atomic.Int64
 	checked  atomic.Int64 // when rulesVersion was last read, in nanoseconds since started
 	checking sync.Mutex
+	// closed tells of a rule whose circuit breaker is open when its next probe is
+	// due, nil of any other. Without it no rule has a breaker.
+	closed func(ruleID int64) *time.Time
 }
 
 var started = time.Now()
@@ -37,6 +38,7 @@ type ruleSet struct {
 	purges  int64       // how many purges it knows of
 	rules   []*liveRule // by priority, then id
 	byID    map[int64]*liveRule
+	index   *index
 }
 
 // liveRule is a rule with its active revision compiled.
@@ -45,17 +47,13 @@ type liveRule struct {
 	connectorVersion         int64
 	active                   bool // not paused
 	startsAt, endsAt         *time.Time
+	priority, weight         int
+	rotation                 string
+	isDefault                bool
+	limits                   []limit
+	hours                    timetable
 	plan                     *plan
 	err                      error // why there is no plan
-}
-
-// matches reports whether the rule wants, at the instant now, the lead of
-// record.
-func (r *liveRule) matches(record *eval.Record, now time.Time) bool {
-	return r.active && r.plan != nil &&
-		(r.startsAt == nil || !now.Before(*r.startsAt)) &&
-		(r.endsAt == nil || now.Before(*r.endsAt)) &&
-		r.plan.matches(record)
 }
 
 // rulesChanged marks the rules as changed for every server, and for this one at
@@ -100,7 +98,7 @@ func (s *Service) reload(ctx context.Context, old *ruleSet, purges int64) (*rule
 			return nil, fmt.Errorf("load rules: %w", err)
 		}
 	}
-	next := &ruleSet{version: version, purges: purges, rules: set.rules, byID: set.byID}
+	next := &ruleSet{version: version, purges: purges, rules: set.rules, byID: set.byID, index: set.index}
 	s.live.set.Store(next)
 	s.live.checked.Store(int64(now))
 	return next, nil
@@ -110,7 +108,8 @@ func (s *Service) reload(ctx context.Context, old *ruleSet, purges int64) (*rule
 // revisions that old has already are taken from there.
 func (s *Service) loadRules(db *gorm.DB, old *ruleSet) (*ruleSet, error) {
 	var rules []Rule
-	err := db.Select("id", "customer_id", "state", "active_revision", "starts_at", "ends_at").
+	err := db.Select("id", "customer_id", "state", "active_revision", "starts_at", "ends_at", "priority", "weight", "rotation",
+		"cap_day", "cap_week", "cap_month", "cap_total", "time_zone", "schedule", "is_default").
 		Where("active_revision IS NOT NULL").Order("priority, id").Find(&rules).Error
 	if err != nil {
 		return nil, err
@@ -133,6 +132,7 @@ func (s *Service) loadRules(db *gorm.DB, old *ruleSet) (*ruleSet, error) {
 		set.rules = append(set.rules, r)
 		set.byID[r.id] = r
 	}
+	set.index = newIndex(set.rules)
 	return set, nil
 }
 
@@ -153,6 +153,8 @@ func (s *Service) enliven(r *Rule, revision *RuleRevision, connectors map[int64]
 	l := &liveRule{
 		id: r.ID, customerID: r.CustomerID, revision: *r.ActiveRevision,
 		active: r.State == Active, startsAt: r.StartsAt, endsAt: r.EndsAt,
+		priority: r.Priority, weight: r.Weight, rotation: r.Rotation, isDefault: r.IsDefault,
+		limits: r.caps(), hours: newTimetable(&problems{}, r.TimeZone, r.Schedule),
 	}
 	if revision == nil || revision.Revision != l.revision {
 		l.err = errors.New("its active revision is not stored")
@@ -175,23 +177,4 @@ func (s *Service) enliven(r *Rule, revision *RuleRevision, connectors map[int64]
 		s.log.Error("active rule does not compile", "rule", l.id, "revision", l.revision, "error", l.err)
 	}
 	return l
-}
-
-// match returns the rules that get the lead, in order of priority and one per
-// customer, at most limit of them (0: all).
-func (s *Service) match(set *ruleSet, lead *leads.Lead, limit int) []*liveRule {
-	record, now := s.exprs.record(lead), s.now()
-	var chosen []*liveRule
-	served := map[int64]bool{}
-	for _, r := range set.rules {
-		if served[r.customerID] || !r.matches(record, now) {
-			continue
-		}
-		served[r.customerID] = true
-		chosen = append(chosen, r)
-		if len(chosen) == limit {
-			break
-		}
-	}
-	return chosen
 }

@@ -34,7 +34,7 @@ func TestMatching(t *testing.T) {
 		"haifa, late": {customer: "A", priority: 90},
 		"rich":        {customer: "B", priority: 20, condition: "Budget gt 1000"},
 		"all":         {customer: "C"},
-		"twin of all": {customer: "D"},
+		"twin of all": {customer: "D", priority: 101},
 		"over":        {customer: "E", priority: 1, ends: hour(0)},
 		"not yet":     {customer: "F", priority: 1, starts: hour(1)},
 		"in time":     {customer: "G", priority: 200, starts: hour(0), ends: hour(1)},

@@ -10,6 +10,7 @@ import (
 // plan is a rule revision made ready for matching and sending.
 type plan struct {
 	condition *eval.Program // nil: every lead
+	terms     []eval.Term   // that the condition cannot hold without
 	mapping   mapping
 	method    string
 	format    string
@@ -40,9 +41,16 @@ func (s *Service) plan(r *RuleRevision, connector *Connector) (*plan, error) {
 		return nil, err
 	}
 	return &plan{
-		condition: condition, mapping: m, secrets: secrets,
+		condition: condition, terms: termsOf(condition), mapping: m, secrets: secrets,
 		method: connector.Method, format: connector.Format, url: address,
 	}, nil
+}
+
+func termsOf(condition *eval.Program) []eval.Term {
+	if condition == nil {
+		return nil
+	}
+	return condition.Terms()
 }
 
 // matches reports whether the plan's condition holds for the lead of record.

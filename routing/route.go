@@ -2,50 +2,113 @@ package routing
 
 import (
 	"fmt"
+	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"leadloop/leads"
 	"leadloop/store"
 )
 
-// Route gives a lead just stored to the customers whose rules match, within the
-// transaction tx: it writes a Routing each, due at once, sets the lead's state
-// to routed or unmatched, and wakes the workers when tx has committed. source
-// says how many customers may get the lead; nil means one. Test leads and
-// duplicates are left as they are.
+// Route gives a lead just stored to the customers whose rules get it, within the
+// transaction tx: it writes a Routing each, due at once, and the Decision, sets
+// the lead's state to routed or unmatched, and wakes the workers when tx has
+// committed. source says how many customers may get the lead; nil means one.
+// Test leads, and leads in the state duplicate, are left as they are.
 func (s *Service) Route(tx *gorm.DB, lead *leads.Lead, source *leads.Source) error {
-	if lead.IsTest || lead.DuplicateOfID != nil {
+	if lead.IsTest || lead.State == leads.StateDuplicate {
 		return nil
 	}
+	_, err := s.route(tx, lead, occasion{cause: Received, number: 1, limit: source.Limit()})
+	return err
+}
+
+// occasion is why a decision is taken, and what there was before.
+type occasion struct {
+	cause    Cause
+	replaces *uuid.UUID     // a routing
+	number   int64          // of the decision; 0: the next
+	limit    int            // of customers
+	live     int            // customers that have the lead
+	served   map[int64]bool // customers that have it or ever had
+}
+
+// route decides about a lead and carries it out. It returns how many customers
+// get it. A lead with earlier decisions must be locked.
+func (s *Service) route(tx *gorm.DB, lead *leads.Lead, o occasion) (int, error) {
 	ctx := tx.Statement.Context
 	set, err := s.rules(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	chosen := s.match(set, lead, source.Limit())
-	if len(chosen) == 0 {
-		return leads.SetState(tx, lead, leads.StateUnmatched)
+	held := set.holding(s.exprs.record(lead))
+	m := &moment{now: s.now(), limit: o.limit, live: o.live, served: o.served, closed: s.live.closed}
+	if err := m.countCaps(tx, held); err != nil {
+		return 0, err
 	}
-	for _, r := range chosen {
-		if err := s.insertRouting(tx, lead, r); err != nil {
-			return fmt.Errorf("route lead %s by rule %d: %w", lead.ID, r.id, err)
+	numbers, err := m.takeTurns(tx, held)
+	if err != nil {
+		return 0, err
+	}
+	d := &Decision{
+		LeadID: lead.ID, N: o.number, At: m.now, Cause: o.cause, RoutingID: o.replaces,
+		RulesVersion: set.version, Rules: len(set.rules), Held: len(held),
+	}
+	// A cap that somebody else filled in between is full the next time round.
+	for done := false; !done; {
+		d.Verdicts = decide(held, lead.ID, m)
+		if done, err = s.takePlaces(tx, set, d.Verdicts, m); err != nil {
+			return 0, err
 		}
 	}
-	store.AfterCommit(ctx, s.wakeUp)
-	return leads.SetState(tx, lead, leads.StateRouted)
+	chosen, err := s.insertRoutings(tx, d)
+	if err != nil {
+		return 0, err
+	}
+	if err := keepTurns(tx, d.Verdicts, numbers); err != nil {
+		return 0, err
+	}
+	if err := insertDecision(tx, d); err != nil {
+		return 0, err
+	}
+	if chosen > 0 {
+		store.AfterCommit(ctx, s.wakeUp)
+		return chosen, leads.SetState(tx, lead, leads.StateRouted)
+	}
+	// A routing that missed its window may wait for the next one.
+	if o.live == 0 && o.cause != Missed && lead.State != leads.StateDuplicate {
+		return 0, leads.SetState(tx, lead, leads.StateUnmatched)
+	}
+	return 0, nil
 }
 
-func (s *Service) insertRouting(tx *gorm.DB, lead *leads.Lead, r *liveRule) error {
-	id, err := s.newID()
-	if err != nil {
-		return err
+// insertRoutings gives the lead to the rules chosen, and notes their routings in
+// the verdicts.
+func (s *Service) insertRoutings(tx *gorm.DB, d *Decision) (chosen int, err error) {
+	for i := range d.Verdicts {
+		v := &d.Verdicts[i]
+		if v.Outcome != Chosen {
+			continue
+		}
+		id, err := s.newID()
+		if err == nil {
+			err = insertRouting(tx, id, d.LeadID, v, d.At)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("route lead %s by rule %d: %w", d.LeadID, v.RuleID, err)
+		}
+		v.RoutingID = &id
+		chosen++
 	}
-	now := s.now()
-	_, err = exec(tx, `INSERT INTO routings
+	return chosen, nil
+}
+
+func insertRouting(tx *gorm.DB, id, lead uuid.UUID, v *Verdict, now time.Time) error {
+	_, err := exec(tx, `INSERT INTO routings
 		(id, lead_id, customer_id, rule_id, rule_revision, state, attempt_count, next_attempt_at, created_at, version)
 		VALUES ($1, $2, $3, $4, $5, 'pending', 0, $6, $7, 1)`,
-		id, lead.ID, r.customerID, r.id, r.revision, now, now)
+		id, lead, v.CustomerID, v.RuleID, v.Revision, now, now)
 	return err
 }
 

@@ -37,13 +37,31 @@ type Rule struct {
 	// every lead.
 	Condition string         `validate:"max=10000"`
 	Mapping   []MappingEntry `gorm:"serializer:json" validate:"max=500,dive"`
-	// Priority orders the rules: the lower goes first. 100 unless given.
-	Priority       int        `gorm:"default:100" validate:"min=1,max=1000000"`
+	// Priority is the rule's tier: the lower goes first. 100 unless given.
+	Priority int `gorm:"default:100" validate:"min=1,max=1000000"`
+	// Rotation is how the rules of a tier share its leads: weight, or round-robin.
+	// A tier takes turns where any rule in it that can have the lead says so.
+	Rotation string `gorm:"default:weight" validate:"oneof=weight round-robin"`
+	// Weight is the rule's share of the leads of its tier, beside that of others.
+	Weight int `gorm:"default:1" validate:"min=1,max=1000000"`
+	// CapDay, CapWeek, CapMonth and CapTotal are how many leads the rule gets at
+	// most, in TimeZone's calendar with weeks from Sunday; nil means any number.
+	CapDay   *int `validate:"omitempty,min=0,max=1000000000"`
+	CapWeek  *int `validate:"omitempty,min=0,max=1000000000"`
+	CapMonth *int `validate:"omitempty,min=0,max=1000000000"`
+	CapTotal *int `validate:"omitempty,min=0,max=1000000000"`
+	// TimeZone is the IANA name of the zone that caps and Schedule go by.
+	TimeZone string `gorm:"default:Asia/Jerusalem" validate:"max=100"`
+	// Schedule is when the rule gets leads: in any of the windows. None means
+	// always.
+	Schedule []Window `gorm:"serializer:json" validate:"max=100,dive"`
+	// IsDefault keeps the rule for leads that no other rule takes.
+	IsDefault      bool
 	State          string     `odata:"computed"`
 	Revision       int64      `odata:"computed"`
 	TestedRevision *int64     `odata:"computed"`
 	ActiveRevision *int64     `odata:"computed"`
-	StartsAt       *time.Time // inclusive
+	StartsAt       *time.Time // inclusive; not to be changed once it has passed
 	EndsAt         *time.Time // exclusive
 	OwnerID        *int64
 	CreatedAt      time.Time `odata:"computed"`
@@ -77,9 +95,7 @@ func (s *Service) CreateRule(ctx context.Context, r *Rule) error {
 		row := *r
 		row.ID, row.State, row.Revision, row.CreatedAt, row.Version = 0, Draft, 1, s.now(), 1
 		row.TestedRevision, row.ActiveRevision = nil, nil
-		if row.Priority == 0 {
-			row.Priority = defaultPriority
-		}
+		row.setDefaults()
 		if err := s.checkRule(tx, &row, nil); err != nil {
 			return err
 		}
@@ -113,9 +129,28 @@ func (s *Service) UpdateRule(ctx context.Context, r *Rule) error {
 		if err := save(tx, &row, r.Version); err != nil {
 			return ownerKnown(&row, err)
 		}
+		if err := recount(tx, old, &row); err != nil {
+			return err
+		}
 		*r = row
 		return s.rulesChanged(tx)
 	})
+}
+
+// setDefaults gives what was not said its value.
+func (r *Rule) setDefaults() {
+	if r.Priority == 0 {
+		r.Priority = defaultPriority
+	}
+	if r.Weight == 0 {
+		r.Weight = 1
+	}
+	if r.Rotation == "" {
+		r.Rotation = byWeight
+	}
+	if r.TimeZone == "" {
+		r.TimeZone = defaultZone
+	}
 }
 
 // ownerKnown returns err, or Invalid where the database refused r for its owner:
@@ -177,6 +212,9 @@ func (s *Service) checkRule(tx *gorm.DB, r, old *Rule) error {
 	if r.Mapping == nil {
 		r.Mapping = []MappingEntry{}
 	}
+	if r.Schedule == nil {
+		r.Schedule = []Window{}
+	}
 	if err := p.addError("", fault.Validate(r)); err != nil {
 		return err
 	}
@@ -186,6 +224,10 @@ func (s *Service) checkRule(tx *gorm.DB, r, old *Rule) error {
 	if r.StartsAt != nil && r.EndsAt != nil && !r.EndsAt.After(*r.StartsAt) {
 		p.addf("EndsAt", "EndsAt must be later than StartsAt")
 	}
+	if old != nil && old.started(s.now()) && !sameTime(r.StartsAt, old.StartsAt) {
+		p.addf("StartsAt", "StartsAt has passed and can no longer be changed; pause the rule, or set EndsAt")
+	}
+	newTimetable(&p, r.TimeZone, r.Schedule)
 	if err := existing[Customer](tx, &p, "CustomerID", "customer", r.CustomerID); err != nil {
 		return err
 	}
@@ -201,6 +243,13 @@ func (s *Service) checkRule(tx *gorm.DB, r, old *Rule) error {
 		return err
 	}
 	return p.err()
+}
+
+// started reports whether the rule names a start and that has come.
+func (r *Rule) started(now time.Time) bool { return r.StartsAt != nil && !now.Before(*r.StartsAt) }
+
+func sameTime(a, b *time.Time) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Equal(*b)
 }
 
 // checkConnection checks connector and settings, and seals the secret ones.

@@ -108,8 +108,18 @@ func (s *Service) apply(tx *gorm.DB, o outcome) (held bool, err error) {
 			return false, err
 		}
 	}
+	if r.state == Parked && r.err == errMissed {
+		if err := s.missed(tx, o.job, &r); err != nil {
+			return false, err
+		}
+	}
 	if held, err = applyResult(tx, o.job, r); err != nil || r.attempt == nil {
 		return held, err
+	}
+	if held && r.state == Rejected {
+		if _, err := s.passOn(tx, o.job, Turned); err != nil {
+			return false, err
+		}
 	}
 	return held, insertAttempt(tx, r.attempt, held)
 }

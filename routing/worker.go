@@ -211,6 +211,13 @@ func (d *dispatcher) ruleOf(j *job) (*liveRule, *result) {
 	case j.lead == nil:
 		return nil, parked(j, errors.New("the lead is no longer there"))
 	}
+	late, err := d.outOfTime(d.sending, j, rule)
+	if err != nil {
+		d.log.Error("transmission", "routing", j.id, "error", err) // sending is better than not
+	}
+	if late {
+		return nil, parked(j, errors.New(errMissed))
+	}
 	return rule, nil
 }
 

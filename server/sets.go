@@ -118,6 +118,15 @@ func (a *App) addLeadSets() {
 		Search: []string{"FirstName", "LastName", "Email", "City", "ExternalID", "Phone", "PhoneRaw"},
 		Create: a.Leads.CreateLead, Update: a.Leads.UpdateLead,
 		Track: true, Keep: []string{"Routings/CustomerID"},
+		Actions: []odata.Action{
+			odata.Bound("Route", func(ctx context.Context, l *leads.Lead, _ odata.None) (*leads.Lead, error) {
+				if err := a.Routing.RouteLead(ctx, l.ID); err != nil {
+					return nil, err
+				}
+				var now leads.Lead
+				return &now, a.DB.Read(ctx).Where("id = ?", l.ID).Take(&now).Error
+			}),
+		},
 	})
 }
 
