@@ -193,6 +193,7 @@ var expressions = []struct{ filter, want string }{
 	{"isof(Fresh,Edm.Boolean)", "5"},
 	{"case(Stock gt 5:'many',Stock gt -1:'few',true:'none') eq 'few'", "4"},
 	{"case(Stock gt 5:1,Stock lt 0:2.5) eq 2.5", "3"},
+	{"case(Stock gt 10:1,Stock lt 0:2.5) eq 2.5", "3"},
 	{"case(Sold:null,true:Stock) eq 10", "1 5"},
 	{"case(Sold:Name,true:5) eq 'x'", "error"},
 	{"case(Sold) eq 'x'", "error"},

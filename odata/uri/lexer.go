@@ -270,7 +270,7 @@ func scanNumber(text string, at int) token {
 		}
 		return literal(DateLiteral, end, text[at:end])
 	}
-	if at+2 < len(text) && isDigit(text[at]) && isDigit(text[at+1]) && text[at+2] == ':' {
+	if at+3 < len(text) && isDigit(text[at]) && isDigit(text[at+1]) && text[at+2] == ':' && isDigit(text[at+3]) {
 		end := wordEnd(text, at)
 		return literal(TimeOfDayLiteral, end, text[at:end])
 	}
