@@ -61,7 +61,8 @@ func TestDecide(t *testing.T) {
 		{"it was turned down", 3, tiers, moment{limit: 1, served: map[int64]bool{1: true}}, "1 served, 2 chosen, 3 lost"},
 		{"no room", 2, tiers, moment{limit: 1, live: 1}, "1 lost, 2 lost"},
 		{
-			"one customer", 3, both(tiers, func(i int, r *liveRule) { r.customerID = int64(i / 3) }), moment{},
+			"one customer", 3, both(tiers, func(i int, r *liveRule) { r.customerID = int64(i / 3) }),
+			moment{},
 			"1 chosen, 2 served, 3 chosen",
 		},
 		{
@@ -78,24 +79,28 @@ func TestDecide(t *testing.T) {
 				case 5:
 					r.plan = nil
 				}
-			}), moment{limit: 1},
+			}),
+			moment{limit: 1},
 			"1 paused, 2 not_started, 3 ended, 4 shut, 5 broken, 6 chosen",
 		},
 		{
 			"in time", 2, both(tiers, func(_ int, r *liveRule) {
 				r.startsAt, r.endsAt, r.hours = &now, &later, made(t, defaultZone, Window{From: "12:00", To: "12:01"})
-			}), moment{},
+			}),
+			moment{},
 			"1 chosen, 2 chosen",
 		},
 		{"a default", 2, both(tiers, func(i int, r *liveRule) { r.isDefault = i == 1 }), moment{}, "2 chosen, 1 needless"},
 		{"defaults alone", 3, both(tiers, func(_ int, r *liveRule) { r.isDefault = true }), moment{limit: 2}, "1 chosen, 2 chosen, 3 lost"},
 		{
-			"a default, the other being paused", 2, both(tiers, func(i int, r *liveRule) { r.isDefault, r.active = i == 1, i == 1 }), moment{},
+			"a default, the other being paused", 2, both(tiers, func(i int, r *liveRule) { r.isDefault, r.active = i == 1, i == 1 }),
+			moment{},
 			"2 paused, 1 chosen",
 		},
 		{"a default, somebody having it", 1, func(_ int, r *liveRule) { r.isDefault = true }, moment{live: 1}, "1 needless"},
 		{
-			"one is failing", 3, tiers, moment{limit: 2, closed: func(id int64) *time.Time {
+			"one is failing", 3, tiers,
+			moment{limit: 2, closed: func(id int64) *time.Time {
 				if id == 1 {
 					return &later
 				}
@@ -121,7 +126,8 @@ func TestDecide(t *testing.T) {
 		{
 			"caps", 3, both(tiers, func(_ int, r *liveRule) {
 				r.hours, r.limits = made(t, defaultZone), []limit{{capDay, 2}, {capTotal, 5}}
-			}), moment{limit: 1, taken: map[slot]int{
+			}),
+			moment{limit: 1, taken: map[slot]int{
 				{1, "day 2026-11-22"}: 2, {2, "total"}: 5, {2, "day 2026-11-22"}: 2, {3, "day 2026-11-22"}: 1, {3, "day 2026-11-21"}: 2, {3, "total"}: 4,
 			}},
 			"1 full, 2 full, 3 chosen",
