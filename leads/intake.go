@@ -141,6 +141,11 @@ func (s *Service) row(src *Source, fields []field, payload *Payload) (*leadRow, 
 func (s *Service) store(ctx context.Context, src *Source, rows []*leadRow) ([]Receipt, error) {
 	var receipts []Receipt
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		if len(rows) > 1 && s.Together != nil {
+			if err := s.Together(tx); err != nil {
+				return err
+			}
+		}
 		done := make([]Receipt, len(rows))
 		for i, row := range rows {
 			first, err := s.insert(tx, row, src)

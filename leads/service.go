@@ -39,6 +39,9 @@ type Service struct {
 	// is nil for a lead that staff created without one. With no Route leads stay
 	// in the state new.
 	Route func(tx *gorm.DB, lead *Lead, source *Source) error
+	// Together, where there is one, is called at the beginning of a transaction
+	// that stores several leads and has them routed.
+	Together func(tx *gorm.DB) error
 
 	sources *sourceCache
 }

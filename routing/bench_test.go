@@ -89,6 +89,39 @@ func BenchmarkTransmission(b *testing.B) {
 	}
 }
 
+// BenchmarkIntake is leads taken in by 64 clients, each routed to one customer by
+// a rule without caps.
+func BenchmarkIntake(b *testing.B) {
+	for _, dialect := range storetest.Dialects {
+		b.Run(dialect, func(b *testing.B) {
+			db := storetest.Open(b, dialect)
+			crm := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			defer crm.Close()
+			s := New(db, storetest.Vault(), WithAllowedNetworks(loopback), WithLog(slog.New(slog.DiscardHandler)))
+			defer s.Close()
+			benchmarkRoutings(b, s, crm.URL, 0)
+			intake := leads.New(db, storetest.Vault())
+			intake.Route = s.Route
+			ctx := store.WithActor(context.Background(), store.Actor{Kind: store.System})
+			src := &leads.Source{Name: "Form", Kind: leads.KindJSON, MaxRoutings: 1, Enabled: true}
+			if err := intake.CreateSource(ctx, src); err != nil {
+				b.Fatal(err)
+			}
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					_, err := intake.Receive(ctx, src.Token, leads.Delivery{
+						Method: "POST", ContentType: "application/json", Body: []byte(`{"FirstName":"נועה","City":"Haifa","Phone":"050-1234567"}`),
+					})
+					if err != nil {
+						b.Error(err)
+					}
+				}
+			})
+		})
+	}
+}
+
 // BenchmarkBareClient is what BenchmarkTransmission is measured against: as many
 // workers that post bodies from a slice.
 func BenchmarkBareClient(b *testing.B) {

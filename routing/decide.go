@@ -91,14 +91,14 @@ func decide(held []*liveRule, lead uuid.UUID, m *moment) []Verdict {
 		if c.verdict.Outcome == "" && m.closed != nil {
 			c.verdict.Closed = m.closed(r.id)
 		}
-		switch broken := c.verdict.Closed != nil; {
+		switch fails := c.verdict.Closed != nil; {
 		case c.verdict.Outcome != "":
 			d.verdicts = append(d.verdicts, c.verdict)
-		case !r.isDefault && !broken:
+		case !r.isDefault && !fails:
 			ordinary = append(ordinary, c)
 		case !r.isDefault:
 			failing = append(failing, c)
-		case !broken:
+		case !fails:
 			defaults = append(defaults, c)
 		default:
 			failingDefaults = append(failingDefaults, c)

@@ -39,6 +39,7 @@ type ruleSet struct {
 	rules   []*liveRule // by priority, then id
 	byID    map[int64]*liveRule
 	index   *index
+	counted bool // decisions may have to change counts or turns
 }
 
 // liveRule is a rule with its active revision compiled.
@@ -98,7 +99,7 @@ func (s *Service) reload(ctx context.Context, old *ruleSet, purges int64) (*rule
 			return nil, fmt.Errorf("load rules: %w", err)
 		}
 	}
-	next := &ruleSet{version: version, purges: purges, rules: set.rules, byID: set.byID, index: set.index}
+	next := &ruleSet{version: version, purges: purges, rules: set.rules, byID: set.byID, index: set.index, counted: set.counted}
 	s.live.set.Store(next)
 	s.live.checked.Store(int64(now))
 	return next, nil
@@ -131,6 +132,7 @@ func (s *Service) loadRules(db *gorm.DB, old *ruleSet) (*ruleSet, error) {
 		r := s.enliven(&rules[i], revisions[rules[i].ID], connectors, old)
 		set.rules = append(set.rules, r)
 		set.byID[r.id] = r
+		set.counted = set.counted || r.counts()
 	}
 	set.index = newIndex(set.rules)
 	return set, nil

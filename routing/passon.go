@@ -42,6 +42,9 @@ func (s *Service) RouteLead(ctx context.Context, id uuid.UUID) error {
 func (s *Service) reconsider(tx *gorm.DB, id uuid.UUID) (*leads.Lead, occasion, error) {
 	lead := &leads.Lead{}
 	o := occasion{limit: (*leads.Source)(nil).Limit(), served: map[int64]bool{}}
+	if err := alongside(tx); err != nil { // before the lead: who holds decisions alone may wait for it
+		return nil, o, err
+	}
 	if err := found(lockRow(tx).Where("id = ?", id).Take(lead).Error, "lead", id); err != nil {
 		return nil, o, err
 	}
@@ -132,6 +135,11 @@ func (s *Service) missed(tx *gorm.DB, j *job, r *result) error {
 		r.state, r.err = Parked, "the rule ended before the lead was sent, and no other rule takes it"
 	}
 	return nil
+}
+
+// passesOn reports whether the lead of an outcome may go on to another rule.
+func (o outcome) passesOn() bool {
+	return o.result != nil && (o.result.state == Rejected || o.result.state == Parked && o.result.err == errMissed)
 }
 
 // late reports whether the rule is over, or outside its schedule.

@@ -1,7 +1,9 @@
 package routing
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -44,6 +46,11 @@ func (s *Service) route(tx *gorm.DB, lead *leads.Lead, o occasion) (int, error) 
 	}
 	held := set.holding(s.exprs.record(lead))
 	m := &moment{now: s.now(), limit: o.limit, live: o.live, served: o.served, closed: s.live.closed}
+	if slices.ContainsFunc(held, (*liveRule).counts) {
+		if err := alongside(tx); err != nil {
+			return 0, err
+		}
+	}
 	if err := m.countCaps(tx, held); err != nil {
 		return 0, err
 	}
@@ -81,6 +88,28 @@ func (s *Service) route(tx *gorm.DB, lead *leads.Lead, o occasion) (int, error) 
 		return 0, leads.SetState(tx, lead, leads.StateUnmatched)
 	}
 	return 0, nil
+}
+
+// Consider gives the verdicts that a lead would get at this moment, were it to
+// go to at most limit customers (0: all), and changes nothing. It is what Route
+// decides, but for turns in a rotation that others take meanwhile.
+func (s *Service) Consider(ctx context.Context, lead *leads.Lead, limit int) ([]Verdict, error) {
+	set, err := s.rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	held := set.holding(s.exprs.record(lead))
+	m := &moment{now: s.now(), limit: limit, closed: s.live.closed}
+	tx := s.db.Read(ctx)
+	if err := m.countCaps(tx, held); err != nil {
+		return nil, err
+	}
+	for _, priority := range m.rotations(held) {
+		if err := m.readTurns(tx, priority); err != nil {
+			return nil, fmt.Errorf("turns of priority %d: %w", priority, err)
+		}
+	}
+	return decide(held, lead.ID, m), nil
 }
 
 // insertRoutings gives the lead to the rules chosen, and notes their routings in

@@ -47,6 +47,16 @@ func TestRuleValidation(t *testing.T) {
 		{"negative priority", func(r *Rule) { r.Priority = -1 }, map[string]string{"Priority": "smaller than 1"}},
 		{"unknown owner", func(r *Rule) { id := int64(999); r.OwnerID = &id }, map[string]string{"OwnerID": "no user 999"}},
 		{"ends before it starts", func(r *Rule) { r.StartsAt, r.EndsAt = &at, &at }, map[string]string{"EndsAt": "later than StartsAt"}},
+		{"no such rotation", func(r *Rule) { r.Rotation = "random" }, map[string]string{"Rotation": "one of"}},
+		{"negative weight", func(r *Rule) { r.Weight = -1 }, map[string]string{"Weight": "smaller than 1"}},
+		{"negative cap", func(r *Rule) { r.CapWeek = number(-1) }, map[string]string{"CapWeek": "smaller than 0"}},
+		{"no such zone", func(r *Rule) { r.TimeZone = "Asia/Haifa" }, map[string]string{"TimeZone": `"Asia/Haifa" is not a time zone`}},
+		{"the machine's zone", func(r *Rule) { r.TimeZone = "Local" }, map[string]string{"TimeZone": "not a time zone"}},
+		{"window: no such day", func(r *Rule) { r.Schedule = []Window{{Days: []string{"Sunday"}, From: "09:00", To: "10:00"}} }, map[string]string{"Schedule/0/Days/0": "one of"}},
+		{"window: a day twice", func(r *Rule) { r.Schedule = []Window{{Days: []string{"Sun", "Sun"}, From: "09:00", To: "10:00"}} }, map[string]string{"Schedule/0/Days": ""}},
+		{"window: from 24:00", func(r *Rule) { r.Schedule = []Window{{From: "24:00", To: "10:00"}} }, map[string]string{"Schedule/0/From": "from 00:00 to 23:59"}},
+		{"window: 9:00", func(r *Rule) { r.Schedule = []Window{{From: "08:00", To: "9:00"}} }, map[string]string{"Schedule/0/To": "from 00:00 to 24:00"}},
+		{"window: empty", func(r *Rule) { r.Schedule = []Window{{From: "09:00", To: "09:00"}} }, map[string]string{"Schedule/0/To": "not that of From"}},
 		{"no settings", func(r *Rule) { r.Settings = nil }, map[string]string{"Settings/URL": "URL is required"}},
 		{
 			"unknown setting", func(r *Rule) { r.Settings["Colour"] = "blue" },
@@ -285,6 +295,7 @@ func TestManagersOnly(t *testing.T) {
 			"Activate":        func(f *fixture) error { return f.Activate(f.ctx, rule.ID) },
 			"Pause":           func(f *fixture) error { return f.Pause(f.ctx, rule.ID) },
 			"Resend":          func(f *fixture) error { return f.Resend(f.ctx, routing.ID) },
+			"RouteLead":       func(f *fixture) error { return f.RouteLead(f.ctx, routing.LeadID) },
 		}
 		for actor, want := range map[store.ActorKind]fault.Code{
 			store.Nobody: fault.Unauthorized, store.Machine: fault.Forbidden, store.Staff: fault.Forbidden,

@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -67,6 +68,11 @@ func (s *Service) settle(ctx context.Context, outcomes ...outcome) {
 	defer cancel()
 	held := make([]bool, len(outcomes))
 	err := s.db.Write(ctx, func(tx *gorm.DB) (err error) {
+		if len(outcomes) > 1 && slices.ContainsFunc(outcomes, outcome.passesOn) {
+			if err := s.Together(tx); err != nil {
+				return err
+			}
+		}
 		for i, o := range outcomes {
 			if held[i], err = s.apply(tx, o); err != nil {
 				return fmt.Errorf("routing %s: %w", o.job.id, err)

@@ -13,7 +13,7 @@ func (m *moment) takeTurns(tx *gorm.DB, held []*liveRule) (map[int]int64, error)
 	var numbers map[int]int64
 	for _, priority := range m.rotations(held) {
 		if numbers == nil {
-			numbers, m.turns = map[int]int64{}, map[int64]int64{}
+			numbers = map[int]int64{}
 		}
 		var n int64
 		err := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, `INSERT INTO rotations (priority, turn) VALUES ($1, 1)
@@ -54,6 +54,9 @@ func (m *moment) readTurns(tx *gorm.DB, priority int) error {
 		return err
 	}
 	defer rows.Close()
+	if m.turns == nil {
+		m.turns = map[int64]int64{}
+	}
 	for rows.Next() {
 		var rule, turn int64
 		if err := rows.Scan(&rule, &turn); err != nil {

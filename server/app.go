@@ -80,7 +80,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 		routing.WithVersion(version()), routing.WithTimeout(s.SendTimeout), routing.WithWorkers(s.Workers))
 	a.Feedback = feedback.New(db, a.Routing)
 	a.Keys.Log, a.Leads.Log = log, log
-	a.Leads.Route = a.Routing.Route
+	a.Leads.Route, a.Leads.Together = a.Routing.Route, a.Routing.Together
 	if err := a.Routing.SyncConnectors(ctx); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
 	}

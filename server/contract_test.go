@@ -72,6 +72,8 @@ func contractRule(t *testing.T, s *stage, crm *receiver) {
 			{"Target": "full_name", "Source": "concat(FirstName,concat(' ',LastName))", "Default": null, "Required": false},
 			{"Target": "tel", "Source": "Phone", "Default": null, "Required": false},
 			{"Target": "origin", "Source": "UtmSource", "Default": "unknown", "Required": false}],
+		"Rotation": "weight", "Weight": 1, "CapDay": null, "CapWeek": null, "CapMonth": null, "CapTotal": null,
+		"TimeZone": "Asia/Jerusalem", "Schedule": [], "IsDefault": false,
 		"State": "draft", "Revision": 1, "TestedRevision": null, "ActiveRevision": null, "StartsAt": null, "EndsAt": null,
 		"OwnerID": null, "CreatedAt": "<time>", "Version": 1}`)
 
