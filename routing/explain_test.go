@@ -157,6 +157,18 @@ func TestExplainTier(t *testing.T) {
 			v[1].Reason != fmt.Sprintf("lost to rule %d, A, of the same priority 100, whose turn it was; place 2 of 2 in the rotation", a.ID) {
 			t.Errorf("%s: %+v", codes(v), v[1])
 		}
+		probe := time.Now().Add(time.Minute)
+		f.live.closed = func(id int64) *time.Time {
+			if id == b.ID {
+				return &probe
+			}
+			return nil
+		}
+		c := f.named(to, "C", func(r *Rule) { r.Priority = 101 })
+		v = f.explain(f.lead(nil).ID).Decisions[0].Verdicts
+		if codes(v) != "A chosen, C lost_to_tier, B lost_to_healthy" || !v[2].Breaker.Equal(probe) || v[1].RuleID != c.ID {
+			t.Errorf("%s: %+v", codes(v), v[2])
+		}
 	})
 }
 

@@ -179,10 +179,10 @@ func lostBy(v, by *Verdict) string {
 	switch {
 	case by == nil:
 		return NoPlace
+	case by.Priority < v.Priority:
+		return LostToTier
 	case v.Closed != nil && by.Closed == nil:
 		return LostToHealthy
-	case by.Priority != v.Priority:
-		return LostToTier
 	case v.Turn != nil:
 		return LostInTurn
 	}

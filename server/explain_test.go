@@ -71,6 +71,9 @@ func TestPreview(t *testing.T) {
 		for _, body := range []string{`{"FirstName":"A","City":"Haifa","Budget":2000}`, `{"FirstName":"B","City":"Acre","Budget":2000}`, `{"FirstName":"C","City":"Acre","Budget":10}`} {
 			s.anyone.post(intake, body).want(201)
 		}
+		eventually(t, 5*time.Second, "the lead that has a customer is delivered", func() bool {
+			return strings.TrimPrefix(string(s.admin.get("/odata/Attempts/$count").want(200).body), "\ufeff") == "1"
+		})
 		before := s.counts()
 		draft := s.admin.post("/odata/Rules", s.ruleFor(acme.id, crm.url, map[string]any{
 			"Condition": "Budget ge 1000", "Mapping": []map[string]any{{"Target": "ref", "Source": "RoutingID"}, {"Target": "name", "Source": "FirstName"}, {"Target": "rooms", "Source": "Rooms", "Required": true}},
