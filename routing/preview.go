@@ -154,7 +154,8 @@ type previewing struct {
 	*Service
 	Preview
 	rule    *liveRule
-	lax     *plan // as the rule's, with no field required
+	lax     *plan     // as the rule's, with no field required
+	about   uuid.UUID // the RoutingID of all that is shown
 	others  *ruleSet
 	named   *registry
 	codes   map[string]int
@@ -191,6 +192,7 @@ func (s *Service) preview(ctx context.Context, ruleID int64) (*previewing, error
 	active := *r
 	active.State, active.ActiveRevision = Active, &r.Revision
 	p.rule = s.enliven(&active, revision, map[int64]*Connector{connector.ID: connector}, nil)
+	p.about = uuid.New()
 	if p.others, err = s.rules(ctx); err != nil {
 		return nil, err
 	}
@@ -334,13 +336,12 @@ func (p *previewing) competes(v *Verdict, taken bool) {
 
 // outgoing adds what would be sent.
 func (p *previewing) outgoing(shown *PreviewedLead, lead *leads.Lead) {
-	routing := uuid.New()
 	for i, f := range p.rule.plan.mapping {
-		if _, err := p.rule.plan.mapping[i:i+1].values(p.exprs, lead, routing); err != nil {
+		if _, err := p.rule.plan.mapping[i:i+1].values(p.exprs, lead, p.about); err != nil {
 			shown.Missing = append(shown.Missing, f.Target)
 		}
 	}
-	req, err := p.lax.request(p.exprs, lead, routing)
+	req, err := p.lax.request(p.exprs, lead, p.about)
 	if err != nil {
 		shown.Problem = err.Error()
 		return
