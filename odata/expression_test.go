@@ -312,6 +312,7 @@ var expressions = []struct{ filter, want string }{
 	{"Secret eq 'x' and Name", "error"},
 	{"Stock", "error"},
 	{"@a", ""},
+	{"case(Stock gt 10:1,Stock lt 0:2.5) eq 2.5", "3"},
 }
 
 // expressionAliases are the parameter aliases of expressions.

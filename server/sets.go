@@ -125,6 +125,11 @@ func (a *App) addLeadSets() {
 		Search: []string{"FirstName", "LastName", "Email", "City", "ExternalID", "Phone", "PhoneRaw"},
 		Create: a.Leads.CreateLead, Update: a.Leads.UpdateLead,
 		Track: true, Keep: []string{"Routings/CustomerID"},
+		Functions: []odata.Operation{
+			odata.Bound("Explain", func(ctx context.Context, l *leads.Lead, p explainParams) (*routing.Explanation, error) {
+				return a.Routing.Explain(ctx, l.ID, valueOf(p.RuleID))
+			}).Describe("Why the lead went where it went: every decision about it, with the verdict on each rule, or on the one given."),
+		},
 		Actions: []odata.Action{
 			odata.Bound("Route", func(ctx context.Context, l *leads.Lead, _ odata.None) (*leads.Lead, error) {
 				if err := a.Routing.RouteLead(ctx, l.ID); err != nil {
@@ -147,6 +152,26 @@ func (r rotation) overlap() time.Duration {
 		return 0
 	}
 	return time.Duration(min(max(*r.OverlapHours, -1), 1e6)) * time.Hour // more would be no duration; it is refused all the same
+}
+
+// explainParams are the parameters of Leads(ID)/Explain.
+type explainParams struct {
+	RuleID *int64
+}
+
+// previewParams are the parameters of Rules(ID)/Preview: one of the two, or none
+// for the built-in sample.
+type previewParams struct {
+	Sample Sample
+	Last   *int
+}
+
+// valueOf is what p points to, zero if nothing.
+func valueOf[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }
 
 // ruleParams are the parameters of Rules(ID)/Test.
@@ -174,6 +199,8 @@ func (a *App) addRoutingSets() {
 			odata.Bound("Test", func(ctx context.Context, r *routing.Rule, p ruleParams) (routing.TestResult, error) {
 				return a.Routing.Try(ctx, r.ID, routing.Trial{Sample: p.Sample, Dry: p.Dry != nil && *p.Dry, Mapping: p.Mapping})
 			}).Outside(), // it waits for the customer's system
+			odata.Bound("Preview", a.previewRule).Outside(). // it may take a second, which no other change should wait for
+										Describe("What the rule as it is now would do, before it is active: with one lead, or with the last of those that came in."),
 			odata.Bound("Activate", a.ruleAction(a.Routing.Activate)),
 			odata.Bound("Pause", a.ruleAction(a.Routing.Pause)),
 		},
@@ -197,6 +224,16 @@ func (a *App) addRoutingSets() {
 		},
 	})
 	odata.Add(a.OData, odata.Set[routing.Attempt]{Name: "Attempts", Access: access{}.predicate})
+}
+
+func (a *App) previewRule(ctx context.Context, r *routing.Rule, p previewParams) (*routing.Preview, error) {
+	switch {
+	case p.Last == nil:
+		return a.Routing.PreviewSample(ctx, r.ID, p.Sample)
+	case p.Sample != nil:
+		return nil, fault.New(fault.Invalid, "Sample and Last do not go together").At("Last")
+	}
+	return a.Routing.PreviewLast(ctx, r.ID, *p.Last)
 }
 
 // ruleAction makes an action that gives the rule as it is afterwards.

@@ -62,7 +62,8 @@ func (c *compiler) compile(e plan.Expr) closure {
 }
 
 // loop runs body for each element of the collection that v runs over, until it
-// returns false.
+// returns false. The element's place in the frame is free for others after
+// leave.
 func (c *compiler) loop(v *plan.Var) func(f *frame, body func() bool) {
 	list := c.find(v.Values)
 	i := len(c.elements)
@@ -81,6 +82,9 @@ func (c *compiler) loop(v *plan.Var) func(f *frame, body func() bool) {
 	}
 }
 
+// leave ends the scope of v.
+func (c *compiler) leave(v *plan.Var) { delete(c.elements, v) }
+
 // condition compiles the condition of a lambda or count; nil is true.
 func (c *compiler) condition(e plan.Expr) closure {
 	if e == nil {
@@ -92,6 +96,7 @@ func (c *compiler) condition(e plan.Expr) closure {
 func (c *compiler) lambda(e *plan.Lambda) closure {
 	loop, all := c.loop(e.Var), e.All
 	body := c.condition(e.Body)
+	c.leave(e.Var)
 	// any ends at the first that satisfies, all at the first that does not.
 	return func(f *frame) any {
 		result := all
@@ -106,6 +111,7 @@ func (c *compiler) lambda(e *plan.Lambda) closure {
 func (c *compiler) count(e *plan.Count) closure {
 	loop := c.loop(e.Var)
 	filter := c.condition(e.Filter)
+	c.leave(e.Var)
 	return func(f *frame) any {
 		n := int64(0)
 		loop(f, func() bool {

@@ -76,6 +76,13 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 	return r
 }
 
+// At gives the same record at another time: what now() gives is at.
+func (r *Record) At(at time.Time) *Record {
+	other := *r
+	other.now = at.UTC().Truncate(time.Microsecond)
+	return &other
+}
+
 // plain widens v to the Go type that stands for its Edm type.
 func plain(v any) any {
 	switch v := v.(type) {

@@ -262,7 +262,8 @@ func scanNumber(text string, at int) token {
 		}
 		return literal(DateLiteral, end, text[at:end])
 	}
-	if at+2 < len(text) && isDigit(text[at]) && isDigit(text[at+1]) && text[at+2] == ':' {
+	// A number may stand before the colon of a case, too: case(X gt 10:1).
+	if at+4 < len(text) && isDigit(text[at]) && isDigit(text[at+1]) && text[at+2] == ':' && isDigit(text[at+3]) && isDigit(text[at+4]) {
 		end := wordEnd(text, at)
 		return literal(TimeOfDayLiteral, end, text[at:end])
 	}
