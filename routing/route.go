@@ -49,10 +49,16 @@ func (s *Service) insertRouting(tx *gorm.DB, lead *leads.Lead, r *liveRule) erro
 	return err
 }
 
-// wakeUp tells Run that a routing is due.
+// wakeUp tells Run that a routing is due, here and on other servers.
 func (s *Service) wakeUp() {
+	ring(s.wake)
+	ring(s.tell)
+}
+
+// ring puts a token into c, unless there is one.
+func ring(c chan struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default: // it knows
 	}
 }

@@ -41,11 +41,17 @@ type Service struct {
 
 	exprs  expressions
 	live   liveRules
+	broken brokenRules
 	client *client
 	wake   chan struct{} // holds one token when a routing became due
+	tell   chan struct{} // holds one token when other servers are to be told of that
+	told   chan struct{} // holds one token when a notice is to be delivered
+	resume chan struct{} // holds one token when a resend was asked for
+	self   string        // marks what this server tells others
 
 	allowed []netip.Prefix
 	version string
+	notices string // the URL that notices go to; "": none
 	workers int
 	timeout time.Duration // of one exchange
 	lease   time.Duration
@@ -85,6 +91,9 @@ func WithClock(now func() time.Time) Option { return func(s *Service) { s.now = 
 // WithJitter replaces the source of the numbers in [0,1) that spread retries.
 func WithJitter(f func() float64) Option { return func(s *Service) { s.jitter = f } }
 
+// WithNoticeURL has notices to staff posted, as JSON, to a webhook.
+func WithNoticeURL(url string) Option { return func(s *Service) { s.notices = url } }
+
 // WithLog sets the logger. slog.Default unless set.
 func WithLog(l *slog.Logger) Option { return func(s *Service) { s.log = l } }
 
@@ -94,6 +103,7 @@ func New(db *store.DB, vault *store.Vault, options ...Option) *Service {
 	s := &Service{
 		db: db, vault: vault, now: store.Now, log: slog.Default(),
 		exprs: newExpressions(), wake: make(chan struct{}, 1),
+		tell: make(chan struct{}, 1), told: make(chan struct{}, 1), resume: make(chan struct{}, 1), self: uuid.NewString(),
 		version: "dev", workers: 16, timeout: 10 * time.Second,
 		poll: time.Second, recheck: time.Second, drain: 15 * time.Second, jitter: rand.Float64,
 		newID: uuid.NewV7,

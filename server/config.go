@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -42,6 +43,7 @@ type serving struct {
 	TrustedProxies []netip.Prefix `help:"Networks of the proxies before the server, whose Forwarded and X-Forwarded headers are believed." placeholder:"NETWORK"`
 	Workers        int            `help:"Transmissions at once." default:"16"`
 	SendTimeout    time.Duration  `help:"Time for one transmission." default:"10s"`
+	NoticeURL      string         `help:"Webhook that notices to staff are posted to, as JSON." placeholder:"URL"`
 }
 
 // Validate is called by kong. A server that never sends would look like one that
@@ -52,6 +54,8 @@ func (s serving) Validate() error {
 		return errors.New("--workers must be at least 1")
 	case s.SendTimeout <= 0:
 		return errors.New("--send-timeout must be longer than nothing")
+	case s.NoticeURL != "" && !strings.HasPrefix(s.NoticeURL, "https://") && !strings.HasPrefix(s.NoticeURL, "http://"):
+		return errors.New("--notice-url must begin with http:// or https://")
 	}
 	return nil
 }
