@@ -156,11 +156,8 @@ func (l *lanes) wait(r *running) {
 	r.patient = true
 	r.lane.slow++
 	l.free++
-	var surplus []*job
-	if keep := r.lane.limit; len(r.lane.waiting) > keep {
-		surplus = append(surplus, r.lane.waiting[keep:]...)
-		r.lane.waiting = r.lane.waiting[:keep]
-	}
+	surplus := r.lane.waiting
+	r.lane.waiting = nil
 	l.pump()
 	l.mu.Unlock()
 	l.back(surplus)
@@ -201,18 +198,21 @@ func (l *lanes) settled(jobs []outcome) {
 // mostLanes is how many idle customers are remembered.
 const mostLanes = 4096
 
-// full are the customers of whom enough is held: what a lease's time, or a part
-// of it, is enough to send.
-func (l *lanes) full(lease time.Duration) []int64 {
+// full gives the customers of whom enough is held, which is what a part of a
+// lease's time is enough to send, and how many leases are held in all. Those of
+// customers that keep the server waiting do not count: they are few each.
+func (l *lanes) full(lease time.Duration) (customers []int64, held int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var ids []int64
 	for _, x := range l.all {
 		if x.unsettled >= x.ahead(lease/4) {
-			ids = append(ids, x.customer)
+			customers = append(customers, x.customer)
+		}
+		if x.slow == 0 {
+			held += x.unsettled
 		}
 	}
-	return ids
+	return customers, held
 }
 
 // ahead is how many leases to hold for what can be sent within d.

@@ -20,7 +20,7 @@ const mostHeld = 1024
 
 // leastShare is how many routings of one rule a claim takes at most, where there
 // are many rules.
-const leastShare = 16
+const leastShare = 8
 
 // Run sends routings as they become due, until ctx ends. Then it claims no more,
 // gives back the leases of what it has not begun, waits for the exchanges under
@@ -62,7 +62,6 @@ type dispatcher struct {
 	ended   chan outcome   // of jobs whose turn is over
 	freed   chan struct{}  // holds a token when jobs were settled
 	jobs    sync.WaitGroup // those that are not in ended yet
-	held    atomic.Int64   // jobs that are not settled
 	average atomic.Int64   // how long an exchange takes of late, in nanoseconds
 
 	after int64 // the rule that the last claim ended with
@@ -71,7 +70,7 @@ type dispatcher struct {
 
 func (s *Service) newDispatcher(sending context.Context) *dispatcher {
 	d := &dispatcher{
-		Service: s, sending: sending, rules: 1,
+		Service: s, sending: sending, rules: leastShare,
 		ended: make(chan outcome, mostHeld), freed: make(chan struct{}, 1),
 	}
 	d.lanes = newLanes(s.workers, d.turn, d.giveBack)
@@ -97,7 +96,8 @@ func (d *dispatcher) took(t time.Duration) {
 // may be due than there was room for.
 func (d *dispatcher) fill(ctx context.Context, sure bool) (more bool) {
 	limit := d.limit()
-	room := limit - int(d.held.Load())
+	full, held := d.lanes.full(d.lease)
+	room := limit - held
 	if room < max(1, limit/4) {
 		return true // a claim for one or two would cost as much as one for many
 	}
@@ -109,7 +109,7 @@ func (d *dispatcher) fill(ctx context.Context, sure bool) (more bool) {
 	}
 	want := demand{
 		limit: room, share: min(max(leastShare, room/d.rules), mostOfLane),
-		after: d.after, full: d.lanes.full(d.lease),
+		after: d.after, full: full,
 	}
 	jobs, err := d.claim(ctx, want)
 	d.warn(ctx, err)
@@ -121,10 +121,9 @@ func (d *dispatcher) fill(ctx context.Context, sure bool) (more bool) {
 		byRule[j.ruleID]++
 	}
 	d.after, d.rules = jobs[len(jobs)-1].ruleID, len(byRule)
-	d.held.Add(int64(len(jobs)))
 	d.jobs.Add(len(jobs))
 	d.lanes.add(jobs, time.Duration(d.average.Load()))
-	return len(jobs) >= room || len(want.full) > 0 || slices.Max(slices.Collect(maps.Values(byRule))) >= want.share
+	return len(jobs) >= room || len(full) > 0 || slices.Max(slices.Collect(maps.Values(byRule))) >= want.share
 }
 
 func (d *dispatcher) warn(ctx context.Context, err error) {
@@ -162,7 +161,6 @@ func (d *dispatcher) settleAll(ctx context.Context) {
 		}
 		d.settle(ctx, batch...)
 		d.lanes.settled(batch)
-		d.held.Add(-int64(len(batch)))
 		select {
 		case d.freed <- struct{}{}:
 		default: // it knows
