@@ -15,7 +15,7 @@ const patience = time.Second
 const mostUnderWay = 32
 
 // mostOfLane is how many leases of one customer a server holds at most.
-const mostOfLane = 256
+const mostOfLane = 1024
 
 // lanes hold the jobs that wait for their exchange, by customer, and say which
 // one is next: the customers take turns.
@@ -180,6 +180,14 @@ func (l *lanes) end(r *running, took time.Duration) {
 	}
 	l.queue(x)
 	l.pump()
+}
+
+// busy reports whether exchanges are under way that will not take long, as far as
+// is known.
+func (l *lanes) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.free < l.workers
 }
 
 // settled is called when the outcomes of jobs are written.

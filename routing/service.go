@@ -85,7 +85,8 @@ func WithPoll(d time.Duration) Option { return func(s *Service) { s.poll = d } }
 // WithVersion sets the version that transmissions show in User-Agent.
 func WithVersion(v string) Option { return func(s *Service) { s.version = v } }
 
-// WithClock replaces the clock that due times, leases and dates go by.
+// WithClock replaces the clock that due times, leases and dates go by. Unless set
+// it is the machine's, without its jumps.
 func WithClock(now func() time.Time) Option { return func(s *Service) { s.now = now } }
 
 // WithJitter replaces the source of the numbers in [0,1) that spread retries.
@@ -101,7 +102,7 @@ func WithLog(l *slog.Logger) Option { return func(s *Service) { s.log = l } }
 // vault.
 func New(db *store.DB, vault *store.Vault, options ...Option) *Service {
 	s := &Service{
-		db: db, vault: vault, now: store.Now, log: slog.Default(),
+		db: db, vault: vault, now: newSteadyClock(store.Now, uptime).Now, log: slog.Default(),
 		exprs: newExpressions(), wake: make(chan struct{}, 1),
 		tell: make(chan struct{}, 1), told: make(chan struct{}, 1), resume: make(chan struct{}, 1), self: uuid.NewString(),
 		version: "dev", workers: 16, timeout: 10 * time.Second,

@@ -16,7 +16,7 @@ import (
 
 // mostHeld is how many leases a server holds at most, for routings that wait for
 // their exchange and for those whose outcome is being written.
-const mostHeld = 1024
+const mostHeld = 2048
 
 // leastShare is how many routings of one rule a claim takes at most, where there
 // are many rules.
@@ -151,25 +151,44 @@ func (d *dispatcher) wait(ctx context.Context, more bool) (sure bool) {
 	return false
 }
 
-// settleAll records the outcomes as they come, all that are there at once. One
-// transaction at a time leaves the database's connections to others.
+// settleAll records the outcomes as they come, many in one transaction: a commit
+// costs as much for one. One transaction at a time leaves the database's
+// connections to others.
 func (d *dispatcher) settleAll(ctx context.Context) {
 	for first := range d.ended {
-		batch := append(make([]outcome, 0, settleMost), first)
-		for len(batch) < settleMost && len(d.ended) > 0 {
-			batch = append(batch, <-d.ended)
-		}
+		batch := d.gather(first)
 		d.settle(ctx, batch...)
 		d.lanes.settled(batch)
-		select {
-		case d.freed <- struct{}{}:
-		default: // it knows
-		}
+		ring(d.freed)
 	}
 }
 
-// settleMost is how many outcomes go into one transaction, which others wait for.
-const settleMost = 128
+// gather waits for further outcomes, no longer than gatherTime and only where
+// there are some to come.
+func (d *dispatcher) gather(first outcome) []outcome {
+	batch := append(make([]outcome, 0, settleMost), first)
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	for len(batch) < settleMost && (len(d.ended) > 0 || d.lanes.busy()) {
+		select {
+		case o, ok := <-d.ended:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, o)
+		case <-timer.C:
+			return batch
+		}
+	}
+	return batch
+}
+
+// settleMost is how many outcomes go into one transaction, which others wait for;
+// gatherTime is how long the first of them waits for the others.
+const (
+	settleMost = 256
+	gatherTime = 5 * time.Millisecond
+)
 
 // turn sends one claimed routing, or gives its lease back where too little of it
 // is left.
