@@ -286,6 +286,19 @@ func (s *Service) Broken(ctx context.Context) (map[int64]time.Time, error) {
 	return fresh, rows.Err()
 }
 
+// BrokenUntil tells when the next probe of a rule with an open breaker is due, nil
+// of any other, as it was when the workers last looked. It reads nothing.
+func (s *Service) BrokenUntil(ruleID int64) *time.Time {
+	known := s.broken.now.Load()
+	if known == nil {
+		return nil
+	}
+	if until, ok := (*known)[ruleID]; ok {
+		return &until
+	}
+	return nil
+}
+
 // resetBreaker forgets what was known of the rule's customer's system.
 func (s *Service) resetBreaker(tx *gorm.DB, ruleID int64) error {
 	_, err := exec(tx, `UPDATE rules SET breaker = 'closed', breaker_until = NULL, failing_since = NULL,

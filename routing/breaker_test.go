@@ -78,6 +78,9 @@ func TestBreakerOpens(t *testing.T) {
 		if broken, err := other.Broken(f.ctx); err != nil || !broken[rule.ID].Equal(*r.BreakerUntil) {
 			t.Errorf("another server knows %v, %v", broken, err)
 		}
+		if until := other.BrokenUntil(rule.ID); until == nil || !until.Equal(*r.BreakerUntil) || other.BrokenUntil(rule.ID+1) != nil {
+			t.Errorf("another server knows %v", until)
+		}
 		waiting := f.lead(nil)
 		jobs, err := other.claim(f.ctx, demand{limit: 100, share: 100})
 		if f.ok(err); len(jobs) != 0 {
@@ -89,8 +92,8 @@ func TestBreakerOpens(t *testing.T) {
 		}
 		clock.forward(time.Second)
 		f.eventually("a probe fails", func() bool {
-			until := f.reread(rule.ID).BreakerUntil
-			return until != nil && until.Equal(clock.Now().Add(2*firstProbe))
+			r := f.reread(rule.ID)
+			return r.Breaker == BreakerOpen && r.BreakerUntil.Equal(clock.Now().Add(2*firstProbe))
 		})
 		if n := len(crm.leads()); n != openStreak+1 {
 			t.Errorf("%d were sent", n)

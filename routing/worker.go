@@ -40,6 +40,8 @@ func (s *Service) Run(ctx context.Context) error {
 	others.Go(func() { s.resendAll(ctx) })
 	more := true // what is due at start may be from before
 	for ctx.Err() == nil {
+		_, err := s.Broken(ctx) // so that routing knows too
+		d.warn(ctx, err)
 		more = d.fill(ctx, more)
 		more = d.wait(ctx, more)
 	}
