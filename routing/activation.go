@@ -29,6 +29,9 @@ func (s *Service) Activate(ctx context.Context, id int64) error {
 		if err := setRuleState(tx, r, map[string]any{"state": Active, "active_revision": r.Revision}); err != nil {
 			return err
 		}
+		if err := s.resetBreaker(tx, id); err != nil {
+			return err
+		}
 		if err := s.unpark(tx, id); err != nil {
 			return err
 		}
@@ -49,6 +52,9 @@ func (s *Service) Pause(ctx context.Context, id int64) error {
 			return fault.Newf(fault.Conflict, "the rule is %s, not active", r.State)
 		}
 		if err := setRuleState(tx, r, map[string]any{"state": Paused}); err != nil {
+			return err
+		}
+		if err := s.resetBreaker(tx, id); err != nil {
 			return err
 		}
 		return s.rulesChanged(tx)

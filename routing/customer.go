@@ -17,7 +17,13 @@ type Customer struct {
 	Name        string    `validate:"required,max=200"`
 	Description string    `validate:"max=2000"`
 	CreatedAt   time.Time `odata:"computed"`
-	Version     int64     `odata:"computed,etag"`
+	// MaxConcurrent is how many transmissions may be under way to the customer's
+	// systems at once, from each server. Half of the server's workers unless given.
+	MaxConcurrent *int `validate:"omitempty,min=1,max=1000"`
+	// MaxPerMinute is how many transmissions each server begins in a minute, evenly
+	// spread. Unbounded unless given.
+	MaxPerMinute *int  `validate:"omitempty,min=1,max=100000"`
+	Version      int64 `odata:"computed,etag"`
 
 	Connections []keys.Connection `odata:"partner=Customer"`
 	Rules       []Rule            `odata:"partner=Customer"`
@@ -28,7 +34,10 @@ type Customer struct {
 // It returns Invalid with a detail for each field that is wrong.
 func (s *Service) CreateCustomer(ctx context.Context, c *Customer) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
-		row := Customer{Name: c.Name, Description: c.Description, CreatedAt: s.now(), Version: 1}
+		row := Customer{
+			Name: c.Name, Description: c.Description, CreatedAt: s.now(), Version: 1,
+			MaxConcurrent: c.MaxConcurrent, MaxPerMinute: c.MaxPerMinute,
+		}
 		if err := fault.Validate(&row); err != nil {
 			return err
 		}
@@ -40,8 +49,7 @@ func (s *Service) CreateCustomer(ctx context.Context, c *Customer) error {
 	})
 }
 
-// UpdateCustomer stores the changed name and description of c, which was loaded
-// at c.Version. It returns NotFound, Invalid, or PreconditionFailed when the
+// UpdateCustomer stores the changes of c, which was loaded at c.Version. It returns NotFound, Invalid, or PreconditionFailed when the
 // stored version is another.
 func (s *Service) UpdateCustomer(ctx context.Context, c *Customer) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
@@ -50,6 +58,7 @@ func (s *Service) UpdateCustomer(ctx context.Context, c *Customer) error {
 			return err
 		}
 		row.Name, row.Description, row.Version = c.Name, c.Description, c.Version+1
+		row.MaxConcurrent, row.MaxPerMinute = c.MaxConcurrent, c.MaxPerMinute
 		if err := fault.Validate(row); err != nil {
 			return err
 		}

@@ -142,10 +142,16 @@ func insertRouting(tx *gorm.DB, id, lead uuid.UUID, v *Verdict, now time.Time) e
 	return err
 }
 
-// wakeUp tells Run that a routing is due.
+// wakeUp tells Run that a routing is due, here and on other servers.
 func (s *Service) wakeUp() {
+	ring(s.wake)
+	ring(s.tell)
+}
+
+// ring puts a token into c, unless there is one.
+func ring(c chan struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default: // it knows
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"leadloop/leads"
 	"leadloop/odata/fault"
-	"leadloop/store"
 )
 
 // The states of a Routing.
@@ -117,11 +116,9 @@ func (s *Service) SetFeedback(tx *gorm.DB, routingID, leadID uuid.UUID, reasonID
 // Conflict while the routing is in the queue.
 func (s *Service) Resend(ctx context.Context, id uuid.UUID) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
-		n, err := exec(tx, `UPDATE routings SET state = 'pending', next_attempt_at = $1, attempt_count = 0,
-			lease_token = NULL, error = NULL, version = version + 1
-			WHERE id = $2 AND state IN ('delivered', 'rejected', 'failed', 'parked')`, s.now(), id)
+		n, err := s.requeue(tx, []uuid.UUID{id})
 		if err != nil {
-			return fmt.Errorf("resend routing %s: %w", id, err)
+			return err
 		}
 		if n == 0 {
 			r, err := s.Find(tx, id, 0)
@@ -130,7 +127,6 @@ func (s *Service) Resend(ctx context.Context, id uuid.UUID) error {
 			}
 			return fault.Newf(fault.Conflict, "the routing is %s and will be sent anyway", r.State)
 		}
-		store.AfterCommit(tx.Statement.Context, s.wakeUp)
 		return nil
 	})
 }

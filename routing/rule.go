@@ -65,7 +65,14 @@ type Rule struct {
 	EndsAt         *time.Time // exclusive
 	OwnerID        *int64
 	CreatedAt      time.Time `odata:"computed"`
-	Version        int64     `odata:"computed,etag"`
+	// Breaker tells how its customer's system fares; see breaker. The
+	// transmission alone writes these.
+	Breaker      string     `gorm:"<-:create;default:closed" odata:"computed"`
+	BreakerUntil *time.Time `gorm:"<-:create" odata:"computed"` // when the next probe is due
+	FailingSince *time.Time `gorm:"<-:create" odata:"computed"` // no exchange succeeded since
+	// PauseReason says why the program paused it; nil: staff did.
+	PauseReason *string `gorm:"<-:create" odata:"computed"`
+	Version     int64   `odata:"computed,etag"`
 
 	Customer  *Customer  `odata:"partner=Rules"`
 	Connector *Connector `odata:"partner=Rules"`
@@ -95,6 +102,7 @@ func (s *Service) CreateRule(ctx context.Context, r *Rule) error {
 		row := *r
 		row.ID, row.State, row.Revision, row.CreatedAt, row.Version = 0, Draft, 1, s.now(), 1
 		row.TestedRevision, row.ActiveRevision = nil, nil
+		row.Breaker, row.BreakerUntil, row.FailingSince, row.PauseReason = BreakerClosed, nil, nil, nil
 		row.setDefaults()
 		if err := s.checkRule(tx, &row, nil); err != nil {
 			return err

@@ -43,13 +43,19 @@ type Service struct {
 
 	exprs  expressions
 	live   liveRules
+	broken brokenRules
 	client *client
 	tokens tokens
 	roots  *x509.CertPool // that mail servers' certificates are checked by; nil: the system's
 	wake   chan struct{}  // holds one token when a routing became due
+	tell   chan struct{}  // holds one token when other servers are to be told of that
+	told   chan struct{}  // holds one token when a notice is to be delivered
+	resume chan struct{}  // holds one token when a resend was asked for
+	self   string         // marks what this server tells others
 
 	allowed []netip.Prefix
 	version string
+	notices string // the URL that notices go to; "": none
 	// publicURL is where customers' systems reach this server.
 	publicURL string
 
@@ -92,11 +98,15 @@ func WithPublicURL(address string) Option {
 	return func(s *Service) { s.publicURL = strings.TrimSuffix(address, "/") }
 }
 
-// WithClock replaces the clock that due times, leases and dates go by.
+// WithClock replaces the clock that due times, leases and dates go by. Unless set
+// it is the machine's, without its jumps.
 func WithClock(now func() time.Time) Option { return func(s *Service) { s.now = now } }
 
 // WithJitter replaces the source of the numbers in [0,1) that spread retries.
 func WithJitter(f func() float64) Option { return func(s *Service) { s.jitter = f } }
+
+// WithNoticeURL has notices to staff posted, as JSON, to a webhook.
+func WithNoticeURL(url string) Option { return func(s *Service) { s.notices = url } }
 
 // WithLog sets the logger. slog.Default unless set.
 func WithLog(l *slog.Logger) Option { return func(s *Service) { s.log = l } }
@@ -105,12 +115,14 @@ func WithLog(l *slog.Logger) Option { return func(s *Service) { s.log = l } }
 // vault.
 func New(db *store.DB, vault *store.Vault, options ...Option) *Service {
 	s := &Service{
-		db: db, vault: vault, now: store.Now, log: slog.Default(),
+		db: db, vault: vault, now: newSteadyClock(store.Now, uptime).Now, log: slog.Default(),
 		exprs: newExpressions(), wake: make(chan struct{}, 1),
+		tell: make(chan struct{}, 1), told: make(chan struct{}, 1), resume: make(chan struct{}, 1), self: uuid.NewString(),
 		version: "dev", workers: 16, timeout: 10 * time.Second,
 		poll: time.Second, recheck: time.Second, drain: 15 * time.Second, jitter: rand.Float64,
 		newID: uuid.NewV7,
 	}
+	s.live.closed = s.BrokenUntil
 	for _, option := range options {
 		option(s)
 	}

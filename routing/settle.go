@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ type result struct {
 	err         string   // "" where all is well
 	revision    int64    // of the rule, that was used
 	attempt     *Attempt // nil: nothing was sent
+	gone        bool     // the customer's system is not there any more
 }
 
 // judge tells what becomes of job j after the exchange x by a rule's revision,
@@ -37,6 +39,10 @@ func (s *Service) judge(j *job, revision int64, x *exchange, begun time.Time) *r
 	}}
 	if x.status != 0 {
 		r.attempt.StatusCode = &x.status
+	}
+	if r.gone = x.status == http.StatusGone; r.gone { // the rule pauses: see noteExchanges
+		r.state, r.err = Parked, errPaused
+		return r
 	}
 	switch r.attempt.Outcome {
 	case Accepted, Duplicate:
@@ -74,6 +80,9 @@ func (s *Service) settle(ctx context.Context, outcomes ...outcome) {
 				return err
 			}
 		}
+		if err := s.noteExchanges(tx, outcomes); err != nil {
+			return err
+		}
 		for i, o := range outcomes {
 			if held[i], err = s.apply(tx, o); err != nil {
 				return fmt.Errorf("routing %s: %w", o.job.id, err)
@@ -106,7 +115,7 @@ const writeTime = 30 * time.Second
 func (s *Service) apply(tx *gorm.DB, o outcome) (held bool, err error) {
 	if o.result == nil {
 		n, err := exec(tx, `UPDATE routings SET state = 'pending', next_attempt_at = $1, lease_token = NULL, version = version + 1
-			WHERE id = $2 AND lease_token = $3`, s.now(), o.job.id, o.job.token)
+			WHERE id = $2 AND lease_token = $3`, o.job.due, o.job.id, o.job.token)
 		return n > 0, err
 	}
 	r := *o.result
@@ -120,8 +129,16 @@ func (s *Service) apply(tx *gorm.DB, o outcome) (held bool, err error) {
 			return false, err
 		}
 	}
-	if held, err = applyResult(tx, o.job, r); err != nil || r.attempt == nil {
+	if held, err = applyResult(tx, o.job, r); err != nil {
 		return held, err
+	}
+	if held && r.state == Failed {
+		if err := s.noticeFailed(tx, o.job, &r); err != nil {
+			return held, err
+		}
+	}
+	if r.attempt == nil {
+		return held, nil
 	}
 	if held && r.state == Rejected {
 		if _, err := s.passOn(tx, o.job, Turned); err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,35 +14,44 @@ import (
 	"leadloop/store"
 )
 
-// A server holds the leases of at least leastAhead routings for each exchange it
-// may have under way, and of at most mostAhead in all: those that wait for their
-// exchange, and those whose outcome is being written.
-const (
-	leastAhead = 4
-	mostAhead  = 512
-)
+// mostHeld is how many leases a server holds at most, for routings that wait for
+// their exchange and for those whose outcome is being written.
+const mostHeld = 2048
+
+// leastShare is how many routings of one rule a claim takes at most, where there
+// are many rules.
+const leastShare = 8
 
 // Run sends routings as they become due, until ctx ends. Then it claims no more,
 // gives back the leases of what it has not begun, waits for the exchanges under
 // way to end (at most 15 seconds), and returns nil. Run it once per Service; any
 // number of servers may run on one database.
+//
+// Run also sends what ResendRoutings asks for, and delivers notices.
 func (s *Service) Run(ctx context.Context) error {
 	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: "transmission"})
 	sending, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	d := s.newDispatcher(sending)
-	var settled sync.WaitGroup
+	var settled, others sync.WaitGroup
 	settled.Go(func() { d.settleAll(context.WithoutCancel(ctx)) })
+	others.Go(func() { s.hear(ctx) })
+	others.Go(func() { s.deliverNotices(ctx) })
+	others.Go(func() { s.resendAll(ctx) })
 	more := true // what is due at start may be from before
 	for ctx.Err() == nil {
+		_, err := s.Broken(ctx) // so that routing knows too
+		d.warn(ctx, err)
 		more = d.fill(ctx, more)
 		more = d.wait(ctx, more)
 	}
 	bound := time.AfterFunc(s.drain, cut)
 	defer bound.Stop()
+	d.giveBack(d.lanes.close())
 	d.jobs.Wait()
 	close(d.ended)
 	settled.Wait()
+	others.Wait()
 	s.client.close()
 	return nil
 }
@@ -49,19 +60,22 @@ func (s *Service) Run(ctx context.Context) error {
 type dispatcher struct {
 	*Service
 	sending context.Context // ends when exchanges under way are to be cut off
-	slots   chan struct{}   // holds a token per exchange under way
-	ended   chan outcome    // of jobs whose turn is over
-	freed   chan struct{}   // holds a token when a job was settled
-	jobs    sync.WaitGroup
-	held    atomic.Int64 // jobs that are not settled
-	average atomic.Int64 // how long an exchange takes of late, in nanoseconds
+	lanes   *lanes
+	ended   chan outcome   // of jobs whose turn is over
+	freed   chan struct{}  // holds a token when jobs were settled
+	jobs    sync.WaitGroup // those that are not in ended yet
+	average atomic.Int64   // how long an exchange takes of late, in nanoseconds
+
+	after int64 // the rule that the last claim ended with
+	rules int   // how many rules the last claim came upon
 }
 
 func (s *Service) newDispatcher(sending context.Context) *dispatcher {
 	d := &dispatcher{
-		Service: s, sending: sending,
-		slots: make(chan struct{}, s.workers), ended: make(chan outcome, mostAhead), freed: make(chan struct{}, 1),
+		Service: s, sending: sending, rules: leastShare,
+		ended: make(chan outcome, mostHeld), freed: make(chan struct{}, 1),
 	}
+	d.lanes = newLanes(s.workers, d.turn, d.giveBack)
 	d.average.Store(int64(s.timeout)) // until it is known better
 	return d
 }
@@ -69,15 +83,14 @@ func (s *Service) newDispatcher(sending context.Context) *dispatcher {
 // limit is how many leases to hold: what a quarter of a lease's time is enough
 // to send, so that none runs out while it waits.
 func (d *dispatcher) limit() int {
-	least := leastAhead * d.workers
 	n := int64(d.workers) * int64(d.lease/4) / max(1, d.average.Load())
-	return int(min(max(n, int64(least)), int64(max(mostAhead, least))))
+	return int(min(max(n, int64(4*d.workers)), int64(max(mostHeld, 4*d.workers))))
 }
 
 // took counts an exchange into the average.
 func (d *dispatcher) took(t time.Duration) {
 	before := d.average.Load()
-	d.average.Store(before + (int64(t)-before)/16)
+	d.average.Store(before + (int64(min(t, patience))-before)/16)
 }
 
 // fill claims what is due, as far as there is room, and starts it. sure says
@@ -85,7 +98,8 @@ func (d *dispatcher) took(t time.Duration) {
 // may be due than there was room for.
 func (d *dispatcher) fill(ctx context.Context, sure bool) (more bool) {
 	limit := d.limit()
-	room := limit - int(d.held.Load())
+	full, held := d.lanes.full(d.lease)
+	room := limit - held
 	if room < max(1, limit/4) {
 		return true // a claim for one or two would cost as much as one for many
 	}
@@ -95,13 +109,23 @@ func (d *dispatcher) fill(ctx context.Context, sure bool) (more bool) {
 			return false
 		}
 	}
-	jobs, err := d.claim(ctx, room)
-	d.warn(ctx, err)
-	for _, j := range jobs {
-		d.held.Add(1)
-		d.jobs.Go(func() { d.turn(ctx, j) })
+	want := demand{
+		limit: room, share: min(max(leastShare, room/d.rules), mostOfLane),
+		after: d.after, full: full,
 	}
-	return len(jobs) == room
+	jobs, err := d.claim(ctx, want)
+	d.warn(ctx, err)
+	if len(jobs) == 0 {
+		return false
+	}
+	byRule := map[int64]int{}
+	for _, j := range jobs {
+		byRule[j.ruleID]++
+	}
+	d.after, d.rules = jobs[len(jobs)-1].ruleID, len(byRule)
+	d.jobs.Add(len(jobs))
+	d.lanes.add(jobs, time.Duration(d.average.Load()))
+	return len(jobs) >= room || len(full) > 0 || slices.Max(slices.Collect(maps.Values(byRule))) >= want.share
 }
 
 func (d *dispatcher) warn(ctx context.Context, err error) {
@@ -129,38 +153,67 @@ func (d *dispatcher) wait(ctx context.Context, more bool) (sure bool) {
 	return false
 }
 
-// settleAll records the outcomes as they come, all that are there at once. One
-// transaction at a time leaves the database's connections to others.
+// settleAll records the outcomes as they come, many in one transaction: a commit
+// costs as much for one. One transaction at a time leaves the database's
+// connections to others.
 func (d *dispatcher) settleAll(ctx context.Context) {
 	for first := range d.ended {
-		batch := append(make([]outcome, 0, settleMost), first)
-		for len(batch) < settleMost && len(d.ended) > 0 {
-			batch = append(batch, <-d.ended)
-		}
+		batch := d.gather(first)
 		d.settle(ctx, batch...)
-		d.held.Add(-int64(len(batch)))
-		select {
-		case d.freed <- struct{}{}:
-		default: // it knows
-		}
+		d.lanes.settled(batch)
+		ring(d.freed)
 	}
 }
 
-// settleMost is how many outcomes go into one transaction, which others wait for.
-const settleMost = 128
-
-// turn sends one claimed routing, or gives its lease back when ctx ends first.
-func (d *dispatcher) turn(ctx context.Context, j *job) {
-	o := outcome{job: j}
-	select {
-	case d.slots <- struct{}{}:
-		if ctx.Err() == nil && j.until.Sub(d.now()) > 2*d.timeout {
-			o.result = d.transmit(j)
+// gather waits for further outcomes, no longer than gatherTime and only where
+// there are some to come.
+func (d *dispatcher) gather(first outcome) []outcome {
+	batch := append(make([]outcome, 0, settleMost), first)
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	for len(batch) < settleMost && (len(d.ended) > 0 || d.lanes.busy()) {
+		select {
+		case o, ok := <-d.ended:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, o)
+		case <-timer.C:
+			return batch
 		}
-		<-d.slots
-	case <-ctx.Done():
 	}
+	return batch
+}
+
+// settleMost is how many outcomes go into one transaction, which others wait for;
+// gatherTime is how long the first of them waits for the others.
+const (
+	settleMost = 256
+	gatherTime = 5 * time.Millisecond
+)
+
+// turn sends one claimed routing, or gives its lease back where too little of it
+// is left.
+func (d *dispatcher) turn(r *running) {
+	o := outcome{job: r.job}
+	begun := time.Now()
+	if r.until.Sub(d.now()) > 2*d.timeout {
+		o.result = d.transmit(r.job)
+	}
+	d.lanes.end(r, time.Since(begun))
+	d.end(o)
+}
+
+// giveBack ends the turns of jobs that did not come to it.
+func (d *dispatcher) giveBack(jobs []*job) {
+	for _, j := range jobs {
+		d.end(outcome{job: j})
+	}
+}
+
+func (d *dispatcher) end(o outcome) {
 	d.ended <- o
+	d.jobs.Done()
 }
 
 // transmit makes the exchange of j. There is no result when it was cut off by
@@ -176,6 +229,9 @@ func (d *dispatcher) transmit(j *job) (r *result) {
 	if r != nil {
 		return r
 	}
+	if broken, err := d.Broken(d.sending); err == nil && !j.probe && !broken[j.ruleID].IsZero() {
+		return nil // the breaker opened since the claim: it waits as the others do
+	}
 	begun := d.now()
 	x, err := d.deliver(d.sending, rule.plan.sender, delivery{lead: j.lead, routingID: j.id, customerID: rule.customerID})
 	if err != nil {
@@ -190,7 +246,7 @@ func (d *dispatcher) transmit(j *job) (r *result) {
 
 // ruleOf gives the live rule of j, or the result of there being none to send by.
 func (d *dispatcher) ruleOf(j *job) (*liveRule, *result) {
-	set, err := d.rules(d.sending)
+	set, err := d.Service.rules(d.sending)
 	if err == nil && set.byID[j.ruleID] == nil {
 		set, err = d.reload(d.sending, set, set.purges) // activated a moment ago on another server
 	}

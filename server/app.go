@@ -77,7 +77,8 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	a.Keys = keys.New(db, vault)
 	a.Leads = leads.New(db, vault)
 	a.Routing = routing.New(db, vault, routing.WithAllowedNetworks(s.AllowNetworks...), routing.WithLog(log),
-		routing.WithVersion(version()), routing.WithTimeout(s.SendTimeout), routing.WithWorkers(s.Workers), routing.WithPublicURL(s.PublicURL))
+		routing.WithVersion(version()), routing.WithTimeout(s.SendTimeout), routing.WithWorkers(s.Workers),
+		routing.WithPublicURL(s.PublicURL), routing.WithNoticeURL(s.NoticeURL))
 	a.Feedback = feedback.New(db, a.Routing)
 	a.Keys.Log, a.Leads.Log = log, log
 	a.Leads.Route, a.Leads.Together, a.Leads.Fetch = a.Routing.Route, a.Routing.Together, a.Routing.Fetch

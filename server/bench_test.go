@@ -158,7 +158,7 @@ func (b *bench) contest(t *testing.T, r reading) contest {
 		if got != want || got == "0" {
 			t.Fatalf("%s: %s gives %.200s, %s %.200s", r.name, w.name, got, r.ways[0].name, want)
 		}
-		c.entrants = append(c.entrants, entrant{w.name, b.get(w.handler, w.path), w.expected})
+		c.entrants = append(c.entrants, entrant{name: w.name, run: b.get(w.handler, w.path), expected: w.expected})
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -44,6 +45,7 @@ type serving struct {
 	PublicURL      string         `name:"public-url" help:"Where customers' systems reach the server, such as https://leads.example.com, for mappings that send the feedback address." placeholder:"URL"`
 	Workers        int            `help:"Transmissions at once." default:"16"`
 	SendTimeout    time.Duration  `help:"Time for one transmission." default:"10s"`
+	NoticeURL      string         `help:"Webhook that notices to staff are posted to, as JSON." placeholder:"URL"`
 }
 
 // Validate is called by kong. A server that never sends would look like one that
@@ -54,6 +56,8 @@ func (s serving) Validate() error {
 		return errors.New("--workers must be at least 1")
 	case s.SendTimeout <= 0:
 		return errors.New("--send-timeout must be longer than nothing")
+	case s.NoticeURL != "" && !strings.HasPrefix(s.NoticeURL, "https://") && !strings.HasPrefix(s.NoticeURL, "http://"):
+		return errors.New("--notice-url must begin with http:// or https://")
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 type entrant struct {
 	name string
 	run  func(n int)
+	// ready, unless nil, gets things ready for n; it is not measured.
+	ready func(n int)
 	// expected is how many times as fast ours must be; 0: it is only shown.
 	expected float64
 }
@@ -25,6 +27,7 @@ const margin = 0.8
 type contest struct {
 	name     string
 	entrants []entrant
+	slice    time.Duration // of a round; 0: slice
 }
 
 // A contest has most rounds, each of which gives every entrant at least slice;
@@ -37,6 +40,9 @@ const (
 
 func (c contest) run(t *testing.T, w io.Writer) {
 	times, at := make([][]float64, len(c.entrants)), make([]int, len(c.entrants))
+	if c.slice == 0 {
+		c.slice = slice
+	}
 	start := time.Now()
 	for n := range mostRounds {
 		if n >= leastRounds && time.Since(start) > contestTime {
@@ -44,7 +50,7 @@ func (c contest) run(t *testing.T, w io.Writer) {
 		}
 		for i, e := range c.entrants {
 			var took float64
-			took, at[i] = round(e, max(at[i], 1))
+			took, at[i] = round(e, max(at[i], 1), c.slice)
 			times[i] = append(times[i], took)
 		}
 	}
@@ -70,8 +76,11 @@ func (c contest) run(t *testing.T, w io.Writer) {
 
 // round gives the nanoseconds that e takes for one, measured over a slice, and how
 // many that was. It tries n at first.
-func round(e entrant, n int) (float64, int) {
+func round(e entrant, n int, slice time.Duration) (float64, int) {
 	for {
+		if e.ready != nil {
+			e.ready(n)
+		}
 		start := time.Now()
 		e.run(n)
 		took := time.Since(start)

@@ -37,7 +37,7 @@ func contractCustomer(s *stage) (key, connection string) {
 
 	got := s.admin.post("/odata/Customers", `{"Name":"Acme"}`).want(201).is(s.base, `{
 		"@odata.context": "%BASE%/odata/$metadata#Customers/$entity", "@odata.etag": "W/\"1\"",
-		"ID": 1, "Name": "Acme", "Description": "", "CreatedAt": "<time>", "Version": 1}`)
+		"ID": 1, "Name": "Acme", "Description": "", "CreatedAt": "<time>", "MaxConcurrent": null, "MaxPerMinute": null, "Version": 1}`)
 	wantHeader(got, "Location", s.base+"/odata/Customers(1)")
 	wantHeader(got, "OData-Version", "4.01")
 
@@ -75,7 +75,8 @@ func contractRule(t *testing.T, s *stage, crm *receiver) {
 		"Rotation": "weight", "Weight": 1, "CapDay": null, "CapWeek": null, "CapMonth": null, "CapTotal": null,
 		"TimeZone": "Asia/Jerusalem", "Schedule": [], "IsDefault": false,
 		"State": "draft", "Revision": 1, "TestedRevision": null, "ActiveRevision": null, "StartsAt": null, "EndsAt": null,
-		"OwnerID": null, "CreatedAt": "<time>", "Version": 1}`)
+		"OwnerID": null, "CreatedAt": "<time>",
+		"Breaker": "closed", "BreakerUntil": null, "FailingSince": null, "PauseReason": null, "Version": 1}`)
 
 	s.admin.post("/odata/Rules(1)/Test", `{}`).want(200).is(s.base, `{
 		"@odata.context": "%BASE%/odata/$metadata#Leadloop.TestResult", "Succeeded": true, "StatusCode": 200, "DurationMs": "<int>",

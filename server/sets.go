@@ -79,7 +79,10 @@ func (a *App) addSets() {
 
 func (a *App) addCustomerSets() {
 	odata.Add(a.OData, odata.Set[routing.Customer]{
-		Name: "Customers", Access: access{scopes: everyScope, expr: "ID eq @customer"}.predicate, Search: []string{"Name"}, Track: true,
+		Name: "Customers", Access: access{
+			scopes: everyScope, expr: "ID eq @customer", hide: []string{"MaxConcurrent", "MaxPerMinute"},
+		}.predicate,
+		Search: []string{"Name"}, Track: true,
 		Create: a.Routing.CreateCustomer, Update: a.Routing.UpdateCustomer,
 		Delete: func(ctx context.Context, c *routing.Customer) error { return a.Routing.DeleteCustomer(ctx, c.ID) },
 	})
@@ -224,6 +227,34 @@ func (a *App) addRoutingSets() {
 		},
 	})
 	odata.Add(a.OData, odata.Set[routing.Attempt]{Name: "Attempts", Access: access{}.predicate})
+	odata.Add(a.OData, odata.Set[routing.Notice]{Name: "Notices", Access: access{}.predicate})
+	a.addResends()
+}
+
+// resendParams are the parameters of ResendRoutings.
+type resendParams struct {
+	Filter    string
+	Max       *int64
+	Delivered *bool
+}
+
+func (a *App) addResends() {
+	odata.Add(a.OData, odata.Set[routing.Resend]{
+		Name: "Resends", Access: access{}.predicate,
+		Actions: []odata.Action{
+			odata.Bound("Cancel", func(ctx context.Context, r *routing.Resend, _ odata.None) (*routing.Resend, error) {
+				if err := a.Routing.CancelResend(ctx, r.ID); err != nil {
+					return nil, err
+				}
+				var now routing.Resend
+				return &now, a.DB.Read(ctx).Take(&now, r.ID).Error
+			}),
+		},
+	})
+	odata.AddActions(a.OData, odata.Unbound("ResendRoutings", func(ctx context.Context, p resendParams) (*routing.Resend, error) {
+		return a.Routing.ResendRoutings(ctx, p.Filter, p.Max, p.Delivered != nil && *p.Delivered)
+	}).Describe("Puts the routings that were rejected, given up or parked, and for which Filter is true, into the queue again. "+
+		"The Resend it gives tells how far that is."))
 }
 
 func (a *App) previewRule(ctx context.Context, r *routing.Rule, p previewParams) (*routing.Preview, error) {
