@@ -164,11 +164,11 @@ func TestPausedByProgram(t *testing.T) {
 
 		crm.respond(status(503))
 		begun := clock.Now()
-		for range 7 { // a day each
+		for range 20 { // a day each
 			l := f.lead(nil)
 			f.eventually("an attempt", func() bool {
 				now := f.reread(rule.ID)
-				return f.routing(l.ID).AttemptCount > 0 || now.State == Paused || now.BreakerUntil != nil && now.BreakerUntil.After(clock.Now())
+				return f.routing(l.ID).AttemptCount > 0 || now.State == Paused || now.Breaker == BreakerOpen && now.BreakerUntil.After(clock.Now())
 			})
 			if f.reread(rule.ID).State == Paused {
 				break

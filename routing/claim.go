@@ -51,26 +51,27 @@ type demand struct {
 const claimColumns = `r.id, r.lead_id, r.customer_id, r.rule_id, r.rule_revision, r.attempt_count, r.next_attempt_at, c.max_concurrent, c.max_per_minute`
 
 // Servers that claim at the same time on PostgreSQL pass over each other's rows;
-// on SQLite they take turns.
+// on SQLite they take turns. The orders are such that no other index gives them:
+// by another one, each walk might pass over all that was ever sent.
 var claimQuery = map[string]string{
 	store.SQLite: `WITH RECURSIVE lane (id) AS (
-			SELECT (SELECT min(rule_id) FROM routings WHERE next_attempt_at IS NOT NULL AND rule_id > $1)
+			SELECT (SELECT rule_id FROM routings INDEXED BY routings_queue WHERE next_attempt_at IS NOT NULL AND rule_id > $1 ORDER BY rule_id LIMIT 1)
 			UNION ALL
-			SELECT (SELECT min(rule_id) FROM routings WHERE next_attempt_at IS NOT NULL AND rule_id > lane.id) FROM lane WHERE lane.id < $2)
+			SELECT (SELECT rule_id FROM routings INDEXED BY routings_queue WHERE next_attempt_at IS NOT NULL AND rule_id > lane.id ORDER BY rule_id LIMIT 1) FROM lane WHERE lane.id < $2)
 		SELECT ` + claimColumns + ` FROM lane CROSS JOIN rules u CROSS JOIN customers c CROSS JOIN routings r
 		WHERE lane.id <= $2 AND u.id = lane.id AND u.breaker_until IS NULL
 			AND c.id = u.customer_id AND c.id NOT IN (SELECT value FROM json_each($3))
-			AND r.id IN (SELECT q.id FROM routings q WHERE q.rule_id = lane.id AND q.next_attempt_at <= $4 ORDER BY q.next_attempt_at LIMIT $5)
+			AND r.id IN (SELECT q.id FROM routings q INDEXED BY routings_queue WHERE q.rule_id = lane.id AND q.next_attempt_at <= $4 ORDER BY q.next_attempt_at LIMIT $5)
 		LIMIT $6`,
 	store.Postgres: `WITH RECURSIVE lane (id) AS (
-			SELECT (SELECT min(rule_id) FROM routings WHERE next_attempt_at IS NOT NULL AND rule_id > $1)
+			SELECT (SELECT rule_id FROM routings WHERE next_attempt_at IS NOT NULL AND rule_id > $1 ORDER BY rule_id, next_attempt_at LIMIT 1)
 			UNION ALL
-			SELECT (SELECT min(rule_id) FROM routings WHERE next_attempt_at IS NOT NULL AND rule_id > lane.id) FROM lane WHERE lane.id < $2)
+			SELECT (SELECT rule_id FROM routings WHERE next_attempt_at IS NOT NULL AND rule_id > lane.id ORDER BY rule_id, next_attempt_at LIMIT 1) FROM lane WHERE lane.id < $2)
 		SELECT ` + claimColumns + ` FROM lane
 		CROSS JOIN LATERAL (SELECT c.* FROM rules u JOIN customers c ON c.id = u.customer_id
 			WHERE u.id = lane.id AND u.breaker_until IS NULL AND c.id <> ALL ($3::bigint[]) OFFSET 0) c
-		CROSS JOIN LATERAL (SELECT * FROM routings q WHERE q.rule_id = lane.id AND q.next_attempt_at <= $4
-			ORDER BY q.next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED) r
+		CROSS JOIN LATERAL (SELECT * FROM routings q WHERE q.rule_id >= lane.id AND q.rule_id <= lane.id AND q.next_attempt_at <= $4
+			ORDER BY q.rule_id, q.next_attempt_at LIMIT $5 FOR UPDATE SKIP LOCKED) r
 		WHERE lane.id <= $2 LIMIT $6`,
 }
 

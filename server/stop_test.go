@@ -110,11 +110,12 @@ func (s *slowly) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// floodWorkers are the workers that one customer may have: half of the server's.
 const floodWorkers = 4
 
 // floodedStage is a server in the middle of a flood, and the customer's system.
 func floodedStage(t *testing.T, dir, dsn string, crm http.Handler) (*stage, *flood, *receiver) {
-	s := newStage(t, dir, dsn, "--workers", strconv.Itoa(floodWorkers))
+	s := newStage(t, dir, dsn, "--workers", strconv.Itoa(2*floodWorkers))
 	r := listen(t, crm.ServeHTTP)
 	s.rule(t, s.join(t, "Acme").id, r.url, nil)
 	r.next(t, time.Second) // the rule's test
