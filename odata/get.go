@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -17,26 +18,19 @@ import (
 )
 
 func (q *request) get(t *target) error {
-	ctx, cancel := context.WithTimeout(q.Context(), q.s.Limits.Statement)
-	defer cancel()
-	var err error
-	switch {
-	case q.query.Given["$id"]:
-		err = fault.New(fault.Invalid, "$id applies to $entity, and to the removal of references").At("$id")
-	case t.isProperty():
-		err = q.getProperty(ctx, t)
-	case t.single:
-		err = q.getEntity(ctx, t)
-	case t.count:
-		err = q.getCount(ctx, t)
-	default:
-		err = q.getCollection(ctx, t)
-	}
-	if err != nil && ctx.Err() == context.DeadlineExceeded {
-		// Drivers report an interrupted statement each in their own way.
-		return context.DeadlineExceeded
-	}
-	return err
+	return q.within(func(ctx context.Context) error {
+		switch {
+		case q.query.Given["$id"]:
+			return fault.New(fault.Invalid, "$id applies to $entity, and to the removal of references").At("$id")
+		case t.isProperty():
+			return q.getProperty(ctx, t)
+		case t.single:
+			return q.getEntity(ctx, t)
+		case t.count:
+			return q.getCount(ctx, t)
+		}
+		return q.getCollection(ctx, t)
+	})
 }
 
 // run runs a statement in the caller's read session.
@@ -73,35 +67,51 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 	if err := q.checkReference(t); err != nil {
 		return err
 	}
-	text, tag, found, err := q.readEntity(ctx, r)
-	if err != nil {
-		return err
+	contextURL := contextOf(t.set.Name, q.shown(r), true)
+	if t.ref {
+		contextURL = "$metadata#$ref"
 	}
-	if !found {
-		return q.missing(ctx, t)
+	p := q.prepareEntity(ctx, t, r, contextURL)
+	q.keep(p)
+	return q.answerEntity(ctx, p)
+}
+
+// answerEntity answers with the entity of p.
+func (q *request) answerEntity(ctx context.Context, p *read) error {
+	text, tag, found, err := q.row(ctx, p)
+	switch {
+	case err != nil:
+		return err
+	case !found && p.kept && p.target.link != nil:
+		return errAnew
+	case !found:
+		return q.missing(ctx, p.target)
 	}
 	if done, err := q.conditional(tag); done || err != nil {
 		return err
 	}
 	q.appliedToEntities()
-	contextURL := q.contextURL(t.set.Name, q.shown(r), true)
-	if t.ref {
-		contextURL = q.root() + "$metadata#$ref"
-	}
-	q.sendEntity(http.StatusOK, contextURL, text)
+	q.sendEntity(http.StatusOK, q.root()+p.context, text)
 	return nil
 }
 
 // readEntity reads the entity of r as JSON with its ETag, "" if it has none. For
 // HEAD the ETag is enough.
 func (q *request) readEntity(ctx context.Context, r *plan.Read) (text []byte, tag string, found bool, err error) {
+	return q.row(ctx, q.prepareEntity(ctx, nil, r, ""))
+}
+
+// prepareEntity makes the statement of the entity of r, for row.
+func (q *request) prepareEntity(ctx context.Context, t *target, r *plan.Read, context string) *read {
+	if q.Method == http.MethodHead {
+		return q.prepare(ctx, t, r, context, sqlgen.Tag)
+	}
+	return q.prepare(ctx, t, r, context, sqlgen.Select)
+}
+
+func (q *request) row(ctx context.Context, r *read) (text []byte, tag string, found bool, err error) {
 	head := q.Method == http.MethodHead
-	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement {
-		if head {
-			return sqlgen.Tag(d, r)
-		}
-		return sqlgen.Select(d, r)
-	})
+	rows, err := r.rows(ctx)
 	if err != nil {
 		return nil, "", false, err
 	}
@@ -260,12 +270,30 @@ func (q *request) getCount(ctx context.Context, t *target) error {
 			return err
 		}
 	}
-	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
 	if q.Method == http.MethodHead {
+		q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
 		return nil
 	}
+	p := q.prepare(ctx, t, r, "", sqlgen.Count)
+	if t.link == nil {
+		q.keep(p)
+	}
+	return q.answerCount(ctx, p)
+}
+
+// answerCount answers with the number that p reads.
+func (q *request) answerCount(ctx context.Context, p *read) error {
+	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+	rows, err := p.rows(ctx)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
 	var n int64
-	if _, err := q.one(ctx, &n, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Count(d, r) }); err != nil {
+	if rows.Next() {
+		err = rows.Scan(&n)
+	}
+	if err = errors.Join(err, rows.Err()); err != nil {
 		return err
 	}
 	_, err = io.WriteString(q.w, strconv.FormatInt(n, 10))
@@ -280,8 +308,7 @@ func (q *request) getCollection(ctx context.Context, t *target) error {
 	if err != nil {
 		return err
 	}
-	q.appliedToEntities()
-	q.applied("maxpagesize", strconv.Itoa(q.pageSize(q.s.Limits.PageSize)))
+	q.appliedToCollection()
 	tracking, err := q.track(ctx, t, r) // before it is read, so that nothing is missed
 	if err != nil {
 		return err
@@ -289,7 +316,23 @@ func (q *request) getCollection(ctx context.Context, t *target) error {
 	if q.Method == http.MethodHead {
 		return q.headCollection(ctx, t)
 	}
-	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Select(d, r) })
+	p := q.prepare(ctx, t, r, q.collectionContext(t, r), sqlgen.Select)
+	if tracking == nil && q.query.DeltaToken == "" {
+		q.keep(p)
+	}
+	return q.answerCollection(ctx, p, tracking)
+}
+
+// appliedToCollection says which preferences shaped the collection.
+func (q *request) appliedToCollection() {
+	q.appliedToEntities()
+	q.applied("maxpagesize", strconv.Itoa(q.pageSize(q.s.Limits.PageSize)))
+}
+
+// answerCollection answers with the entities that x reads.
+func (q *request) answerCollection(ctx context.Context, x *read, tracking *tracking) error {
+	t, r := x.target, x.page
+	rows, err := x.rows(ctx)
 	if err != nil {
 		return err
 	}
@@ -298,6 +341,12 @@ func (q *request) getCollection(ctx context.Context, t *target) error {
 	any, err := p.next(rows)
 	if err != nil {
 		return err
+	}
+	if !any && x.kept && (t.link != nil || r.Count) {
+		return errAnew
+	}
+	if x.kept {
+		q.appliedToCollection()
 	}
 	if !any {
 		if t.link != nil {
@@ -312,7 +361,7 @@ func (q *request) getCollection(ctx context.Context, t *target) error {
 		}
 	}
 	q.begin(http.StatusOK)
-	if err := q.stream(t, r, p, rows, any, tracking); err != nil {
+	if err := q.stream(x, p, rows, any, tracking); err != nil {
 		// The answer has begun: only cutting it off tells the client.
 		q.s.Log.ErrorContext(ctx, "a read broke off", "path", q.URL.Path, "error", err)
 		panic(http.ErrAbortHandler)
@@ -372,13 +421,13 @@ func (p *page) next(rows *sql.Rows) (bool, error) {
 }
 
 // stream writes the collection, from the row already scanned on.
-func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any bool, w *tracking) error {
+func (q *request) stream(x *read, p *page, rows *sql.Rows, any bool, w *tracking) error {
 	b := bufio.NewWriterSize(q.w, 32<<10)
 	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
 	if q.format.metadata != "none" {
-		_, _ = b.WriteString(`"@odata.context":` + quote(q.collectionContext(t, r)) + ",")
+		_, _ = b.WriteString(`"@odata.context":` + quote(q.root()+x.context) + ",")
 	}
-	if r.Count {
+	if x.page.Count {
 		_, _ = b.WriteString(`"@odata.count":` + q.number(p.count) + ",")
 	}
 	_, _ = b.WriteString(`"value":[`)
@@ -395,6 +444,10 @@ func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any b
 	_ = b.WriteByte(']')
 	switch {
 	case p.more:
+		r, err := q.pageOf(x)
+		if err != nil {
+			return err
+		}
 		writeLink(b, "nextLink", q.nextLink(r, p, w))
 	case w != nil:
 		writeLink(b, "deltaLink", q.link(w.token.String()))
@@ -430,13 +483,13 @@ func (q *request) nextLink(r *plan.Read, p *page, w *tracking) string {
 	return strings.TrimSuffix(q.root(), q.s.Prefix+"/") + q.URL.EscapedPath() + "?" + strings.Join(parts, "&")
 }
 
-// collectionContext is the context URL of a collection of entities, or of
-// references to them (Protocol 4.01, sections 10.2, 10.7, 10.9 and 10.11).
+// collectionContext is the context URL, below the service root, of a collection of
+// entities, or of references to them (Protocol 4.01, sections 10.2, 10.7, 10.9 and 10.11).
 func (q *request) collectionContext(t *target, r *plan.Read) string {
 	if t.ref {
-		return q.root() + "$metadata#Collection($ref)"
+		return "$metadata#Collection($ref)"
 	}
-	return q.contextURL(t.set.Name, q.shown(r), false)
+	return contextOf(t.set.Name, q.shown(r), false)
 }
 
 // number is an Int64 as JSON.

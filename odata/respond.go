@@ -58,7 +58,12 @@ func gone(error) error { return nil }
 
 // contextURL is the context of what a read shows (Protocol 4.01, section 10).
 func (q *request) contextURL(set, shown string, single bool) string {
-	u := q.root() + "$metadata#" + set + shown
+	return q.root() + contextOf(set, shown, single)
+}
+
+// contextOf is a contextURL below the service root.
+func contextOf(set, shown string, single bool) string {
+	u := "$metadata#" + set + shown
 	if single {
 		u += "/$entity"
 	}

@@ -64,14 +64,16 @@ type Limits struct {
 	// BatchParts is how many requests a batch may hold, ChangeSet how many of them
 	// one change set or atomicity group.
 	BatchParts, ChangeSet int
-	Changes               int           // entities that one request may change
-	Repeats               time.Duration // how long the answer of a repeatable request is remembered
+	Changes               int // entities that one request may change
+	// Plans is about how many prepared plans of reads are kept; negative: none.
+	Plans   int
+	Repeats time.Duration // how long the answer of a repeatable request is remembered
 }
 
 // DefaultLimits suit a public service.
 var DefaultLimits = Limits{
 	Limits: plan.DefaultLimits, URL: 256 << 10, Body: 1 << 20, Statement: 10 * time.Second,
-	BatchBody: 8 << 20, BatchParts: 1000, ChangeSet: 500, Changes: 1000, Repeats: 24 * time.Hour,
+	BatchBody: 8 << 20, BatchParts: 1000, ChangeSet: 500, Changes: 1000, Plans: 1000, Repeats: 24 * time.Hour,
 }
 
 // Service is an OData service: an http.Handler for all paths under its prefix.
@@ -82,6 +84,7 @@ type Service struct {
 	imports   []*operation // the unbound operations
 	model     *edm.Model
 	documents map[document]*description
+	plans     *plans // nil: none are kept
 	errs      []error
 }
 
@@ -119,7 +122,14 @@ func New(o Options) *Service {
 	if o.Limits.Repeats == 0 {
 		o.Limits.Repeats = d.Repeats
 	}
-	return &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
+	if o.Limits.Plans == 0 {
+		o.Limits.Plans = d.Plans
+	}
+	s := &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
+	if o.Limits.Plans > 0 {
+		s.plans = newPlans(o.Limits.Plans)
+	}
+	return s
 }
 
 // Build completes the model. It is to be called once, after the last Add.
@@ -176,6 +186,10 @@ type request struct {
 	base      string // see root
 	prefers   wishes
 	omitNulls bool
+
+	kind  *uri.Shape  // of a read; nil: plans for it are not kept
+	lifts *plan.Lifts // what its plan depends on, likewise
+	seen  []seen
 }
 
 // ServeHTTP serves one request.
@@ -250,13 +264,16 @@ func (q *request) serve() error {
 	if err != nil {
 		return err
 	}
-	if q.query, err = uri.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {
+	if done, err := q.fromPlan(path); done {
+		return err
+	}
+	if q.query, err = q.kind.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {
 		return err
 	}
 	if err := q.ofSchema(q.query.SchemaVersion); err != nil {
 		return err
 	}
-	segments, err := uri.ParsePath(path, q.s.Limits.Expr)
+	segments, err := q.kind.ParsePath(path, q.s.Limits.Expr)
 	if err != nil {
 		return err
 	}
@@ -328,15 +345,15 @@ func (q *request) notAllowed(methods ...string) error {
 
 // binder binds expressions on behalf of the caller.
 func (q *request) binder() *plan.Binder {
-	ctx := q.Context()
 	limits := q.s.Limits.Limits
 	limits.PageSize = q.pageSize(limits.PageSize)
 	return &plan.Binder{
 		Model:  q.s.model,
 		Limits: limits,
 		Style:  q.style(),
-		Now:    q.s.Now().UTC().Truncate(time.Microsecond),
-		Access: func(es *edm.EntitySet) (Predicate, error) { return q.s.sets[es.Name].access(ctx) },
+		Now:    q.now(),
+		Access: q.access,
+		Lifts:  q.lifts,
 	}
 }
 

@@ -37,7 +37,7 @@ type compiler struct {
 func (c *compiler) compile(e plan.Expr) closure {
 	switch e := e.(type) {
 	case *plan.Const:
-		v := e.Value
+		v := e.Value()
 		return func(*frame) any { return v }
 	case *plan.Prop:
 		i := e.Prop.Index
@@ -385,10 +385,10 @@ func (c *compiler) membership(e *plan.In) closure {
 	null := false
 	var list []any
 	for _, item := range e.List {
-		if item.Value == nil {
+		if item.Null() {
 			null = true
 		} else {
-			list = append(list, item.Value)
+			list = append(list, item.Value())
 		}
 	}
 	return func(f *frame) any {

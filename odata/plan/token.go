@@ -18,11 +18,11 @@ import (
 // the order's terms gave in the last row of the page, as literal text. A database
 // can write it.
 
-// mark is the mark of a query over v: two queries that give other entities, or
+// mark is the mark of a query about entities of a type: two queries that give other entities, or
 // another order, have different marks.
-func mark(v *Var, q *uri.Query) string {
+func mark(about string, q *uri.Query) string {
 	h := fnv.New32a()
-	_, _ = io.WriteString(h, v.Struct.Name+"?"+q.String()) // a hash takes everything
+	_, _ = io.WriteString(h, about+"?"+q.String()) // a hash takes everything
 	return strconv.FormatUint(uint64(h.Sum32()), 36)
 }
 

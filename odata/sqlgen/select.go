@@ -17,7 +17,7 @@ func (g *generator) computed(x plan.Expr) {
 	switch {
 	case !primitive || t == edm.Untyped:
 		g.jsonOf(x.(*plan.Dyn))
-	case constant != nil && constant.Value == nil:
+	case constant != nil && constant.Null():
 		g.w("NULL")
 	case g.style.Quotes(t):
 		g.text(x)

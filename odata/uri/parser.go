@@ -21,6 +21,8 @@ type parser struct {
 	listed  int // elements of lists
 	applied int // transformations
 
+	numbered *int // literals counted so far, of a Shape; nil: they are not counted
+
 	binaries Slab[Binary]
 	literals Slab[Literal]
 	names    Slab[Name]
@@ -64,6 +66,7 @@ func (p *parser) next() {
 	p.start = skipSpace(p.text, p.tok.end)
 	p.spaced = p.start > p.tok.end
 	p.tok = scan(p.text, p.start)
+	p.countLiteral()
 }
 
 // at is the position of the token read last.
@@ -175,7 +178,7 @@ func (p *parser) operand() (Expr, error) {
 	switch {
 	case p.tok.kind == tokenLiteral:
 		l := p.literals.New()
-		*l = Literal{At: at, Kind: LiteralKind(p.tok.of), Text: p.tok.text}
+		*l = Literal{At: at, N: p.literalNumber(), Kind: LiteralKind(p.tok.of), Text: p.tok.text}
 		p.next()
 		return l, nil
 	case p.tok.is("("):
@@ -262,7 +265,7 @@ func (p *parser) array() (Expr, error) {
 		}
 		switch p.tok.kind {
 		case tokenLiteral:
-			l.Items = append(l.Items, &Literal{At: p.at(), Kind: LiteralKind(p.tok.of), Text: p.tok.text})
+			l.Items = append(l.Items, &Literal{At: p.at(), N: p.literalNumber(), Kind: LiteralKind(p.tok.of), Text: p.tok.text})
 		case tokenObject:
 			o, err := p.object()
 			if err != nil {
