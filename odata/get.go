@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"leadloop/odata/fault"
 	"leadloop/odata/plan"
@@ -420,9 +421,17 @@ func (p *page) next(rows *sql.Rows) (bool, error) {
 	return true, rows.Scan(p.columns...)
 }
 
+// buffers are idle ones: to make them anew costs as much as a short answer.
+var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
+
 // stream writes the collection, from the row already scanned on.
 func (q *request) stream(x *read, p *page, rows *sql.Rows, any bool, w *tracking) error {
-	b := bufio.NewWriterSize(q.w, 32<<10)
+	b := buffers.Get().(*bufio.Writer)
+	b.Reset(q.w)
+	defer func() {
+		b.Reset(nil)
+		buffers.Put(b)
+	}()
 	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
 	if q.format.metadata != "none" {
 		_, _ = b.WriteString(`"@odata.context":` + quote(q.root()+x.context) + ",")

@@ -27,6 +27,9 @@ func (p preferred) boolean() bool {
 type wishes map[string]preferred
 
 func parseWishes(h http.Header) wishes {
+	if len(h.Values("Prefer")) == 0 {
+		return nil
+	}
 	found := wishes{}
 	for _, header := range h.Values("Prefer") {
 		for _, item := range splitList(header, ',') {

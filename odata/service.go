@@ -237,13 +237,14 @@ func (s *Service) WriteError(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 func (q *request) serve() error {
-	if err := q.checkURL(); err != nil {
+	escaped := q.URL.EscapedPath() // which takes a while
+	if err := q.checkURL(escaped); err != nil {
 		return err
 	}
 	if err := q.acceptable(); err != nil {
 		return err
 	}
-	path, ok := strings.CutPrefix(q.URL.EscapedPath(), q.s.Prefix)
+	path, ok := strings.CutPrefix(escaped, q.s.Prefix)
 	if !ok || path != "" && path[0] != '/' {
 		return fault.Newf(fault.NotFound, "no resource has the address %q", q.URL.Path)
 	}
