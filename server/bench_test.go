@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -190,7 +191,10 @@ func (s *sink) WriteHeader(status int)      { s.status = status }
 func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 
 func (b *bench) do(h http.Handler, method, path string, header http.Header, body []byte, want int) {
-	r := httptest.NewRequest(method, path, bytes.NewReader(body))
+	// As with net/http's own server, whose requests end when the client leaves.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
 	r.Header = header
 	w := &sink{header: http.Header{}, status: http.StatusOK}
 	h.ServeHTTP(w, r)
