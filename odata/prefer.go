@@ -67,6 +67,9 @@ func (q *request) prefer() error {
 
 // pageSize is the size of pages that the request prefers, at most the limit.
 func (q *request) pageSize(limit int) int {
+	if len(q.prefers) == 0 {
+		return limit
+	}
 	if n, err := strconv.Atoi(q.prefers["maxpagesize"].value); err == nil && n > 0 {
 		return min(n, limit)
 	}

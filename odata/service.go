@@ -221,10 +221,12 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 
 // head sets the headers that all answers have.
 func (q *request) head() (err error) {
-	q.version, err = answerVersion(q.Header.Get("OData-MaxVersion"), q.Header.Get("OData-Version"))
-	q.w.Header().Set("OData-Version", q.version)
-	q.w.Header().Set("X-Content-Type-Options", "nosniff") // text that looks like HTML is text
-	q.w.Header().Set("Vary", "Accept, Accept-Charset, Accept-Encoding, OData-MaxVersion, Prefer")
+	// The names are in net/http's own form: to find it costs each request a little.
+	q.version, err = answerVersion(q.Header.Get("Odata-Maxversion"), q.Header.Get("Odata-Version"))
+	h := q.w.Header()
+	h.Set("Odata-Version", q.version)
+	h.Set("X-Content-Type-Options", "nosniff") // text that looks like HTML is text
+	h.Set("Vary", "Accept, Accept-Charset, Accept-Encoding, OData-MaxVersion, Prefer")
 	return err
 }
 
@@ -305,9 +307,9 @@ func (q *request) ofSchema(version string) error {
 
 // acceptable refuses what no resource can answer to, and reads the preferences.
 func (q *request) acceptable() error {
-	for _, name := range []string{"Isolation", "OData-Isolation"} {
+	for _, name := range [...]string{"Isolation", "Odata-Isolation"} {
 		if q.Header.Get(name) != "" {
-			return fault.Newf(fault.PreconditionFailed, "snapshot isolation is not served").At(name)
+			return fault.Newf(fault.PreconditionFailed, "snapshot isolation is not served").At(strings.Replace(name, "Odata", "OData", 1))
 		}
 	}
 	if !utf8Accepted(q.Header.Get("Accept-Charset")) {
