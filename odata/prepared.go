@@ -144,8 +144,11 @@ type seen struct {
 	err error
 }
 
-// access asks a set once what the caller may see of it.
+// access asks a set what the caller may see of it, in a read once.
 func (q *request) access(es *edm.EntitySet) (Predicate, error) {
+	if q.kind == nil {
+		return q.s.sets[es.Name].access(q.Context())
+	}
 	for i := range q.seen {
 		if q.seen[i].set == es {
 			return q.seen[i].p, q.seen[i].err
@@ -159,7 +162,7 @@ func (q *request) access(es *edm.EntitySet) (Predicate, error) {
 // now is the time that now() gives.
 func (q *request) now() time.Time { return q.s.Now().UTC().Truncate(time.Microsecond) }
 
-// page is r's page for this request: a plan that was kept does not know its
+// pageOf is r's page for this request: a plan that was kept does not know its
 // literals, which skip tokens go by.
 func (q *request) pageOf(r *read) (*plan.Read, error) {
 	if !r.kept {

@@ -278,3 +278,49 @@ func TestNoPlans(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+type predicateKey struct{}
+
+// TestPlansAreOfAccess: a plan is for callers with the same predicate, in each of
+// its parts.
+func TestPlansAreOfAccess(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		s.Service = odata.New(odata.Options{Namespace: "Shop", Prefix: "/shop", Read: s.db.Read})
+		odata.Add(s.Service, odata.Set[Maker]{Name: "Makers", Access: func(ctx context.Context) (odata.Predicate, error) {
+			return ctx.Value(predicateKey{}).(odata.Predicate), nil
+		}})
+		if err := s.Build(); err != nil {
+			t.Fatal(err)
+		}
+		type args = map[string]any
+		predicates := []struct {
+			p         odata.Predicate
+			names     string
+			countries bool
+		}{
+			{odata.All, "Aleph Beta Gamma", true},
+			{odata.Predicate{Hide: []string{"Country"}}, "Aleph Beta Gamma", false},
+			{odata.Predicate{Hide: []string{"Founded"}}, "Aleph Beta Gamma", true},
+			{odata.Predicate{Expr: "Active eq true"}, "Aleph Gamma", true},
+			{odata.Predicate{Expr: "Active eq false"}, "Beta", true},
+			{odata.Predicate{Expr: "Country eq @c", Args: args{"c": "IL"}}, "Aleph", true},
+			{odata.Predicate{Expr: "Country eq @c", Args: args{"c": "GR"}}, "Gamma", true},
+			{odata.Predicate{Expr: "Country eq @c", Args: args{"c": nil}}, "Beta", true},
+			{odata.Predicate{Expr: "Country eq @c", Args: args{}}, "Beta", true},
+			{odata.Predicate{Expr: "@x eq 1", Args: args{"x": int64(1)}}, "Aleph Beta Gamma", true},
+			{odata.Predicate{Expr: "@x eq 1", Args: args{"x": "1"}}, "Aleph Beta Gamma", true},
+			{odata.Predicate{Expr: "@x eq 1", Args: args{"x": "2"}}, "", true},
+			{odata.Predicate{Expr: "matchesPattern(Name,@x)", Args: args{"x": "^A"}}, "Aleph", true},
+			{odata.Predicate{Expr: "matchesPattern(Name,@x)", Args: args{"x": "^B"}}, "Beta", true},
+		}
+		for range 2 {
+			for _, c := range predicates {
+				ctx := context.WithValue(t.Context(), predicateKey{}, c.p)
+				a := s.do(t, ctx, "GET /Makers", "")
+				if a.names("Name") != c.names || c.names != "" && strings.Contains(a.body, `"Country"`) != c.countries {
+					t.Errorf("%+v: %s", c.p, a.body)
+				}
+			}
+		}
+	})
+}
