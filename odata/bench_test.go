@@ -1,8 +1,11 @@
 package odata_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
+	"leadloop/odata"
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
 	"leadloop/odata/sqlgen"
@@ -92,5 +95,32 @@ func BenchmarkSQL(b *testing.B) {
 				_ = sqlgen.Select(d, r)
 			}
 		})
+	}
+}
+
+// BenchmarkRead is whole reads: by a plan that was kept, and planned anew.
+func BenchmarkRead(b *testing.B) {
+	s := newShop(b, "sqlite", odata.Limits{})
+	s.fill(b)
+	for _, read := range []struct{ name, path string }{
+		{"key", "/shop/Products(00000000-0000-0000-0000-000000000001)"},
+		{"columns", "/shop/Products?$top=100&$select=ID,Name,Price"},
+		{"filter", "/shop/Products?$filter=Stock%20eq%2010%20and%20Name%20eq%20'apple'&$orderby=Name"},
+	} {
+		for _, way := range []struct {
+			name    string
+			service *odata.Service
+		}{{"kept", s.Service}, {"anew", s.WithoutPlans()}} {
+			b.Run(read.name+"/"+way.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					w := httptest.NewRecorder()
+					way.service.ServeHTTP(w, httptest.NewRequest(http.MethodGet, read.path, nil))
+					if w.Code != http.StatusOK {
+						b.Fatal(w.Body)
+					}
+				}
+			})
+		}
 	}
 }

@@ -7,13 +7,13 @@ import (
 	"leadloop/odata/plan"
 )
 
-// collectionContext is the context URL of a collection of entities, or of
-// references to them (Protocol 4.01, sections 10.2, 10.7, 10.9 and 10.11).
+// collectionContext is the context URL, below the service root, of a collection of
+// entities, or of references to them (Protocol 4.01, sections 10.2, 10.7, 10.9 and 10.11).
 func (q *request) collectionContext(t *target, r *plan.Read) string {
 	if t.ref {
-		return q.root() + "$metadata#Collection($ref)"
+		return "$metadata#Collection($ref)"
 	}
-	return q.contextURL(t.set.Name, q.shown(r), false)
+	return contextOf(t.set.Name, q.shown(r), false)
 }
 
 // shown is the select list of a context URL (Protocol 4.01, sections 10.7 to
@@ -107,9 +107,5 @@ func (q *request) commonItems(shapes []plan.Nested) []string {
 
 // contextURL is the context of what a read shows (Protocol 4.01, section 10).
 func (q *request) contextURL(set, shown string, single bool) string {
-	u := q.root() + "$metadata#" + set + shown
-	if single {
-		u += "/$entity"
-	}
-	return u
+	return q.root() + contextOf(set, shown, single)
 }

@@ -25,6 +25,14 @@
 // delta payload) goes through the functions of their sets, all in one transaction
 // of Options.Write; see Transactions for a plain GORM database.
 //
+// The plan of a read is kept, up to Limits.Plans of them, by the request's shape:
+// its path and query without the values of literals in the path and in $filter. A
+// read of the same shape skips parse, bind and SQL building, if the caller's access
+// predicates are the same but for their arguments, and if it agrees with the plan's
+// own request in every value that something was decided by: a constant keeps
+// account of who looks at it (see plan.Lifts). Service.PlanStats tells how often
+// that happens. A read asks the access function of a set once.
+//
 // $metadata (CSDL XML and CSDL JSON, for 4.0 and 4.01 clients) and openapi.json
 // are written from that same model, once: what a client reads there is what its
 // requests are checked against.

@@ -1,15 +1,48 @@
 package odata
 
 import (
+	"bufio"
 	"context"
 	"database/sql"
+	"errors"
+	"io"
 	"net/http"
+	"strconv"
+	"sync"
 
 	"leadloop/odata/fault"
 	"leadloop/odata/plan"
 	"leadloop/odata/sqlgen"
 	"leadloop/odata/uri"
 )
+
+// answerCount answers with the number that p reads.
+func (q *request) answerCount(ctx context.Context, p *read) error {
+	q.w.Header().Set("Content-Type", "text/plain;charset=utf-8")
+	rows, err := p.rows(ctx)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var n int64
+	if rows.Next() {
+		err = rows.Scan(&n)
+	}
+	if err = errors.Join(err, rows.Err()); err != nil {
+		return err
+	}
+	_, err = io.WriteString(q.w, strconv.FormatInt(n, 10))
+	return gone(err)
+}
+
+// appliedToCollection says which preferences shaped the collection.
+func (q *request) appliedToCollection() {
+	q.appliedToEntities()
+	q.applied("maxpagesize", strconv.Itoa(q.pageSize(q.s.Limits.PageSize)))
+}
+
+// buffers are idle ones: to make them anew costs as much as a short answer.
+var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
 
 // inContext gives the line of an entity's JSON with its context URL, in a piece:
 // to buffer it on its way out costs more than to put it together.
@@ -25,26 +58,19 @@ func inContext(contextURL string, text []byte) []byte {
 }
 
 func (q *request) get(t *target) error {
-	ctx, cancel := context.WithTimeout(q.Context(), q.s.Limits.Statement)
-	defer cancel()
-	var err error
-	switch {
-	case q.query.Given["$id"]:
-		err = fault.New(fault.Invalid, "$id applies to $entity, and to the removal of references").At("$id")
-	case t.isProperty():
-		err = q.getProperty(ctx, t)
-	case t.single:
-		err = q.getEntity(ctx, t)
-	case t.count:
-		err = q.getCount(ctx, t)
-	default:
-		err = q.getCollection(ctx, t)
-	}
-	if err != nil && ctx.Err() == context.DeadlineExceeded {
-		// Drivers report an interrupted statement each in their own way.
-		return context.DeadlineExceeded
-	}
-	return err
+	return q.within(func(ctx context.Context) error {
+		switch {
+		case q.query.Given["$id"]:
+			return fault.New(fault.Invalid, "$id applies to $entity, and to the removal of references").At("$id")
+		case t.isProperty():
+			return q.getProperty(ctx, t)
+		case t.single:
+			return q.getEntity(ctx, t)
+		case t.count:
+			return q.getCount(ctx, t)
+		}
+		return q.getCollection(ctx, t)
+	})
 }
 
 // run runs a statement in the caller's read session.
@@ -81,34 +107,50 @@ func (q *request) getEntity(ctx context.Context, t *target) error {
 	if err := q.checkReference(t, r); err != nil {
 		return err
 	}
-	text, tag, found, err := q.readEntity(ctx, r)
-	if err != nil {
-		return err
+	contextURL := contextOf(t.set.Name, q.shown(r), true)
+	if t.ref {
+		contextURL = "$metadata#$ref"
 	}
-	if !found {
-		return q.missing(ctx, t)
+	p := q.prepareEntity(ctx, t, r, contextURL)
+	q.keep(p)
+	return q.answerEntity(ctx, p)
+}
+
+// answerEntity answers with the entity of p.
+func (q *request) answerEntity(ctx context.Context, p *read) error {
+	text, tag, found, err := q.row(ctx, p)
+	switch {
+	case err != nil:
+		return err
+	case !found && p.kept && p.target.link != nil:
+		return errAnew
+	case !found:
+		return q.missing(ctx, p.target)
 	}
 	if done, err := q.conditional(tag); done || err != nil {
 		return err
 	}
-	contextURL := q.contextURL(t.set.Name, q.shown(r), true)
-	if t.ref {
-		contextURL = q.root() + "$metadata#$ref"
-	}
-	q.sendEntity(http.StatusOK, contextURL, text)
+	q.sendEntity(http.StatusOK, q.root()+p.context, text)
 	return nil
 }
 
 // readEntity reads the entity of r as JSON with its ETag, "" if it has none. For
 // HEAD the ETag is enough.
 func (q *request) readEntity(ctx context.Context, r *plan.Read) (text []byte, tag string, found bool, err error) {
+	return q.row(ctx, q.prepareEntity(ctx, nil, r, ""))
+}
+
+// prepareEntity makes the statement of the entity of r, for row.
+func (q *request) prepareEntity(ctx context.Context, t *target, r *plan.Read, context string) *read {
+	if q.Method == http.MethodHead {
+		return q.prepare(ctx, t, r, context, sqlgen.Tag)
+	}
+	return q.prepare(ctx, t, r, context, sqlgen.Select)
+}
+
+func (q *request) row(ctx context.Context, r *read) (text []byte, tag string, found bool, err error) {
 	head := q.Method == http.MethodHead
-	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement {
-		if head {
-			return sqlgen.Tag(d, r)
-		}
-		return sqlgen.Select(d, r)
-	})
+	rows, err := r.rows(ctx)
 	if err != nil {
 		return nil, "", false, err
 	}
@@ -193,4 +235,44 @@ func (q *request) shape(show *plan.Projection) {
 	for i := range show.Shapes {
 		q.shape(&show.Shapes[i].Show)
 	}
+}
+
+// answerCollection answers with the entities that x reads.
+func (q *request) answerCollection(ctx context.Context, x *read, tracking *tracking) error {
+	t, r := x.target, x.page
+	rows, err := x.rows(ctx)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	p := newPage(r)
+	any, err := p.next(rows)
+	if err != nil {
+		return err
+	}
+	if !any && x.kept && (t.link != nil || r.Count) {
+		return errAnew
+	}
+	if x.kept {
+		q.appliedToCollection()
+	}
+	if !any {
+		if t.link != nil {
+			if err := q.mustExist(ctx, t.link); err != nil {
+				return err
+			}
+		}
+		if r.Count { // no row to carry it
+			if _, err := q.one(ctx, &p.count, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Count(d, r) }); err != nil {
+				return err
+			}
+		}
+	}
+	q.begin(http.StatusOK)
+	if err := q.stream(x, p, rows, any, tracking); err != nil {
+		// The answer has begun: only cutting it off tells the client.
+		q.s.Log.ErrorContext(ctx, "a read broke off", "path", q.URL.Path, "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
 }

@@ -7,9 +7,9 @@ import (
 	"leadloop/odata/fault"
 )
 
-// checkURL bounds the length of the request's URL.
-func (q *request) checkURL() error {
-	if n := len(q.URL.EscapedPath()) + len(q.URL.RawQuery); n > q.s.Limits.URL {
+// checkURL bounds the length of the request's URL, whose path is given.
+func (q *request) checkURL(path string) error {
+	if n := len(path) + len(q.URL.RawQuery); n > q.s.Limits.URL {
 		return fault.Newf(fault.URLTooLong, "the URL is longer than %d bytes (limit URL); POST the query options to …/$query", q.s.Limits.URL)
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"leadloop/odata/fault"
@@ -49,13 +48,14 @@ func (q *request) getCount(ctx context.Context, t *target) error {
 			return err
 		}
 	}
-	var n int64
-	if q.Method != http.MethodHead {
-		if _, err := q.one(ctx, &n, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Count(d, r) }); err != nil {
-			return err
-		}
+	if q.Method == http.MethodHead {
+		return q.sendText("")
 	}
-	return q.sendText(strconv.FormatInt(n, 10))
+	p := q.prepare(ctx, t, r, "", sqlgen.Count)
+	if t.link == nil {
+		q.keep(p)
+	}
+	return q.answerCount(ctx, p)
 }
 
 func (q *request) getCollection(ctx context.Context, t *target) error {
@@ -66,8 +66,7 @@ func (q *request) getCollection(ctx context.Context, t *target) error {
 	if err != nil {
 		return err
 	}
-	q.appliedToEntities()
-	q.applied("maxpagesize", strconv.Itoa(q.pageSize(q.s.Limits.PageSize)))
+	q.appliedToCollection()
 	tracking, err := q.track(ctx, t, r) // before it is read, so that nothing is missed
 	if err != nil {
 		return err
@@ -75,35 +74,11 @@ func (q *request) getCollection(ctx context.Context, t *target) error {
 	if q.Method == http.MethodHead {
 		return q.headCollection(ctx, t)
 	}
-	rows, err := q.run(ctx, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Select(d, r) })
-	if err != nil {
-		return err
+	p := q.prepare(ctx, t, r, q.collectionContext(t, r), sqlgen.Select)
+	if tracking == nil && q.query.DeltaToken == "" {
+		q.keep(p)
 	}
-	defer rows.Close()
-	p := newPage(r)
-	any, err := p.next(rows)
-	if err != nil {
-		return err
-	}
-	if !any {
-		if t.link != nil {
-			if err := q.mustExist(ctx, t.link); err != nil {
-				return err
-			}
-		}
-		if r.Count { // no row to carry it
-			if _, err := q.one(ctx, &p.count, func(d sqlgen.Dialect) sqlgen.Statement { return sqlgen.Count(d, r) }); err != nil {
-				return err
-			}
-		}
-	}
-	q.begin(http.StatusOK)
-	if err := q.stream(t, r, p, rows, any, tracking); err != nil {
-		// The answer has begun: only cutting it off tells the client.
-		q.s.Log.ErrorContext(ctx, "a read broke off", "path", q.URL.Path, "error", err)
-		panic(http.ErrAbortHandler)
-	}
-	return nil
+	return q.answerCollection(ctx, p, tracking)
 }
 
 // headCollection answers HEAD: nothing that only the body needs is read.
@@ -158,13 +133,18 @@ func (p *page) next(rows *sql.Rows) (bool, error) {
 }
 
 // stream writes the collection, from the row already scanned on.
-func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any bool, w *tracking) error {
-	b := bufio.NewWriterSize(q.w, 32<<10)
+func (q *request) stream(x *read, p *page, rows *sql.Rows, any bool, w *tracking) error {
+	b := buffers.Get().(*bufio.Writer)
+	b.Reset(q.w)
+	defer func() {
+		b.Reset(nil)
+		buffers.Put(b)
+	}()
 	_, _ = b.WriteString("{") // the writer keeps its first error for Flush
 	if q.format.metadata != "none" {
-		_, _ = b.WriteString(`"@odata.context":` + quote(q.collectionContext(t, r)) + ",")
+		_, _ = b.WriteString(`"@odata.context":` + quote(q.root()+x.context) + ",")
 	}
-	if r.Count {
+	if x.page.Count {
 		_, _ = b.WriteString(`"@odata.count":` + q.number(p.count) + ",")
 	}
 	_, _ = b.WriteString(`"value":[`)
@@ -181,6 +161,10 @@ func (q *request) stream(t *target, r *plan.Read, p *page, rows *sql.Rows, any b
 	_ = b.WriteByte(']')
 	switch {
 	case p.more:
+		r, err := q.pageOf(x)
+		if err != nil {
+			return err
+		}
 		writeLink(b, "nextLink", q.nextLink(r, p, w))
 	case w != nil:
 		writeLink(b, "deltaLink", q.link(w.token.String()))

@@ -27,6 +27,9 @@ func (p preferred) boolean() bool {
 type wishes map[string]preferred
 
 func parseWishes(h http.Header) wishes {
+	if len(h.Values("Prefer")) == 0 {
+		return nil
+	}
 	found := wishes{}
 	for _, header := range h.Values("Prefer") {
 		for _, item := range splitList(header, ',') {
@@ -64,6 +67,9 @@ func (q *request) prefer() error {
 
 // pageSize is the size of pages that the request prefers, at most the limit.
 func (q *request) pageSize(limit int) int {
+	if len(q.prefers) == 0 {
+		return limit
+	}
 	if n, err := strconv.Atoi(q.prefers["maxpagesize"].value); err == nil && n > 0 {
 		return min(n, limit)
 	}

@@ -9,6 +9,15 @@ import (
 	"leadloop/odata/payload"
 )
 
+// contextOf is a contextURL below the service root.
+func contextOf(set, shown string, single bool) string {
+	u := "$metadata#" + set + shown
+	if single {
+		u += "/$entity"
+	}
+	return u
+}
+
 // root is the absolute URL of the service root, as the client knows it, with a
 // slash at its end.
 func (q *request) root() string {

@@ -18,6 +18,7 @@ type wanted struct{ path, want string }
 func (s *shop) wanted(t *testing.T, rows []wanted) {
 	t.Helper()
 	for _, c := range rows {
+		s.agrees(t, t.Context(), like(c.path))
 		a := s.get(t, c.path)
 		var got bytes.Buffer // PostgreSQL puts white space into JSON
 		if err := json.Compact(&got, []byte(a.body)); err != nil {

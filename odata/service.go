@@ -64,14 +64,16 @@ type Limits struct {
 	// BatchParts is how many requests a batch may hold, ChangeSet how many of them
 	// one change set or atomicity group.
 	BatchParts, ChangeSet int
-	Changes               int           // entities that one request may change
-	Repeats               time.Duration // how long the answer of a repeatable request is remembered
+	Changes               int // entities that one request may change
+	// Plans is about how many prepared plans of reads are kept; negative: none.
+	Plans   int
+	Repeats time.Duration // how long the answer of a repeatable request is remembered
 }
 
 // DefaultLimits suit a public service.
 var DefaultLimits = Limits{
 	Limits: plan.DefaultLimits, URL: 256 << 10, Body: 1 << 20, Statement: 10 * time.Second,
-	BatchBody: 8 << 20, BatchParts: 1000, ChangeSet: 500, Changes: 1000, Repeats: 24 * time.Hour,
+	BatchBody: 8 << 20, BatchParts: 1000, ChangeSet: 500, Changes: 1000, Plans: 1000, Repeats: 24 * time.Hour,
 }
 
 // Service is an OData service: an http.Handler for all paths under its prefix.
@@ -82,6 +84,7 @@ type Service struct {
 	imports   []*operation // the unbound operations
 	model     *edm.Model
 	documents map[document]*description
+	plans     *plans // nil: none are kept
 	errs      []error
 }
 
@@ -98,7 +101,12 @@ func New(o Options) *Service {
 	l.URL, l.Body, l.BatchBody = cmp.Or(l.URL, d.URL), cmp.Or(l.Body, d.Body), cmp.Or(l.BatchBody, d.BatchBody)
 	l.Statement, l.Repeats = cmp.Or(l.Statement, d.Statement), cmp.Or(l.Repeats, d.Repeats)
 	l.BatchParts, l.ChangeSet, l.Changes = cmp.Or(l.BatchParts, d.BatchParts), cmp.Or(l.ChangeSet, d.ChangeSet), cmp.Or(l.Changes, d.Changes)
-	return &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
+	l.Plans = cmp.Or(l.Plans, d.Plans)
+	s := &Service{Options: o, builder: edm.NewBuilder(o.Namespace), sets: map[string]*set{}}
+	if l.Plans > 0 {
+		s.plans = newPlans(l.Plans)
+	}
+	return s
 }
 
 // Build completes the model. It is to be called once, after the last Add.
@@ -155,6 +163,10 @@ type request struct {
 	base      string // see root
 	prefers   wishes
 	omitNulls bool
+
+	kind  *uri.Shape  // of a read; nil: plans for it are not kept
+	lifts *plan.Lifts // what its plan depends on, likewise
+	seen  []seen
 }
 
 // ServeHTTP serves one request.
@@ -186,10 +198,12 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request) {
 
 // head sets the headers that all answers have.
 func (q *request) head() (err error) {
-	q.version, err = answerVersion(q.Header.Get("OData-MaxVersion"), q.Header.Get("OData-Version"))
-	q.w.Header().Set("OData-Version", q.version)
-	q.w.Header().Set("X-Content-Type-Options", "nosniff") // text that looks like HTML is text
-	q.w.Header().Set("Vary", "Accept, Accept-Charset, Accept-Encoding, OData-MaxVersion, Prefer")
+	// The names are in net/http's own form: to find it costs each request a little.
+	q.version, err = answerVersion(q.Header.Get("Odata-Maxversion"), q.Header.Get("Odata-Version"))
+	h := q.w.Header()
+	h.Set("Odata-Version", q.version)
+	h.Set("X-Content-Type-Options", "nosniff") // text that looks like HTML is text
+	h.Set("Vary", "Accept, Accept-Charset, Accept-Encoding, OData-MaxVersion, Prefer")
 	return err
 }
 
@@ -202,13 +216,14 @@ func (s *Service) WriteError(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 func (q *request) serve() error {
-	if err := q.checkURL(); err != nil {
+	escaped := q.URL.EscapedPath() // which takes a while
+	if err := q.checkURL(escaped); err != nil {
 		return err
 	}
 	if err := q.acceptable(); err != nil {
 		return err
 	}
-	path, ok := strings.CutPrefix(q.URL.EscapedPath(), q.s.Prefix)
+	path, ok := strings.CutPrefix(escaped, q.s.Prefix)
 	if !ok || path != "" && path[0] != '/' {
 		return fault.Newf(fault.NotFound, "no resource has the address %q", q.URL.Path)
 	}
@@ -229,13 +244,16 @@ func (q *request) serve() error {
 	if err != nil {
 		return err
 	}
-	if q.query, err = uri.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {
+	if done, err := q.fromPlan(path); done {
+		return err
+	}
+	if q.query, err = q.kind.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr); err != nil {
 		return err
 	}
 	if err := q.ofSchema(q.query.SchemaVersion); err != nil {
 		return err
 	}
-	segments, err := uri.ParsePath(path, q.s.Limits.Expr)
+	segments, err := q.kind.ParsePath(path, q.s.Limits.Expr)
 	if err != nil {
 		return err
 	}
@@ -266,9 +284,9 @@ func (q *request) ofSchema(version string) error {
 
 // acceptable refuses what no resource can answer to, and reads the preferences.
 func (q *request) acceptable() error {
-	for _, name := range []string{"Isolation", "OData-Isolation"} {
+	for _, name := range [...]string{"Isolation", "Odata-Isolation"} {
 		if q.Header.Get(name) != "" {
-			return fault.Newf(fault.PreconditionFailed, "snapshot isolation is not served").At(name)
+			return fault.Newf(fault.PreconditionFailed, "snapshot isolation is not served").At(strings.Replace(name, "Odata", "OData", 1))
 		}
 	}
 	if !utf8Accepted(q.Header.Get("Accept-Charset")) {
@@ -307,15 +325,15 @@ func (q *request) notAllowed(methods ...string) error {
 
 // binder binds expressions on behalf of the caller.
 func (q *request) binder() *plan.Binder {
-	ctx := q.Context()
 	limits := q.s.Limits.Limits
 	limits.PageSize = q.pageSize(limits.PageSize)
 	return &plan.Binder{
 		Model:  q.s.model,
 		Limits: limits,
 		Style:  q.style(),
-		Now:    q.s.Now().UTC().Truncate(time.Microsecond),
-		Access: func(es *edm.EntitySet) (Predicate, error) { return q.s.sets[es.Name].access(ctx) },
+		Now:    q.now(),
+		Access: q.access,
+		Lifts:  q.lifts,
 	}
 }
 

@@ -2,11 +2,13 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -21,6 +23,9 @@ import (
 // measure is set by `make bench`: measuring takes minutes.
 var measure = flag.Bool("measure", false, "measure against hand-written code, print the ratios, and fail where they are below what is expected")
 
+// only leaves out most of it while one works on one thing.
+var only = flag.String("only", "", "of what -measure compares, only the readings on SQLite whose names match this regular expression")
+
 // TestMeasure compares the whole HTTP handler with what one would write by hand
 // for the same requests, on the same database in the same process. On SQLite the
 // ratios must be what is expected; those on PostgreSQL are shown.
@@ -31,7 +36,12 @@ func TestMeasure(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		b := newBench(t, store.SQLite)
 		for _, r := range b.readings(t) {
-			b.contest(t, r).run(t, t.Output())
+			if regexp.MustCompile(*only).MatchString(r.name) {
+				b.contest(t, r).run(t, t.Output())
+			}
+		}
+		if *only != "" {
+			return
 		}
 		b.stream(t)
 		contest{name: "POST Feedback, 64 clients", entrants: []entrant{
@@ -41,6 +51,9 @@ func TestMeasure(t *testing.T) {
 		contest{name: "parse and bind, ten terms", entrants: []entrant{{name: "leadloop", run: b.bind(t)}}}.run(t, t.Output())
 	})
 	t.Run("postgres", func(t *testing.T) {
+		if *only != "" {
+			t.Skip("only some")
+		}
 		b := newBench(t, store.Postgres)
 		for _, r := range b.readings(t) {
 			c := b.contest(t, r)
@@ -178,7 +191,10 @@ func (s *sink) WriteHeader(status int)      { s.status = status }
 func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 
 func (b *bench) do(h http.Handler, method, path string, header http.Header, body []byte, want int) {
-	r := httptest.NewRequest(method, path, bytes.NewReader(body))
+	// As with net/http's own server, whose requests end when the client leaves.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, method, path, bytes.NewReader(body))
 	r.Header = header
 	w := &sink{header: http.Header{}, status: http.StatusOK}
 	h.ServeHTTP(w, r)

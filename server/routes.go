@@ -1,12 +1,14 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -35,7 +37,14 @@ func (a *App) Handler() http.Handler {
 	r.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, fault.Newf(fault.MethodNotAllowed, "%s does not apply here", r.Method))
 	})
-	return a.logged(r)
+	service := a.authenticate(a.OData)
+	return a.logged(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if strings.HasPrefix(cmp.Or(req.URL.RawPath, req.URL.Path), "/odata/") { // almost all requests: the router looks at each of its routes
+			service.ServeHTTP(w, req)
+			return
+		}
+		r.ServeHTTP(w, req)
+	}))
 }
 
 // fail answers with an error.

@@ -127,10 +127,10 @@ func (c *compiler) membership(e *plan.In) closure {
 	null := false
 	var list []any
 	for _, item := range e.List {
-		if item.Value == nil {
+		if item.Null() {
 			null = true
 		} else {
-			list = append(list, item.Value)
+			list = append(list, item.Value())
 		}
 	}
 	return func(f *frame) any {

@@ -28,7 +28,7 @@ type compiler struct {
 func (c *compiler) compile(e plan.Expr) closure {
 	switch e := e.(type) {
 	case *plan.Const:
-		v := e.Value
+		v := e.Value()
 		return func(*frame) any { return v }
 	case *plan.Prop:
 		i := e.Prop.Index

@@ -16,7 +16,9 @@ func (b *Binder) alias(e *uri.Alias) (Expr, error) {
 		if !ok {
 			return nil, b.errorf(e.Pos(), "a %T cannot be the argument @%s", v, e.Name)
 		}
-		return b.work.constant(e.At, t, v), nil
+		c := b.work.constant(e.At, t, v)
+		c.from = b.Lifts.argument(b.argsOf, e.Name, v)
+		return c, nil
 	}
 	x, scope, err := b.resolveAlias(e)
 	if err != nil {

@@ -61,10 +61,12 @@ type Binder struct {
 	Limits Limits
 	Now    time.Time // what now() gives; zero: the back end's own time
 	Style  Style     // of what is read
+	Lifts  *Lifts    // what a plan depends on; nil: no account is kept
 
 	work    *work             // nil before the first Bind
 	aliases map[string]string // parameter aliases of the request
 	args    map[string]any    // parameters of a Predicate
+	argsOf  int               // the place of its set in Lifts
 	what    string            // what is bound, for messages
 	root    *Var              // what unqualified names belong to
 	it      *Var              // what the request is about
@@ -113,7 +115,7 @@ func (b *Binder) scope(root *Var, what string, aliases map[string]string) Binder
 
 // predicate binds a row access predicate. Its own navigation is not checked
 // for access again.
-func (b *Binder) predicate(p Predicate, v *Var) (Expr, error) {
+func (b *Binder) predicate(p Predicate, of int, v *Var) (Expr, error) {
 	if p.Expr == "" {
 		return nil, nil
 	}
@@ -121,7 +123,7 @@ func (b *Binder) predicate(p Predicate, v *Var) (Expr, error) {
 	if err != nil {
 		return nil, errors.New(err.Error())
 	}
-	scope := Binder{Model: b.Model, Now: b.Now, work: &work{unlimited: true}, args: p.Args, what: "access predicate", root: v, it: v}
+	scope := Binder{Model: b.Model, Now: b.Now, Lifts: b.Lifts, work: &work{unlimited: true}, args: p.Args, argsOf: of, what: "access predicate", root: v, it: v}
 	x, err := scope.bind(e)
 	if err == nil {
 		x, err = scope.as(x, edm.Boolean)
@@ -157,7 +159,7 @@ func (b *Binder) guard(v *Var) error {
 			return fmt.Errorf("access predicate of %s: the key cannot be hidden", set.Name)
 		}
 	}
-	v.Access, err = b.predicate(p, v)
+	v.Access, err = b.predicate(p, b.Lifts.reach(set, &p), v)
 	v.hidden = p.Hide // not from the predicate itself
 	return err
 }
@@ -182,7 +184,7 @@ func (b *Binder) bind(e uri.Expr) (Expr, error) {
 		case uri.EnumLiteral:
 			return b.enumLiteral(e)
 		}
-		c, ok := b.work.literal(e)
+		c, ok := b.literal(e)
 		if !ok {
 			return nil, b.errorf(e.Pos(), "%s is not a value", e)
 		}

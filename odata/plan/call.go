@@ -20,7 +20,7 @@ func (b *Binder) call(e *uri.Call) (Expr, error) {
 		return b.subset(e, collectionFunctions[name])
 	case "now":
 		if len(e.Args) == 0 && !b.Now.IsZero() {
-			return &Const{typed{e.At, edm.DateTimeOffset}, b.Now}, nil
+			return &Const{typed{e.At, edm.DateTimeOffset}, b.Now, b.Lifts.clock()}, nil
 		}
 	}
 	if len(overloads[name]) == 0 {
@@ -51,7 +51,7 @@ func (b *Binder) pattern(x Expr) error {
 	if !ok {
 		return b.notServed(x.Pos(), "matchesPattern with a pattern that is not a constant")
 	}
-	if text, ok := c.Value.(string); ok {
+	if text, ok := c.Value().(string); ok {
 		if _, err := syntax.Parse(text, syntax.Perl); err != nil {
 			return b.errorf(x.Pos(), "the pattern cannot be read: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		}
@@ -160,7 +160,7 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 		}
 		return nil, b.notServed(e.Pos(), "cast of a dynamic property to "+to.String())
 	case x.Type() == edm.Null:
-		return &Const{typed{e.At, to}, nil}, nil
+		return newConst(e.At, to, nil), nil
 	case x.Type() == to:
 		return x, nil
 	}
@@ -174,7 +174,7 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 	if y := convert(x, to); y != nil {
 		return y, nil
 	}
-	return &Const{typed{e.At, to}, nil}, nil
+	return newConst(e.At, to, nil), nil
 }
 
 // isof says whether x is a value of the type, which null is not.
@@ -183,7 +183,7 @@ func (b *Binder) isof(x Expr, t edm.Type, at uri.At) (Expr, error) {
 		x = y
 	}
 	if x.Type() != t {
-		return &Const{typed{at, edm.Boolean}, false}, nil
+		return newConst(at, edm.Boolean, false), nil
 	}
-	return &Compare{boolean{at}, uri.Ne, x, &Const{typed{at, edm.Null}, nil}}, nil
+	return &Compare{boolean{at}, uri.Ne, x, newConst(at, edm.Null, nil)}, nil
 }

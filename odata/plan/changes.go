@@ -76,7 +76,8 @@ func (b *Binder) was(c *Changes, access Predicate) (*Changes, error) {
 		access.Expr = access.Was
 	}
 	var err error
-	c.Was, err = b.predicate(access, c.Past)
+	b.Lifts.refuse()
+	c.Was, err = b.predicate(access, 0, c.Past)
 	if err != nil && !given {
 		return nil, nil // it speaks of what is not kept
 	}

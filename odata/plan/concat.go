@@ -74,11 +74,11 @@ func (a *applier) source(c *Concat, i int, part *Read, m map[*edm.Property]*edm.
 		}
 		row[n] = x
 	}
-	set(place, &Const{typed{T: edm.Int64}, int64(i)})
+	set(place, newConst(0, edm.Int64, int64(i)))
 	if s := part.Var.Shapes; s != nil {
 		set(shape, &Prop{Var: part.Var, Prop: s.Prop})
 	} else {
-		set(shape, &Const{typed{T: edm.Int64}, int64(part.Var.shape)})
+		set(shape, newConst(0, edm.Int64, int64(part.Var.shape)))
 	}
 	for _, p := range part.Var.Struct.Columns() {
 		set(m[p], &Prop{Var: part.Var, Prop: p})

@@ -46,16 +46,9 @@ func convert(x Expr, want edm.Type) Expr {
 	case *Const:
 		// A string is cast to what the other side needs (Protocol 4.01, section
 		// 13.2.1 item 9a), a date to the instant it begins with in UTC.
-		if text, ok := x.Value.(string); ok && to != edm.String {
-			if have == edm.Date && to == edm.DateTimeOffset {
-				text += "T00:00:00Z"
-			} else if have != edm.String {
-				break
-			}
-			if v, ok := Parse(to, text); ok {
-				return &Const{typed{x.At, to}, v}
-			}
-			return nil
+		date := have == edm.Date && to == edm.DateTimeOffset
+		if x.isText() && to != edm.String && (date || have == edm.String) {
+			return x.read(to, date)
 		}
 	}
 	// Numbers are promoted: integers to decimals to doubles.
@@ -106,9 +99,9 @@ func exact(x Expr) Expr {
 	if !ok {
 		return x
 	}
-	if f, ok := c.Value.(float64); ok && math.Abs(f) < 1<<53 {
+	if f, ok := c.float(); ok && math.Abs(f) < 1<<53 {
 		if d, ok := edm.ParseDecimal(strconv.FormatFloat(f, 'g', -1, 64)); ok {
-			return &Const{typed{c.At, edm.Decimal}, d}
+			return newConst(c.At, edm.Decimal, d)
 		}
 	}
 	return x
@@ -121,11 +114,11 @@ func double(x Expr) Expr {
 	case *Dyn:
 		return &Dyn{typed{at, edm.Double}, x.Var, x.Column, x.Path}
 	case *Const:
-		switch v := x.Value.(type) {
+		switch v := x.Value().(type) {
 		case int64:
-			return &Const{typed{at, edm.Double}, float64(v)}
+			return newConst(at, edm.Double, float64(v))
 		case edm.DecimalValue:
-			return &Const{typed{at, edm.Double}, v.Float64()}
+			return newConst(at, edm.Double, v.Float64())
 		}
 		return x // null
 	}
@@ -138,7 +131,7 @@ func isNaN(x Expr) bool {
 	if !ok {
 		return false
 	}
-	f, ok := c.Value.(float64)
+	f, ok := c.float()
 	return ok && math.IsNaN(f)
 }
 
@@ -153,11 +146,11 @@ func member(x Expr, e *edm.Enum) Expr {
 	if !ok || c.T != edm.String {
 		return nil
 	}
-	v, ok := e.Parse(c.Value.(string))
+	v, ok := e.Parse(c.Value().(string))
 	if !ok {
 		return nil
 	}
-	return &Const{typed{c.At, e}, v}
+	return newConst(c.At, e, v)
 }
 
 // comparable converts the sides of a comparison to types that compare.
@@ -250,7 +243,7 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 		return b.work.constant(e.At, edm.Boolean, false), nil
 	}
 	if l.Type() == edm.Null {
-		null := slices.ContainsFunc(in.List, func(c *Const) bool { return c.Value == nil })
+		null := slices.ContainsFunc(in.List, func(c *Const) bool { return c.Null() })
 		return b.work.constant(e.At, edm.Boolean, null), nil
 	}
 	return in, nil

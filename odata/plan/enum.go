@@ -30,7 +30,7 @@ func (b *Binder) enumLiteral(l *uri.Literal) (Expr, error) {
 	if !ok {
 		return nil, b.errorf(l.Pos(), "%s has no member %q", e, value)
 	}
-	return &Const{typed{l.At, e}, v}, nil
+	return newConst(l.At, e, v), nil
 }
 
 func (b *Binder) enumNamed(name string) *edm.Enum {
@@ -49,8 +49,8 @@ func number(x Expr) Expr {
 	}
 	at := uri.At(x.Pos())
 	if c, ok := x.(*Const); ok {
-		n, _ := e.Number(c.Value) // a constant is one of the members, or a number
-		return &Const{typed{at, edm.Int64}, n}
+		n, _ := e.Number(c.Value()) // a constant is one of the members, or a number
+		return newConst(at, edm.Int64, n)
 	}
 	if !e.Text {
 		return &Call{typed{at, edm.Int64}, underlying, []Expr{x}}
@@ -64,8 +64,8 @@ func byMember(x Expr, e *edm.Enum, t edm.Type, value func(edm.Member) any) Expr 
 	at := uri.At(x.Pos())
 	c := &Case{typed{at, t}, make([]Arm, len(e.Members))}
 	for i, m := range e.Members {
-		is := &Compare{boolean{at}, uri.Eq, x, &Const{typed{at, e}, e.Value(m)}}
-		c.Arms[i] = Arm{is, &Const{typed{at, t}, value(m)}}
+		is := &Compare{boolean{at}, uri.Eq, x, newConst(at, e, e.Value(m))}
+		c.Arms[i] = Arm{is, newConst(at, t, value(m))}
 	}
 	return c
 }
@@ -91,25 +91,25 @@ func (b *Binder) has(e *uri.Binary, l, r Expr) (Expr, error) {
 	case err != nil:
 		return nil, err
 	case r.Type() == edm.Null:
-		return &Const{typed{e.At, edm.Boolean}, nil}, nil
+		return newConst(e.At, edm.Boolean, nil), nil
 	case t.Flags:
 		return &Call{typed{e.At, edm.Boolean}, hasFlags, []Expr{l, r}}, nil
 	}
 	same := &Compare{boolean{e.At}, uri.Eq, l, r}
-	known := &Compare{boolean{e.At}, uri.Ne, l, &Const{typed{e.At, edm.Null}, nil}}
+	known := &Compare{boolean{e.At}, uri.Ne, l, newConst(e.At, edm.Null, nil)}
 	return &Case{typed{e.At, edm.Boolean}, []Arm{{known, same}}}, nil
 }
 
 // castToEnum binds cast(x,e): of a value of e, of a member's name, or of the
 // underlying value. What is none of these is null.
 func (b *Binder) castToEnum(x Expr, e *edm.Enum, at uri.At) (Expr, error) {
-	null := &Const{typed{at, e}, nil}
+	null := newConst(at, e, nil)
 	if c, ok := x.(*Const); ok {
-		if c.Value == nil || c.T == e {
-			return &Const{typed{at, e}, c.Value}, nil
+		if c.Null() || c.T == e {
+			return newConst(at, e, c.Value()), nil
 		}
-		if v, ok := e.Parse(fmt.Sprint(c.Value)); ok {
-			return &Const{typed{at, e}, v}, nil
+		if v, ok := e.Parse(fmt.Sprint(c.Value())); ok {
+			return newConst(at, e, v), nil
 		}
 		return null, nil
 	}
@@ -136,8 +136,8 @@ func (b *Binder) castToEnum(x Expr, e *edm.Enum, at uri.At) (Expr, error) {
 	}
 	c := &Case{typed{at, e}, make([]Arm, len(e.Members))}
 	for i, m := range e.Members {
-		when := &Compare{boolean{at}, uri.Eq, x, &Const{typed{at, have}, is(m)}}
-		c.Arms[i] = Arm{when, &Const{typed{at, e}, e.Value(m)}}
+		when := &Compare{boolean{at}, uri.Eq, x, newConst(at, have, is(m))}
+		c.Arms[i] = Arm{when, newConst(at, e, e.Value(m))}
 	}
 	return c, nil
 }
@@ -147,8 +147,8 @@ func (b *Binder) castToEnum(x Expr, e *edm.Enum, at uri.At) (Expr, error) {
 func (b *Binder) castFromEnum(x Expr, e *edm.Enum, to edm.Primitive, at uri.At) (Expr, error) {
 	c, constant := x.(*Const)
 	switch {
-	case constant && to == edm.String && c.Value != nil:
-		return &Const{typed{at, to}, e.Format(c.Value)}, nil
+	case constant && to == edm.String && !c.Null():
+		return newConst(at, to, e.Format(c.Value())), nil
 	case to == edm.String && !e.Flags:
 		return byMember(x, e, edm.String, func(m edm.Member) any { return m.Name }), nil
 	case to == edm.String:
@@ -156,5 +156,5 @@ func (b *Binder) castFromEnum(x Expr, e *edm.Enum, to edm.Primitive, at uri.At) 
 	case to.IsNumeric():
 		return number(x), nil
 	}
-	return &Const{typed{at, to}, nil}, nil
+	return newConst(at, to, nil), nil
 }

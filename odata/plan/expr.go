@@ -78,14 +78,6 @@ func (v *Var) ETag() *edm.Property {
 }
 
 type (
-	// Const is a literal or a parameter's value, or a list of such ([]any): nil, bool, int64, float64
-	// (Double), edm.DecimalValue, string, time.Time (DateTimeOffset), uuid.UUID,
-	// time.Duration, []byte; Date and TimeOfDay hold their text, of fixed width.
-	Const struct {
-		typed
-		Value any
-	}
-
 	// Prop is a declared property of what Var stands for.
 	Prop struct {
 		uri.At
@@ -181,6 +173,16 @@ type (
 	}
 )
 
+// Const is a literal or a parameter's value, or a list of such ([]any): nil, bool,
+// int64, float64 (Double), edm.DecimalValue, string, time.Time (DateTimeOffset),
+// uuid.UUID, time.Duration, []byte; Date and TimeOfDay hold their text, of fixed
+// width.
+type Const struct {
+	typed
+	value any
+	from  *lifted // nil: the value is the plan's own
+}
+
 // Arm is one condition and value of a Case.
 type Arm struct{ When, Then Expr }
 
@@ -209,7 +211,7 @@ func (*Single) expr() {}
 func Nullable(e Expr) bool {
 	switch e := e.(type) {
 	case *Const:
-		return e.Value == nil
+		return e.Null()
 	case *Prop:
 		for v := e.Var; v.Nav != nil && !v.Nav.Many; v = v.Of {
 			if v.Nav.Nullable() || v.Access != nil {

@@ -157,7 +157,7 @@ func (a *applier) rank(r *Read, keys []Column, op uri.Op, n int) *Read {
 	r = a.derive(r)
 	rows := r.Var.From.(*Rows)
 	rows.Rank, rows.By = a.property("", edm.Int64), by
-	r.Where = &Compare{Op: op, L: &Prop{Var: r.Var, Prop: rows.Rank}, R: &Const{typed{T: edm.Int64}, int64(n)}}
+	r.Where = &Compare{Op: op, L: &Prop{Var: r.Var, Prop: rows.Rank}, R: newConst(0, edm.Int64, int64(n))}
 	return r
 }
 

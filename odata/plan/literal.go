@@ -17,6 +17,13 @@ import (
 
 // literal gives a literal its type and value. Ok is false where its text is
 // not a value of its form, as in the date 2026-02-30.
+func (b *Binder) literal(l *uri.Literal) (c *Const, ok bool) {
+	if c, ok = b.work.literal(l); ok {
+		c.from = b.Lifts.literal(l.N, c.T)
+	}
+	return c, ok
+}
+
 func (w *work) literal(l *uri.Literal) (c *Const, ok bool) {
 	at := l.At
 	switch l.Kind {

@@ -28,8 +28,9 @@ type Read struct {
 	// Changes says that only what has changed is read; nil: whatever there is.
 	Changes *Changes
 
-	mark string // of the query, in skip tokens
-	base *Read  // see Base
+	mark  string // of the query, in skip tokens
+	about string // what mark is about, beside the query
+	base  *Read  // see Base
 }
 
 // Base is the read of the set itself: r, unless $apply made r the read of a
@@ -91,8 +92,15 @@ func (b *Binder) Collection(v *Var, q *uri.Query, filters ...uri.Expr) (*Read, e
 	if err != nil {
 		return nil, err
 	}
-	r.mark = mark(v, q, filters)
+	if len(filters) > 0 {
+		b.Lifts.refuse() // the mark goes with the values of their literals
+		for _, f := range filters {
+			r.about += "/" + f.String()
+		}
+		r.mark = mark(r.about, q)
+	}
 	if q.SkipToken != "" {
+		b.Lifts.refuse() // the token goes with the values of literals
 		err = r.resume(q.SkipToken)
 		r.page(b.Limits.PageSize)
 	}
@@ -120,7 +128,7 @@ func (r *Read) page(size int) {
 // $expand; left counts the expanded navigation properties still allowed.
 func (b *Binder) related(input *Read, q *uri.Query, depth int, left *int) (*Read, error) {
 	v := input.Var
-	r := &Read{Var: v, Where: input.Where, Limit: -1, Count: q.Count, mark: mark(v, q, nil)}
+	r := &Read{Var: v, Where: input.Where, Limit: -1, Count: q.Count, mark: mark(v.Struct.Name, q), about: v.Struct.Name}
 	var err error
 	if len(q.Apply) > 0 {
 		scope := *b
@@ -235,4 +243,17 @@ func (b *Binder) terms(v *Var, items []uri.OrderItem, what string, aliases map[s
 		terms = append(terms, Order{x, item.Desc})
 	}
 	return terms, nil
+}
+
+// Page returns what there is to know of the page of r once its statement is made:
+// no expression, nothing of the caller's. Order has the length that it had.
+func (r *Read) Page() *Read {
+	return &Read{Order: make([]Order, len(r.Order)), Offset: r.Offset, Top: r.Top, Limit: r.Limit, More: r.More, Count: r.Count, mark: r.mark, about: r.about}
+}
+
+// Under returns r, a Page, for a request of the same shape with the options q.
+func (r *Read) Under(q *uri.Query) *Read {
+	page := *r
+	page.mark = mark(r.about, q)
+	return &page
 }

@@ -25,7 +25,7 @@ func isStructured(x Expr) bool {
 
 // objectOf binds a JSON object.
 func (b *Binder) objectOf(o *uri.Object) (Expr, error) {
-	return &Const{typed{o.At, objectType}, json.RawMessage(o.Text)}, nil
+	return newConst(o.At, objectType, json.RawMessage(o.Text)), nil
 }
 
 // asJSON returns x as what can be read as JSON, a Dyn or a Const, or nil.
@@ -77,14 +77,14 @@ func structuredAs(x Expr, t edm.Type) (Expr, bool) {
 		switch {
 		case have == edm.Untyped || have == t:
 			return x, true
-		case !constant || c.Value == nil:
+		case !constant || c.Null():
 			_, other := have.(edm.Collection)
 			return x, other && t.Of == edm.Untyped // of the list on the other side
 		case have != edm.Type(edm.Collection{Of: edm.Untyped}):
 			return x, t.Of == edm.Untyped
 		}
 		if s, ok := t.Of.(*edm.Struct); ok {
-			return x, fitAll(c.Value.([]any), s)
+			return x, fitAll(c.Value().([]any), s)
 		}
 		if kindOf(t) == "" {
 			return x, false
@@ -97,7 +97,7 @@ func structuredAs(x Expr, t edm.Type) (Expr, bool) {
 		case have == t || have == edm.Untyped || have == edm.Null:
 			return x, true
 		case have == edm.Type(objectType):
-			return x, fits(object.Value, t)
+			return x, fits(object.Value(), t)
 		}
 		_, other := have.(*edm.Struct)
 		return x, other && t == objectType

@@ -41,7 +41,7 @@ func (b *Binder) subset(e *uri.Call, f *Function) (Expr, error) {
 	fits := kindOf(l) == kindOf(r) || kindOf(l) == anyKind || kindOf(r) == anyKind
 	for i, want := range []edm.Type{r, l} {
 		of, collection := want.(edm.Collection)
-		if c, ok := args[i].(*Const); ok && c.Value != nil && collection {
+		if c, ok := args[i].(*Const); ok && !c.Null() && collection {
 			args[i] = listAs(c, of.Of)
 			fits = fits && args[i] != nil
 		}
@@ -78,7 +78,6 @@ func (b *Binder) collectionOf(e uri.Expr, f *Function) (Expr, error) {
 
 // listOf binds a list of literals.
 func (b *Binder) listOf(l *uri.List) (Expr, error) {
-	c := &Const{typed{l.At, edm.Collection{Of: edm.Untyped}}, nil}
 	values := make([]any, len(l.Items))
 	for i, item := range l.Items {
 		x, err := b.element(item)
@@ -89,13 +88,13 @@ func (b *Binder) listOf(l *uri.List) (Expr, error) {
 		if !ok {
 			return nil, b.notServed(item.Pos(), "a list of anything but constants")
 		}
-		if !inJSON(v.Value) {
+		value := v.Value()
+		if !inJSON(value) {
 			return nil, b.notServed(item.Pos(), item.String()+" in a list")
 		}
-		values[i] = v.Value
+		values[i] = value
 	}
-	c.Value = values
-	return c, nil
+	return newConst(l.At, edm.Collection{Of: edm.Untyped}, values), nil
 }
 
 // inJSON reports whether the value of a constant has one form in JSON.
@@ -111,8 +110,9 @@ func inJSON(v any) bool {
 
 // listAs takes a list as one of values of type of, or gives nil.
 func listAs(c *Const, of edm.Type) Expr {
-	values := make([]any, len(c.Value.([]any)))
-	for i, v := range c.Value.([]any) {
+	list := c.Value().([]any)
+	values := make([]any, len(list))
+	for i, v := range list {
 		switch kind := kindOf(edm.Collection{Of: of}); {
 		case kind == anyKind || v == nil:
 		case of == edm.Guid:
@@ -131,7 +131,7 @@ func listAs(c *Const, of edm.Type) Expr {
 		}
 		values[i] = v
 	}
-	return &Const{typed{c.At, edm.Collection{Of: of}}, values}
+	return newConst(c.At, edm.Collection{Of: of}, values)
 }
 
 // The kinds of values that elements of collections compare as.

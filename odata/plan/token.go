@@ -18,15 +18,12 @@ import (
 // the order's terms gave in the last row of the page, as literal text. A database
 // can write it.
 
-// mark is the mark of a query over v, after the conditions of a path: two queries
-// that give other entities, or another order, have different marks.
-func mark(v *Var, q *uri.Query, filters []uri.Expr) string {
+// mark is the mark of a query about entities of a type, which may be narrowed by
+// conditions in the path: two queries that give other entities, or another order,
+// have different marks.
+func mark(about string, q *uri.Query) string {
 	h := fnv.New32a()
-	text := v.Struct.Name
-	for _, f := range filters {
-		text += "/" + f.String()
-	}
-	_, _ = io.WriteString(h, text+"?"+q.String()) // a hash takes everything
+	_, _ = io.WriteString(h, about+"?"+q.String()) // a hash takes everything
 	return strconv.FormatUint(uint64(h.Sum32()), 36)
 }
 

@@ -37,7 +37,7 @@ func (w *work) expect(e uri.Expr) {
 
 func (w *work) constant(at uri.At, t edm.Type, value any) *Const {
 	c := w.consts.New()
-	c.At, c.T, c.Value = at, t, value // field by field, which is faster than to copy a Const
+	c.At, c.T, c.value = at, t, value // field by field, which is faster than to copy a Const
 	return c
 }
 

@@ -133,7 +133,7 @@ func (g *generator) compareDecimals(e *plan.Compare) {
 
 func isNull(x plan.Expr) bool {
 	c, ok := x.(*plan.Const)
-	return ok && c.Value == nil
+	return ok && c.Null()
 }
 
 // compareNull writes the comparison of x with null.
@@ -186,7 +186,7 @@ func (g *generator) in(e *plan.In) {
 	}
 	g.w("(")
 	for _, c := range list {
-		if c.Value == nil {
+		if c.Null() {
 			null = true
 			continue
 		}

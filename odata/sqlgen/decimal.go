@@ -85,7 +85,7 @@ func (g *generator) compareMinor(e *plan.Compare) bool {
 
 // decimalOf is the number c stands for, if it is a whole one or a Decimal.
 func decimalOf(c *plan.Const) (d edm.DecimalValue, ok bool) {
-	switch v := c.Value.(type) {
+	switch v := c.Value().(type) {
 	case int64:
 		return edm.DecimalOf(v), true
 	case edm.DecimalValue:
@@ -144,7 +144,7 @@ func (g *generator) inDecimals(e *plan.In) (x func(), value func(*plan.Const), l
 	}
 	for _, c := range e.List {
 		d, number := decimalOf(c)
-		if c.Value == nil || number && (p == nil || d.Shift(p.Prop.Scale).IsInt()) {
+		if c.Null() || number && (p == nil || d.Shift(p.Prop.Scale).IsInt()) {
 			list = append(list, c)
 		}
 	}

@@ -109,7 +109,7 @@ func (g *generator) call(e *plan.Call) {
 		g.w("(")
 		g.value(e.Args[0])
 		g.w(" ~ ")
-		pattern, _ := e.Args[1].(*plan.Const).Value.(string)
+		pattern, _ := e.Args[1].(*plan.Const).Value().(string)
 		g.bind(edm.String, postgresPattern(pattern))
 		g.w(")")
 		return
@@ -166,8 +166,8 @@ func (g *generator) fill(template string, args []plan.Expr) {
 // argument writes an argument of a registered function. A decimal constant goes
 // as text, which keeps it exact.
 func (g *generator) argument(e plan.Expr) {
-	if c, ok := e.(*plan.Const); ok {
-		if d, ok := c.Value.(edm.DecimalValue); ok {
+	if c, ok := e.(*plan.Const); ok && c.Type() == edm.Decimal {
+		if d, ok := c.Value().(edm.DecimalValue); ok {
 			g.bind(edm.String, d.String())
 			return
 		}

@@ -120,7 +120,7 @@ func (g *generator) held(x plan.Expr) {
 		g.per(" IS NOT NULL THEN 1 END", " IS NOT NULL THEN true END")
 		return
 	case *plan.Const:
-		if g.dialect == Postgres && x.Value == nil {
+		if g.dialect == Postgres && x.Null() {
 			g.w("NULL::text")
 			return
 		}

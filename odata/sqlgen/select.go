@@ -19,7 +19,7 @@ func (g *generator) computed(x plan.Expr) {
 	switch {
 	case !primitive || t == edm.Untyped:
 		g.jsonShown(x.(*plan.Dyn))
-	case constant != nil && constant.Value == nil:
+	case constant != nil && constant.Null():
 		g.w("NULL")
 	case g.style.Quotes(t) && t == edm.Decimal:
 		g.decimalText(x, constant != nil)

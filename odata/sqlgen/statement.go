@@ -7,6 +7,7 @@ package sqlgen
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,52 @@ const (
 type Statement struct {
 	SQL  string
 	Args []any
+
+	from []plan.Source // of Args, where a plan.Lifts keeps account of them
+}
+
+// Lifted returns st without those of its arguments that another request of the
+// same shape has its own values for.
+func (st Statement) Lifted() Statement {
+	args := slices.Clone(st.Args)
+	for i, from := range st.from {
+		if !from.Fixed() {
+			args[i] = nil
+		}
+	}
+	return Statement{strings.Clone(st.SQL), args, st.from}
+}
+
+// Reads reports whether an argument of st comes from there.
+func (st *Statement) Reads(from plan.Source) bool { return slices.Contains(st.from, from) }
+
+// Size is how many bytes st takes, about.
+func (st *Statement) Size() int {
+	n := len(st.SQL) + len(st.Args)*80 // with their sources
+	for _, arg := range st.Args {
+		if text, ok := arg.(string); ok {
+			n += len(text)
+		}
+	}
+	return n
+}
+
+// For returns the arguments of st, which is Lifted, for the request that has the
+// values v; false where one of them cannot be read.
+func (st *Statement) For(d Dialect, v *plan.Values) ([]any, bool) {
+	args := make([]any, len(st.Args))
+	for i, from := range st.from {
+		if from.Fixed() {
+			args[i] = st.Args[i]
+			continue
+		}
+		value, ok := v.Of(from)
+		if !ok {
+			return nil, false
+		}
+		args[i] = d.argument(value)
+	}
+	return args, true
 }
 
 // generator writes one statement.
@@ -39,6 +86,7 @@ type generator struct {
 	dialect Dialect
 	sql     strings.Builder
 	args    []any
+	sources []plan.Source
 	names   map[*plan.Var]string
 	style   plan.Style
 	values  int // names given to values inside JSON
@@ -50,7 +98,7 @@ func newGenerator(d Dialect) *generator {
 	return g
 }
 
-func (g *generator) statement() Statement { return Statement{g.sql.String(), g.args} }
+func (g *generator) statement() Statement { return Statement{g.sql.String(), g.args, g.sources} }
 
 func (g *generator) w(parts ...string) {
 	for _, p := range parts {
@@ -99,18 +147,11 @@ var casts = map[edm.Primitive]string{
 const InstantForm = "2006-01-02T15:04:05.000000Z"
 
 // bind writes a placeholder for v, a value of type t.
-func (g *generator) bind(t edm.Primitive, v any) {
-	switch x := v.(type) {
-	case time.Time:
-		v = x.UTC().Format(InstantForm)
-	case uuid.UUID:
-		v = x.String()
-	case time.Duration:
-		v = x.Microseconds()
-	case edm.DecimalValue:
-		v = g.decimal(x)
-	}
-	g.args = append(g.args, v)
+func (g *generator) bind(t edm.Primitive, v any) { g.bindFrom(t, v, plan.Source{}) }
+
+// bindFrom writes a placeholder for v, which comes from there in each request.
+func (g *generator) bindFrom(t edm.Primitive, v any, from plan.Source) {
+	g.arg(g.dialect.argument(v), from)
 	if g.dialect == Postgres {
 		g.w("$", strconv.Itoa(len(g.args)), casts[t])
 		return
@@ -118,9 +159,28 @@ func (g *generator) bind(t edm.Primitive, v any) {
 	g.w("?")
 }
 
+func (g *generator) arg(v any, from plan.Source) {
+	g.args, g.sources = append(g.args, v), append(g.sources, from)
+}
+
+// argument is a value as it is bound.
+func (d Dialect) argument(v any) any {
+	switch x := v.(type) {
+	case time.Time:
+		return x.UTC().Format(InstantForm)
+	case uuid.UUID:
+		return x.String()
+	case time.Duration:
+		return x.Microseconds()
+	case edm.DecimalValue:
+		return d.decimal(x)
+	}
+	return v
+}
+
 // decimal is a decimal as a value to compare with columns of numbers.
-func (g *generator) decimal(d edm.DecimalValue) any {
-	if g.dialect == Postgres {
+func (dialect Dialect) decimal(d edm.DecimalValue) any {
+	if dialect == Postgres {
 		return d.String()
 	}
 	if n, ok := d.Int64(); ok && d.IsInt() {

@@ -152,7 +152,7 @@ func (g *generator) address(v *plan.Var, links plan.Links, more string) {
 
 // location writes the absolute canonical URL of the entity v of a set.
 func (g *generator) location(v *plan.Var, set string) {
-	g.bind(edm.String, g.style.Root)
+	g.bindFrom(edm.String, g.style.Root, plan.ServiceRoot)
 	g.w(" || ")
 	g.keyed(v, set)
 }

@@ -100,11 +100,11 @@ func (g *generator) array(x plan.Expr) {
 
 // list binds a list of constants, or an object, as JSON.
 func (g *generator) list(c *plan.Const) {
-	if c.Value == nil {
+	if c.Null() {
 		g.per("NULL", "NULL::jsonb")
 		return
 	}
-	text, _ := json.Marshal(c.Value) // values of literals always marshal
-	g.args = append(g.args, string(text))
+	text, _ := json.Marshal(c.Value()) // values of literals always marshal
+	g.arg(string(text), plan.Source{})
 	g.per("?", "$"+strconv.Itoa(len(g.args))+"::jsonb")
 }

@@ -9,15 +9,16 @@ import (
 func (g *generator) value(e plan.Expr) {
 	switch e := e.(type) {
 	case *plan.Const:
-		if e.Value == nil {
+		if e.Null() {
 			g.w("NULL")
 			return
 		}
 		if enum, ok := e.T.(*edm.Enum); ok {
-			g.bind(enum.Storage(), e.Value)
+			g.bind(enum.Storage(), e.Value())
 			return
 		}
-		g.bind(e.T.(edm.Primitive), e.Value)
+		v, from := e.Bound()
+		g.bindFrom(e.T.(edm.Primitive), v, from)
 	case *plan.Prop:
 		if e.Prop.Minor {
 			g.majorUnits(e.Var, e.Prop)

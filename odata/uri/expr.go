@@ -72,7 +72,7 @@ func (p *parser) operand() (Expr, error) {
 	switch {
 	case p.tok.kind == tokenLiteral:
 		l := p.literals.New()
-		*l = Literal{At: at, Kind: LiteralKind(p.tok.of), Text: p.tok.text}
+		*l = Literal{At: at, N: p.literalNumber(), Kind: LiteralKind(p.tok.of), Text: p.tok.text}
 		p.next()
 		return l, nil
 	case p.tok.is("("):
@@ -159,7 +159,7 @@ func (p *parser) array() (Expr, error) {
 		}
 		switch p.tok.kind {
 		case tokenLiteral:
-			l.Items = append(l.Items, &Literal{At: p.at(), Kind: LiteralKind(p.tok.of), Text: p.tok.text})
+			l.Items = append(l.Items, &Literal{At: p.at(), N: p.literalNumber(), Kind: LiteralKind(p.tok.of), Text: p.tok.text})
 		case tokenObject:
 			o, err := p.object()
 			if err != nil {

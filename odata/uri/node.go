@@ -51,6 +51,7 @@ type (
 	// them.
 	Literal struct {
 		At
+		N    int32 // its number among the literals of a Shape, from 1; 0: it is in none
 		Kind LiteralKind
 		Text string
 	}

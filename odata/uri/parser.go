@@ -36,6 +36,8 @@ type parser struct {
 	listed  int // elements of lists
 	applied int // transformations
 
+	numbered *int // literals counted so far, of a Shape; nil: they are not counted
+
 	binaries Slab[Binary]
 	literals Slab[Literal]
 	names    Slab[Name]
@@ -65,6 +67,7 @@ func (p *parser) next() {
 	p.start = skipSpace(p.text, p.tok.end)
 	p.spaced = p.start > p.tok.end
 	p.tok = scan(p.text, p.start)
+	p.countLiteral()
 }
 
 // at is the position of the token read last.

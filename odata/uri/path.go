@@ -25,8 +25,15 @@ type Argument struct {
 // ParsePath reads a resource path relative to the service root, still
 // percent-encoded. The root itself gives no segments. What does not parse is
 // NotFound, as no resource has that address.
-func ParsePath(raw string, limits Limits) ([]Segment, error) {
-	raw = strings.TrimSuffix(strings.TrimPrefix(raw, "/"), "/")
+func ParsePath(raw string, limits Limits) ([]Segment, error) { return parsePath(raw, limits, nil) }
+
+func trimPath(raw string) string { return strings.TrimSuffix(strings.TrimPrefix(raw, "/"), "/") }
+
+// pathText decodes a segment.
+func pathText(part string) (string, error) { return url.PathUnescape(part) }
+
+func parsePath(raw string, limits Limits, numbered *int) ([]Segment, error) {
+	raw = trimPath(raw)
 	if raw == "" {
 		return nil, nil
 	}
@@ -35,13 +42,16 @@ func ParsePath(raw string, limits Limits) ([]Segment, error) {
 		if most := limits.OrDefault().Items; len(segments) >= most {
 			return nil, fault.Newf(fault.Invalid, "the path has more than %d segments (limit Items)", most)
 		}
-		text, err := url.PathUnescape(part)
+		text, err := pathText(part)
 		if err != nil || text == "" {
 			return nil, fault.Newf(fault.NotFound, "no resource has the address %q", raw)
 		}
 		p, err := newParser(text, "path", limits)
 		if err != nil {
 			return nil, err
+		}
+		if numbered != nil {
+			p.numberLiterals(numbered)
 		}
 		s, err := p.segment()
 		if err == nil {

@@ -79,7 +79,9 @@ func notServed(option string) error {
 // ParseQuery reads the query part of a URL, still percent-encoded. A plus sign
 // in quotes is a plus sign (URL Conventions 4.01, section 2), unless the value was
 // clearly encoded as a form. Options that are not OData's are passed over.
-func ParseQuery(raw string, limits Limits) (*Query, error) {
+func ParseQuery(raw string, limits Limits) (*Query, error) { return parseQuery(raw, limits, nil) }
+
+func parseQuery(raw string, limits Limits, numbered *int) (*Query, error) {
 	q := &Query{Given: map[string]bool{}}
 	for pair := range strings.SplitSeq(raw, "&") {
 		if pair == "" {
@@ -87,11 +89,7 @@ func ParseQuery(raw string, limits Limits) (*Query, error) {
 		}
 		rawName, rawValue, _ := strings.Cut(pair, "=")
 		name, err1 := url.PathUnescape(rawName)
-		unescape := url.PathUnescape
-		if formEncoded(rawValue) {
-			unescape = url.QueryUnescape
-		}
-		value, err2 := unescape(rawValue)
+		value, err2 := optionText(rawValue)
 		if err1 != nil || err2 != nil {
 			return nil, fault.Newf(fault.Invalid, "malformed percent-encoding in %q", pair).At(name)
 		}
@@ -120,6 +118,9 @@ func ParseQuery(raw string, limits Limits) (*Query, error) {
 			return nil, fault.New(fault.Invalid, "$levels stands inside $expand only").At(option)
 		}
 		p, err := newParser(value, option, limits)
+		if numbered != nil && liftedOption(rawName) {
+			p.numberLiterals(numbered)
+		}
 		if err == nil {
 			err = p.option(q, option)
 		}
@@ -131,6 +132,14 @@ func ParseQuery(raw string, limits Limits) (*Query, error) {
 		}
 	}
 	return q, nil
+}
+
+// optionText decodes the value of a query option.
+func optionText(raw string) (string, error) {
+	if formEncoded(raw) {
+		return url.QueryUnescape(raw)
+	}
+	return url.PathUnescape(raw)
 }
 
 // formEncoded reports whether a value was encoded as forms are, with spaces as
