@@ -508,6 +508,11 @@ func TestToken(t *testing.T) {
 				f.lead(nil)
 			}
 			f.eventually("all are sent", func() bool { return sent.Load() == before+int64(n) })
+			f.eventually("and settled, before the clock moves", func() bool {
+				var open int64
+				f.ok(db.Read(f.ctx).Model(&Routing{}).Where("state <> ?", Delivered).Count(&open).Error)
+				return open == 0
+			})
 		}
 		send(20)
 		if n := fetched.Load(); n != 1 {
