@@ -325,7 +325,7 @@ func TestConstraintErrors(t *testing.T) {
 			want error
 		}{
 			{"INSERT INTO settings VALUES ('a', 'b'), ('a', 'c')", gorm.ErrDuplicatedKey},
-			{"INSERT INTO rejections (source_id, received_at, reason) VALUES (99, '2026-01-01T00:00:00.000000Z', 'x')", gorm.ErrForeignKeyViolated},
+			{"INSERT INTO leads (id, source_id, received_at) VALUES ('00000000-0000-0000-0000-000000000001', 99, '2026-01-01T00:00:00.000000Z')", gorm.ErrForeignKeyViolated},
 			{"UPDATE feedback_reasons SET category = 'odd'", gorm.ErrCheckConstraintViolated},
 		} {
 			err := db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(c.sql).Error })
