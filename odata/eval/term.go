@@ -69,7 +69,7 @@ func (p *Program) Terms() []Term {
 		case *plan.In:
 			if t, ok := operandTerm(e.X); ok {
 				for _, c := range e.List {
-					t.Keys = append(t.Keys, Key(c.Value))
+					t.Keys = append(t.Keys, Key(c.Value()))
 				}
 				terms = append(terms, t)
 			}
@@ -94,10 +94,10 @@ func comparisonTerm(e *plan.Compare) (Term, bool) {
 		return Term{}, false
 	}
 	if op == uri.Eq {
-		t.Keys = []any{Key(c.Value)}
+		t.Keys = []any{Key(c.Value())}
 		return t, true
 	}
-	bound, ok := Key(c.Value).(float64)
+	bound, ok := Key(c.Value()).(float64)
 	if !ok || math.IsNaN(bound) {
 		return Term{}, false
 	}
