@@ -16,6 +16,8 @@ import (
 var layers = [][]string{
 	{"leadloop"},
 	{"leadloop/server"},
+	{"leadloop/server/console"},
+	{"leadloop/server/staff"},
 	{"leadloop/feedback"},
 	{"leadloop/routing"},
 	{"leadloop/leads", "leadloop/keys"},

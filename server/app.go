@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"leadloop/server/staff"
+
 	"gorm.io/gorm"
 
 	"leadloop/feedback"
@@ -26,7 +28,7 @@ import (
 type App struct {
 	DB       *store.DB
 	Vault    *store.Vault
-	Staff    *Staff
+	Staff    *staff.Service
 	Keys     *keys.Service
 	Leads    *leads.Service
 	Routing  *routing.Service
@@ -73,7 +75,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 		return nil, err
 	}
 	a := &App{DB: db, Vault: vault, log: log, proxies: s.TrustedProxies}
-	a.Staff = NewStaff(db, vault)
+	a.Staff = staff.New(db, vault)
 	a.Keys = keys.New(db, vault)
 	a.Leads = leads.New(db, vault)
 	a.Routing = routing.New(db, vault, routing.WithAllowedNetworks(s.AllowNetworks...), routing.WithLog(log),

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"leadloop/server/staff"
+
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
@@ -53,7 +55,7 @@ func newBench(t *testing.T, dialect string) *bench {
 	t.Cleanup(func() { _ = app.Close() })
 	b.app = app
 	ctx := store.WithActor(t.Context(), store.Actor{Kind: store.System})
-	must(app.Staff.CreateUser(ctx, &User{Email: "staff@example.com", Role: "admin", Password: "correct horse battery", Active: true}))
+	must(app.Staff.CreateUser(ctx, &staff.User{Email: "staff@example.com", Role: "admin", Password: "correct horse battery", Active: true}))
 	tokens, err := app.Staff.SignIn(ctx, "staff@example.com", "correct horse battery", netip.Addr{})
 	must(err)
 	b.token = tokens.AccessToken

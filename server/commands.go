@@ -13,6 +13,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"leadloop/server/staff"
+
 	"github.com/google/uuid"
 
 	"leadloop/keys"
@@ -85,7 +87,7 @@ func (c *userAdd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	return c.withNew(ctx, s, func(ctx context.Context, a *App) error {
-		u := &User{Email: c.Email, Name: c.Name, Role: c.Role, Password: text, Active: true}
+		u := &staff.User{Email: c.Email, Name: c.Name, Role: c.Role, Password: text, Active: true}
 		if err := a.Staff.CreateUser(ctx, u); err != nil {
 			return err
 		}

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"leadloop/server/staff"
+
 	"leadloop/keys"
 	"leadloop/leads"
 	"leadloop/routing"
@@ -112,7 +114,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 func (d *demo) seed(ctx context.Context, crm *crm) error {
 	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: "demo"})
 	d.email, d.pass = "demo@example.com", rand.Text()
-	if err := d.app.Staff.CreateUser(ctx, &User{Email: d.email, Name: "Demo", Role: "admin", Password: d.pass, Active: true}); err != nil {
+	if err := d.app.Staff.CreateUser(ctx, &staff.User{Email: d.email, Name: "Demo", Role: "admin", Password: d.pass, Active: true}); err != nil {
 		return err
 	}
 	source := leads.NewSource()
@@ -130,7 +132,7 @@ func (d *demo) seed(ctx context.Context, crm *crm) error {
 			return err
 		}
 	}
-	var tokens Tokens
+	var tokens staff.Tokens
 	if err := call(ctx, http.MethodPost, d.base+"/auth/token", nil, map[string]string{"email": d.email, "password": d.pass}, &tokens); err != nil {
 		return err
 	}

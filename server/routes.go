@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"leadloop/server/staff"
+
 	"github.com/gorilla/mux"
 
 	"leadloop/odata"
@@ -93,7 +95,7 @@ func (a *App) token(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, fault.New(fault.Invalid, `the body must be JSON: {"email":…,"password":…} or {"refresh_token":…}`))
 		return
 	}
-	var tokens Tokens
+	var tokens staff.Tokens
 	switch {
 	case in.RefreshToken != "":
 		tokens, err = a.Staff.Refresh(r.Context(), in.RefreshToken)

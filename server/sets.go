@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"leadloop/server/staff"
+
 	"github.com/google/uuid"
 
 	"leadloop/feedback"
@@ -69,11 +71,11 @@ func (a *App) addSets() {
 	a.addLeadSets()
 	a.addRoutingSets()
 	a.addFeedbackSets()
-	odata.Add(a.OData, odata.Set[User]{
-		Name: "Users", New: NewUser, Access: access{role: store.Admin}.predicate,
+	odata.Add(a.OData, odata.Set[staff.User]{
+		Name: "Users", New: staff.NewUser, Access: access{role: store.Admin}.predicate,
 		Outside: true, // passwords are hashed slowly
 		Create:  a.Staff.CreateUser, Update: a.Staff.UpdateUser,
-		Delete: func(ctx context.Context, u *User) error { return a.Staff.DeleteUser(ctx, u.ID) },
+		Delete: func(ctx context.Context, u *staff.User) error { return a.Staff.DeleteUser(ctx, u.ID) },
 	})
 }
 

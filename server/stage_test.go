@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"leadloop/server/staff"
 
 	"leadloop/store"
 )
@@ -51,12 +54,12 @@ func hire(t *testing.T, dir, dsn string) (token string) {
 	if err := db.Migrate(asSystem); err != nil {
 		t.Fatal(err)
 	}
-	staff := NewStaff(db, vault)
-	staff.cost = cost{memory: 64, passes: 1, threads: 1}
-	if err := staff.CreateUser(asSystem, &User{Email: adminEmail, Role: "admin", Password: adminPassword, Active: true}); err != nil {
+	people := staff.New(db, vault)
+	people.Cost = staff.Cost{Memory: 64, Passes: 1, Threads: 1}
+	if err := people.CreateUser(asSystem, &staff.User{Email: adminEmail, Role: "admin", Password: adminPassword, Active: true}); err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := staff.SignIn(asSystem, adminEmail, adminPassword, home)
+	tokens, err := people.SignIn(asSystem, adminEmail, adminPassword, netip.MustParseAddr("192.0.2.1"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package server
+package staff
 
 import (
 	"crypto/rand"
@@ -26,7 +26,7 @@ type forger struct {
 	key            any
 }
 
-func newForger(t *testing.T, s *Staff, good string) *forger {
+func newForger(t *testing.T, s *Service, good string) *forger {
 	t.Helper()
 	f := &forger{method: jwt.SigningMethodHS256, key: s.key}
 	parts := strings.Split(good, ".")
@@ -198,7 +198,7 @@ func TestRoleIsRead(t *testing.T) {
 		u := addUser(t, here, "dana@example.com", "admin")
 		addUser(t, here, "admin@example.com", "admin")
 		token := signIn(t, here, u.Email).AccessToken
-		role := func(s *Staff) store.Role {
+		role := func(s *Service) store.Role {
 			a, err := s.Authenticate(background, token)
 			if err != nil {
 				t.Fatal(err)

@@ -1,9 +1,8 @@
-package server
+package staff
 
 import (
 	"context"
 	"errors"
-	"flag"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -16,13 +15,8 @@ import (
 	"leadloop/store/storetest"
 )
 
-// TestMain fixes the seed of the random tests, so that one run is like another,
-// and how long they take; -rapid.seed=0 draws afresh.
-func TestMain(m *testing.M) {
-	_ = flag.Set("rapid.seed", "20261122") // the flags are rapid's own
-	_ = flag.Set("rapid.steps", "20")
-	storetest.Main(m, removeProgram)
-}
+// TestMain stops the database server the tests used.
+func TestMain(m *testing.M) { storetest.Main(m) }
 
 // clock is a Now that stands still until it is told otherwise.
 type clock struct {
@@ -50,14 +44,14 @@ var (
 
 const goodPassword = "סיסמה ארוכה 1"
 
-// newStaff returns a Staff whose hashing is cheap, and its clock.
-func newStaff(db *store.DB) (*Staff, *clock) {
-	s, c := NewStaff(db, storetest.Vault()), &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s.Now, s.cost = c.Now, cost{memory: 64, passes: 1, threads: 1}
+// newStaff returns a Service whose hashing is cheap, and its clock.
+func newStaff(db *store.DB) (*Service, *clock) {
+	s, c := New(db, storetest.Vault()), &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	s.Now, s.Cost = c.Now, Cost{Memory: 64, Passes: 1, Threads: 1}
 	return s, c
 }
 
-func addUser(t testing.TB, s *Staff, email, role string) *User {
+func addUser(t testing.TB, s *Service, email, role string) *User {
 	t.Helper()
 	u := &User{Email: email, Role: role, Password: goodPassword, Active: true}
 	if err := s.CreateUser(asSystem, u); err != nil {
@@ -226,7 +220,7 @@ func TestPasswordHash(t *testing.T) {
 	if err != nil || hash == again {
 		t.Errorf("the same hash twice: %q, %v", hash, err)
 	}
-	s.cost = defaultCost // what is stored says what it was made with
+	s.Cost = defaultCost // what is stored says what it was made with
 	tests := []struct {
 		password string
 		want     bool
@@ -269,7 +263,7 @@ func TestHashingIsBounded(t *testing.T) {
 
 func BenchmarkPasswordHash(b *testing.B) {
 	s, _ := newStaff(nil)
-	s.cost = defaultCost
+	s.Cost = defaultCost
 	for b.Loop() {
 		if _, err := s.newHash(background, goodPassword); err != nil {
 			b.Fatal(err)

@@ -1,4 +1,4 @@
-package server
+package staff
 
 import (
 	"context"
@@ -36,7 +36,7 @@ type claims struct {
 	Session uuid.UUID `json:"sid"`
 }
 
-func (s *Staff) prepareTokens() {
+func (s *Service) prepareTokens() {
 	s.key = s.Vault.Key("jwt")
 	s.kid = base64.RawURLEncoding.EncodeToString(s.Vault.MAC("jwt kid", s.key)[:6])
 	s.parser = jwt.NewParser(
@@ -47,7 +47,7 @@ func (s *Staff) prepareTokens() {
 	)
 }
 
-func (s *Staff) accessToken(userID int64, family uuid.UUID, now time.Time) (string, error) {
+func (s *Service) accessToken(userID int64, family uuid.UUID, now time.Time) (string, error) {
 	id, err := uuid.NewRandomFromReader(s.Rand)
 	if err != nil {
 		return "", fmt.Errorf("make access token: %w", err)
@@ -73,7 +73,7 @@ func (s *Staff) accessToken(userID int64, family uuid.UUID, now time.Time) (stri
 // of another issuer or audience, expired, or whose sign-in or user has ended;
 // those two are seen at once on this server, within two seconds on others. Any
 // other error means that the database could not be asked.
-func (s *Staff) Authenticate(ctx context.Context, accessToken string) (store.Actor, error) {
+func (s *Service) Authenticate(ctx context.Context, accessToken string) (store.Actor, error) {
 	if len(accessToken) > maxTokenLength {
 		return store.Actor{}, errToken
 	}
@@ -101,7 +101,7 @@ func (s *Staff) Authenticate(ctx context.Context, accessToken string) (store.Act
 }
 
 // keyOf gives the signing key to tokens that name it.
-func (s *Staff) keyOf(t *jwt.Token) (any, error) {
+func (s *Service) keyOf(t *jwt.Token) (any, error) {
 	kid, _ := t.Header["kid"].(string)
 	if subtle.ConstantTimeCompare([]byte(kid), []byte(s.kid)) != 1 {
 		return nil, jwt.ErrTokenUnverifiable
@@ -111,7 +111,7 @@ func (s *Staff) keyOf(t *jwt.Token) (any, error) {
 
 // loadActor reads who the user of a live session is now; the zero Actor if the
 // session or the user has ended.
-func (s *Staff) loadActor(ctx context.Context, family uuid.UUID, now time.Time) (store.Actor, error) {
+func (s *Service) loadActor(ctx context.Context, family uuid.UUID, now time.Time) (store.Actor, error) {
 	var (
 		userID      int64
 		email, role string

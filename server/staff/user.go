@@ -1,27 +1,16 @@
-package server
+package staff
 
 import (
 	"context"
-	"crypto/subtle"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"golang.org/x/crypto/argon2"
 	"gorm.io/gorm"
 
 	"leadloop/odata/fault"
 	"leadloop/store"
-)
-
-// The bounds of a password: in characters below, in bytes above.
-const (
-	minPassword = 10
-	maxPassword = 1024
 )
 
 // User is a member of the staff. The password is stored as an argon2id hash.
@@ -43,7 +32,7 @@ func NewUser() *User { return &User{Active: true} }
 // CreateUser stores u with its Password and fills in the computed properties.
 // Needs an admin. Invalid for wrong properties or a short password, Conflict for
 // an e-mail address that is taken.
-func (s *Staff) CreateUser(ctx context.Context, u *User) error {
+func (s *Service) CreateUser(ctx context.Context, u *User) error {
 	if err := store.Require(ctx, store.Admin); err != nil {
 		return err
 	}
@@ -73,7 +62,7 @@ func (s *Staff) CreateUser(ctx context.Context, u *User) error {
 // Needs an admin. NotFound for an unknown user, PreconditionFailed if it is no
 // longer the Version that u was read at, Conflict for a taken e-mail address and
 // for taking away the last active admin.
-func (s *Staff) UpdateUser(ctx context.Context, u *User) error {
+func (s *Service) UpdateUser(ctx context.Context, u *User) error {
 	if err := store.Require(ctx, store.Admin); err != nil {
 		return err
 	}
@@ -118,7 +107,7 @@ func (s *Staff) UpdateUser(ctx context.Context, u *User) error {
 // DeleteUser removes a user and their sessions. Needs an admin. NotFound for an
 // unknown user, Conflict for one that rules still refer to, and for the last
 // active admin.
-func (s *Staff) DeleteUser(ctx context.Context, id int64) error {
+func (s *Service) DeleteUser(ctx context.Context, id int64) error {
 	if err := store.Require(ctx, store.Admin); err != nil {
 		return err
 	}
@@ -142,64 +131,8 @@ func (s *Staff) DeleteUser(ctx context.Context, id int64) error {
 	return userFault("delete user", err)
 }
 
-// SetPassword gives a user a new password and ends all their sessions. Needs an
-// admin. NotFound for an unknown user, Invalid for a short password.
-func (s *Staff) SetPassword(ctx context.Context, userID int64, password string) error {
-	if err := store.Require(ctx, store.Admin); err != nil {
-		return err
-	}
-	hash, err := s.newHash(ctx, password)
-	if err != nil {
-		return err
-	}
-	return s.replaceHash(ctx, userID, hash)
-}
-
-// ChangePassword changes the password of the signed-in user, who proves to be
-// the one by the current password, and ends all their sessions, this one too.
-// Invalid at Current if that is wrong, Invalid for a short new one.
-func (s *Staff) ChangePassword(ctx context.Context, current, password string) error {
-	if err := store.Require(ctx, store.Viewer); err != nil {
-		return err
-	}
-	actor := store.ActorOf(ctx)
-	if actor.Kind != store.Staff {
-		return fault.New(fault.Forbidden, "only staff have a password of their own")
-	}
-	var u User
-	if err := s.DB.Read(ctx).Take(&u, actor.UserID).Error; err != nil {
-		return userFault("change password", err)
-	}
-	ok, err := s.verify(ctx, u.PasswordHash, current)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return fault.New(fault.Invalid, "the current password is wrong").At("Current")
-	}
-	hash, err := s.newHash(ctx, password)
-	if err != nil {
-		return err
-	}
-	return s.replaceHash(ctx, u.ID, hash)
-}
-
-func (s *Staff) replaceHash(ctx context.Context, userID int64, hash string) error {
-	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
-		res := tx.Exec("UPDATE users SET password_hash = ?, version = version + 1 WHERE id = ?", hash, userID)
-		if res.Error != nil {
-			return res.Error
-		}
-		if res.RowsAffected == 0 {
-			return fault.Newf(fault.NotFound, "no user %d", userID)
-		}
-		return s.endSessions(tx, userID)
-	})
-	return userFault("set password", err)
-}
-
 // ListUsers gives all users by e-mail address. Needs an admin.
-func (s *Staff) ListUsers(ctx context.Context) ([]User, error) {
+func (s *Service) ListUsers(ctx context.Context) ([]User, error) {
 	if err := store.Require(ctx, store.Admin); err != nil {
 		return nil, err
 	}
@@ -210,7 +143,7 @@ func (s *Staff) ListUsers(ctx context.Context) ([]User, error) {
 
 // UserByEmail finds a user by e-mail address, whatever its case. Needs an admin.
 // NotFound if there is none.
-func (s *Staff) UserByEmail(ctx context.Context, email string) (*User, error) {
+func (s *Service) UserByEmail(ctx context.Context, email string) (*User, error) {
 	if err := store.Require(ctx, store.Admin); err != nil {
 		return nil, err
 	}
@@ -259,76 +192,4 @@ func userFault(op string, err error) error {
 		return fault.New(fault.Conflict, "another user has this e-mail address").At("Email")
 	}
 	return fmt.Errorf("%s: %w", op, err)
-}
-
-// cost is the work of one argon2id hash.
-type cost struct {
-	memory  uint32 // KiB
-	passes  uint32
-	threads uint8
-}
-
-// defaultCost is above OWASP's least (46 MiB, one pass, one thread).
-var defaultCost = cost{memory: 64 << 10, passes: 2, threads: 2}
-
-const phcFormat = "$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s"
-
-// newHash checks that password may be used and hashes it with a fresh salt, in
-// the PHC string format.
-func (s *Staff) newHash(ctx context.Context, password string) (string, error) {
-	switch {
-	case utf8.RuneCountInString(password) < minPassword:
-		return "", fault.Newf(fault.Invalid, "the password must have at least %d characters", minPassword).At("Password")
-	case len(password) > maxPassword:
-		return "", fault.Newf(fault.Invalid, "the password is longer than %d bytes", maxPassword).At("Password")
-	}
-	salt := make([]byte, 16)
-	if _, err := io.ReadFull(s.Rand, salt); err != nil {
-		return "", fmt.Errorf("hash password: %w", err)
-	}
-	sum, err := s.argon(ctx, s.cost, salt, password)
-	return phc(s.cost, salt, sum), err
-}
-
-func phc(c cost, salt, sum []byte) string {
-	b64 := base64.RawStdEncoding.EncodeToString
-	return fmt.Sprintf(phcFormat, c.memory, c.passes, c.threads, b64(salt), b64(sum))
-}
-
-// verify tells whether password is the one hash was made of.
-func (s *Staff) verify(ctx context.Context, hash, password string) (bool, error) {
-	c, salt, want, err := parseHash(hash)
-	if err != nil {
-		return false, err
-	}
-	if len(password) > maxPassword {
-		password = "" // no hash is of the empty password; the work stays the same
-	}
-	sum, err := s.argon(ctx, c, salt, password)
-	return err == nil && subtle.ConstantTimeCompare(sum, want) == 1, err
-}
-
-// argon hashes, at most two at once in the process: each takes 64 MiB.
-func (s *Staff) argon(ctx context.Context, c cost, salt []byte, password string) ([]byte, error) {
-	select {
-	case s.hashing <- struct{}{}:
-		defer func() { <-s.hashing }()
-		return argon2.IDKey([]byte(password), salt, c.passes, c.memory, c.threads, 32), nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("hash password: %w", ctx.Err())
-	}
-}
-
-func parseHash(hash string) (c cost, salt, sum []byte, err error) {
-	fields := strings.Split(hash, "$")
-	if len(fields) != 6 || fields[1] != "argon2id" || fields[2] != "v=19" {
-		return c, nil, nil, errors.New("password hash is not argon2id")
-	}
-	_, err = fmt.Sscanf(fields[3], "m=%d,t=%d,p=%d", &c.memory, &c.passes, &c.threads)
-	if err != nil || c.memory > 1<<20 || c.passes < 1 || c.threads < 1 {
-		return c, nil, nil, errors.New("password hash has unknown parameters")
-	}
-	salt, saltErr := base64.RawStdEncoding.DecodeString(fields[4])
-	sum, sumErr := base64.RawStdEncoding.DecodeString(fields[5])
-	return c, salt, sum, errors.Join(saltErr, sumErr)
 }

@@ -1,15 +1,15 @@
-package server
+// Package staff holds the people who work with Leadloop: users, their passwords,
+// their sign-ins and the tokens these give.
+package staff
 
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
-	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -41,16 +41,17 @@ type Session struct {
 	RevokedAt *time.Time
 }
 
-// Staff keeps the users and signs them in. Make one with NewStaff; its exported
+// Service keeps the users and signs them in. Make one with New; its exported
 // fields may be changed before first use.
-type Staff struct {
+type Service struct {
 	DB    *store.DB
 	Vault *store.Vault
 	Now   func() time.Time
 	// Rand is where salts, tokens and ids come from.
 	Rand io.Reader
+	// Cost is the work of hashing one new password.
+	Cost Cost
 
-	cost     cost
 	hashing  chan struct{}
 	throttle throttle
 	live     liveCache
@@ -59,11 +60,11 @@ type Staff struct {
 	parser   *jwt.Parser
 }
 
-// NewStaff returns a Staff over db whose tokens are made under keys of vault.
-func NewStaff(db *store.DB, vault *store.Vault) *Staff {
-	s := &Staff{
-		DB: db, Vault: vault, Now: store.Now, Rand: rand.Reader,
-		cost: defaultCost, hashing: make(chan struct{}, 2),
+// New returns a Service over db whose tokens are made under keys of vault.
+func New(db *store.DB, vault *store.Vault) *Service {
+	s := &Service{
+		DB: db, Vault: vault, Now: store.Now, Rand: rand.Reader, Cost: defaultCost,
+		hashing:  make(chan struct{}, 2),
 		throttle: throttle{tries: map[[32]byte]tries{}},
 		live:     liveCache{entries: map[uuid.UUID]liveEntry{}},
 	}
@@ -84,7 +85,7 @@ type Tokens struct {
 // Unauthorized, after the same work, for an unknown address, a wrong password
 // and an inactive user; RateLimited after several failures with the same e-mail
 // address from the same remote address, so that nobody elsewhere is kept out.
-func (s *Staff) SignIn(ctx context.Context, email, password string, remote netip.Addr) (Tokens, error) {
+func (s *Service) SignIn(ctx context.Context, email, password string, remote netip.Addr) (Tokens, error) {
 	email = foldEmail(email)
 	if wait := s.throttle.try(email, remote, s.Now()); wait > 0 {
 		return Tokens{}, fault.Newf(fault.RateLimited, "Too many failed sign-ins; try again in %d seconds.", int(wait.Seconds())+1)
@@ -92,7 +93,7 @@ func (s *Staff) SignIn(ctx context.Context, email, password string, remote netip
 	var u User
 	err := s.DB.Read(ctx).Where("email = ?", email).Take(&u).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		u.PasswordHash = phc(s.cost, make([]byte, 16), make([]byte, 32)) // the hash of no password
+		u.PasswordHash = phc(s.Cost, make([]byte, 16), make([]byte, 32)) // the hash of no password
 	} else if err != nil {
 		return Tokens{}, fmt.Errorf("sign in: %w", err)
 	}
@@ -122,7 +123,7 @@ func (s *Staff) SignIn(ctx context.Context, email, password string, remote netip
 // one that comes again was stolen from one side or the other, and ends all
 // tokens of its sign-in. Unauthorized for one that is unknown, used, expired or
 // revoked, or whose user is no longer active.
-func (s *Staff) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
+func (s *Service) Refresh(ctx context.Context, refreshToken string) (Tokens, error) {
 	hash, ok := s.tokenHash(refreshToken)
 	if !ok {
 		return Tokens{}, errSession
@@ -163,7 +164,7 @@ var errReused = errors.New("refresh token used again")
 
 // SignOut ends the sign-in a refresh token belongs to. A token that is unknown or
 // has ended already is no error.
-func (s *Staff) SignOut(ctx context.Context, refreshToken string) error {
+func (s *Service) SignOut(ctx context.Context, refreshToken string) error {
 	hash, ok := s.tokenHash(refreshToken)
 	if !ok {
 		return nil
@@ -181,7 +182,7 @@ func (s *Staff) SignOut(ctx context.Context, refreshToken string) error {
 
 // begin stores the next session of family for the user that admit lets in, and
 // makes its tokens. admit runs in the same transaction, perhaps more than once.
-func (s *Staff) begin(ctx context.Context, family uuid.UUID, admit func(tx *gorm.DB) (int64, error)) (Tokens, error) {
+func (s *Service) begin(ctx context.Context, family uuid.UUID, admit func(tx *gorm.DB) (int64, error)) (Tokens, error) {
 	raw := make([]byte, 32)
 	if _, err := io.ReadFull(s.Rand, raw); err != nil {
 		return Tokens{}, fmt.Errorf("begin session: %w", err)
@@ -215,7 +216,7 @@ func (s *Staff) begin(ctx context.Context, family uuid.UUID, admit func(tx *gorm
 	return Tokens{AccessToken: access, TokenType: "Bearer", ExpiresIn: int(accessLifetime.Seconds()), RefreshToken: refresh}, nil
 }
 
-func (s *Staff) endFamily(ctx context.Context, family uuid.UUID) error {
+func (s *Service) endFamily(ctx context.Context, family uuid.UUID) error {
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		store.AfterCommit(tx.Statement.Context, s.live.purge)
 		return tx.Exec("UPDATE sessions SET revoked_at = ? WHERE family = ? AND revoked_at IS NULL", s.Now(), family).Error
@@ -226,80 +227,16 @@ func (s *Staff) endFamily(ctx context.Context, family uuid.UUID) error {
 	return nil
 }
 
-func (s *Staff) endSessions(tx *gorm.DB, userID int64) error {
+func (s *Service) endSessions(tx *gorm.DB, userID int64) error {
 	store.AfterCommit(tx.Statement.Context, s.live.purge)
 	return tx.Exec("UPDATE sessions SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL", s.Now(), userID).Error
 }
 
 // tokenHash is what is stored of a refresh token; false if it cannot be one.
-func (s *Staff) tokenHash(refreshToken string) ([]byte, bool) {
+func (s *Service) tokenHash(refreshToken string) ([]byte, bool) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(refreshToken)
 	if err != nil || len(raw) != 32 {
 		return nil, false
 	}
 	return s.Vault.MAC("refresh token", raw), true
-}
-
-// How failed sign-ins slow further ones down.
-const (
-	freeTries     = 5
-	maxDelay      = 5 * time.Minute
-	throttledMost = 10_000
-)
-
-// throttle counts failed sign-ins of one e-mail address from one network
-// address. Both together are the key, so that failing elsewhere keeps nobody
-// out. A try counts as failed from its start until forget, so that many at once
-// gain nothing.
-type throttle struct {
-	mu    sync.Mutex
-	tries map[[32]byte]tries
-}
-
-type tries struct {
-	count int
-	next  time.Time // no further try before this
-}
-
-// try counts a try, or says how long to wait before the next.
-func (t *throttle) try(email string, remote netip.Addr, now time.Time) time.Duration {
-	key := throttleKey(email, remote)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	past := t.tries[key]
-	if wait := past.next.Sub(now); wait > 0 {
-		return wait
-	}
-	if now.Sub(past.next) > 2*maxDelay {
-		past = tries{}
-	}
-	for k := range t.tries { // room by dropping an arbitrary one
-		if len(t.tries) < throttledMost {
-			break
-		}
-		delete(t.tries, k)
-	}
-	past.count++
-	past.next = now
-	if past.count >= freeTries {
-		past.next = now.Add(min(time.Second<<min(past.count-freeTries, 20), maxDelay))
-	}
-	t.tries[key] = past
-	return 0
-}
-
-func (t *throttle) forget(email string, remote netip.Addr) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.tries, throttleKey(email, remote))
-}
-
-// throttleKey takes an IPv6 /64 for one address, since one household has as many.
-func throttleKey(email string, remote netip.Addr) [32]byte {
-	remote = remote.Unmap().WithZone("")
-	if remote.Is6() {
-		net, _ := remote.Prefix(64)
-		remote = net.Addr()
-	}
-	return sha256.Sum256([]byte(remote.String() + " " + email))
 }

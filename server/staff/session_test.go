@@ -1,4 +1,4 @@
-package server
+package staff
 
 import (
 	"encoding/base64"
@@ -12,7 +12,7 @@ import (
 	"leadloop/store/storetest"
 )
 
-func signIn(t testing.TB, s *Staff, email string) Tokens {
+func signIn(t testing.TB, s *Service, email string) Tokens {
 	t.Helper()
 	tokens, err := s.SignIn(background, email, goodPassword, home)
 	if err != nil {
@@ -21,7 +21,7 @@ func signIn(t testing.TB, s *Staff, email string) Tokens {
 	return tokens
 }
 
-func refresh(t testing.TB, s *Staff, old Tokens) Tokens {
+func refresh(t testing.TB, s *Service, old Tokens) Tokens {
 	t.Helper()
 	tokens, err := s.Refresh(background, old.RefreshToken)
 	if err != nil {
@@ -31,7 +31,7 @@ func refresh(t testing.TB, s *Staff, old Tokens) Tokens {
 }
 
 // wantEnded checks that neither token of a session works any more.
-func wantEnded(t testing.TB, s *Staff, tokens Tokens) {
+func wantEnded(t testing.TB, s *Service, tokens Tokens) {
 	t.Helper()
 	if _, err := s.Refresh(background, tokens.RefreshToken); fault.CodeOf(err) != fault.Unauthorized {
 		t.Errorf("refresh of an ended session: %v", err)
@@ -165,22 +165,22 @@ func TestOneTokenAtOnce(t *testing.T) {
 }
 
 func TestWhatEndsSessions(t *testing.T) {
-	for name, end := range map[string]func(*Staff, *User, Tokens) error{
-		"sign out":     func(s *Staff, _ *User, tokens Tokens) error { return s.SignOut(background, tokens.RefreshToken) },
-		"set password": func(s *Staff, u *User, _ Tokens) error { return s.SetPassword(asSystem, u.ID, "another password") },
-		"change password": func(s *Staff, u *User, _ Tokens) error {
+	for name, end := range map[string]func(*Service, *User, Tokens) error{
+		"sign out":     func(s *Service, _ *User, tokens Tokens) error { return s.SignOut(background, tokens.RefreshToken) },
+		"set password": func(s *Service, u *User, _ Tokens) error { return s.SetPassword(asSystem, u.ID, "another password") },
+		"change password": func(s *Service, u *User, _ Tokens) error {
 			me := store.WithActor(background, store.Actor{Kind: store.Staff, Role: store.Viewer, UserID: u.ID})
 			return s.ChangePassword(me, goodPassword, "another password")
 		},
-		"update password": func(s *Staff, u *User, _ Tokens) error {
+		"update password": func(s *Service, u *User, _ Tokens) error {
 			u.Password = "another password"
 			return s.UpdateUser(asSystem, u)
 		},
-		"deactivate": func(s *Staff, u *User, _ Tokens) error {
+		"deactivate": func(s *Service, u *User, _ Tokens) error {
 			u.Active = false
 			return s.UpdateUser(asSystem, u)
 		},
-		"delete": func(s *Staff, u *User, _ Tokens) error { return s.DeleteUser(asSystem, u.ID) },
+		"delete": func(s *Service, u *User, _ Tokens) error { return s.DeleteUser(asSystem, u.ID) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -191,7 +191,7 @@ func TestWhatEndsSessions(t *testing.T) {
 				u := addUser(t, here, "dana@example.com", "viewer")
 				bystander := signIn(t, here, "admin@example.com")
 				tokens := signIn(t, here, u.Email)
-				for _, s := range []*Staff{here, there} {
+				for _, s := range []*Service{here, there} {
 					if _, err := s.Authenticate(background, tokens.AccessToken); err != nil {
 						t.Fatal(err)
 					}
