@@ -25,9 +25,9 @@ var errScope = fault.New(fault.Forbidden, "This key may not report feedback: its
 
 // Feedback is one report on one routing. It is never changed.
 type Feedback struct {
-	ID           uuid.UUID `gorm:"primaryKey" odata:"computed"`
-	RoutingID    uuid.UUID `validate:"required"`
-	ReasonID     int32
+	ID           uuid.UUID  `gorm:"primaryKey" odata:"computed"`
+	RoutingID    uuid.UUID  `validate:"required"`
+	ReasonID     *int32     // nil while nobody has said what Status means
 	Comment      *string    `validate:"omitempty,max=10000"`
 	OccurredAt   *time.Time // by the customer's clock
 	ReceivedAt   time.Time  `odata:"computed"`
@@ -35,6 +35,8 @@ type Feedback struct {
 	ExternalLink *string    `validate:"omitempty,max=2000"` // http or https
 	Owner        *string    `validate:"omitempty,max=200"`  // who handles it there
 	ConnectionID *uuid.UUID `odata:"computed"`              // through which it came; nil from staff
+	Status       *string    `validate:"omitempty,max=200"`  // the customer's own word for it, as sent
+	Folded       *string    `odata:"-"`                     // Status as it is compared
 
 	Routing *routing.Routing `odata:"partner=Feedback"`
 	Reason  *Reason          `odata:"partner=Feedback"`
@@ -46,14 +48,19 @@ func (Feedback) TableName() string { return "feedback" }
 // Report stores f and fills in its computed properties; when it returns nil the
 // report is durable. If f is the newest on its routing, by OccurredAt or else by
 // arrival, it becomes the current feedback of the routing and its lead. The same
-// RoutingID, ReasonID and OccurredAt again store nothing new: f becomes the
-// earlier report.
+// RoutingID, OccurredAt, and Status or else ReasonID again store nothing new: f
+// becomes the earlier report.
+//
+// A Status is translated by the customer's [StatusMap]. One that is not in it is
+// stored without a reason, and gets that when somebody maps it. With both given,
+// ReasonID counts, and Invalid at Status is a Status that stands for another one.
 //
 // A customer's system needs the scope feedback:write (Forbidden) and reports on
 // its customer's routings only; for others it gets the very NotFound of a routing
 // that does not exist. Staff need a manager. Invalid at ReasonID, with the valid
-// ones listed, for an unknown or inactive reason; Invalid for other wrong
-// properties, and for an OccurredAt over 24 hours ahead.
+// ones listed, for an unknown or inactive reason, and where there is neither
+// ReasonID nor Status; Invalid for other wrong properties, and for an OccurredAt
+// over 24 hours ahead.
 func (s *Service) Report(ctx context.Context, f *Feedback) error {
 	customerID, err := reporter(ctx)
 	if err != nil {
@@ -87,8 +94,11 @@ func (s *Service) prepare(ctx context.Context, f *Feedback) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	if err := s.usable(ctx, f.ReasonID); err != nil {
-		return err
+	f.fold()
+	if f.ReasonID != nil || f.Status == nil {
+		if err := s.usable(ctx, f.ReasonID); err != nil {
+			return err
+		}
 	}
 	id, err := s.NewID()
 	if err != nil {
@@ -117,7 +127,7 @@ func (f *Feedback) check() error {
 	texts := []struct {
 		name string
 		text *string
-	}{{"Comment", f.Comment}, {"ExternalID", f.ExternalID}, {"ExternalLink", f.ExternalLink}, {"Owner", f.Owner}}
+	}{{"Comment", f.Comment}, {"ExternalID", f.ExternalID}, {"ExternalLink", f.ExternalLink}, {"Owner", f.Owner}, {"Status", f.Status}}
 	for _, t := range texts {
 		if t.text != nil && (!utf8.ValidString(*t.text) || strings.ContainsRune(*t.text, 0)) {
 			return fault.New(fault.Invalid, t.name+" is not text").At(t.name)
@@ -143,29 +153,61 @@ func (f *Feedback) at() time.Time {
 	return f.ReceivedAt
 }
 
+// fold sets Folded. A Status without anything to see is none: forms send their
+// empty fields too.
+func (f *Feedback) fold() {
+	f.Folded = nil
+	if f.Status == nil {
+		return
+	}
+	if folded := fold(*f.Status); folded != "" {
+		f.Folded = &folded
+	} else {
+		f.Status = nil
+	}
+}
+
 // insert stores f and makes it current, or turns f into the equal report that is
-// there already. It is three or four constant statements.
+// there already. It is three or four constant statements, one more for a Status.
 func (s *Service) insert(tx *gorm.DB, f *Feedback, customerID int64) error {
 	leadID, err := s.Routing.LeadOf(tx, f.RoutingID, customerID)
 	if err != nil {
 		return err
 	}
-	// feedback_routing_id is unique over routing, reason and occurred_at; nulls are never equal there.
+	if f.Folded != nil {
+		if err := s.translate(tx, f); err != nil {
+			return err
+		}
+	}
+	// feedback_routing_id is unique over routing, reason and occurred_at, and
+	// feedback_status over routing, folded and occurred_at; nulls are never equal there.
 	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `INSERT INTO feedback
-		(id, routing_id, reason_id, comment, occurred_at, received_at, external_id, external_link, owner, connection_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-		f.ID, f.RoutingID, f.ReasonID, f.Comment, f.OccurredAt, f.ReceivedAt, f.ExternalID, f.ExternalLink, f.Owner, f.ConnectionID)
+		(id, routing_id, reason_id, comment, occurred_at, received_at, external_id, external_link, owner, connection_id, status, folded)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
+		f.ID, f.RoutingID, f.ReasonID, f.Comment, f.OccurredAt, f.ReceivedAt, f.ExternalID, f.ExternalLink, f.Owner, f.ConnectionID, f.Status, f.Folded)
 	if err != nil {
 		return tx.AddError(err) // in GORM's words, which tell a foreign key's violation
 	}
 	n, err := res.RowsAffected()
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case n == 0:
+		return f.becomeEqual(tx)
+	case f.ReasonID == nil:
+		return nil
 	}
-	if n > 0 {
-		return s.Routing.SetFeedback(tx, f.RoutingID, leadID, f.ReasonID, f.at())
+	return s.Routing.SetFeedback(tx, f.RoutingID, leadID, *f.ReasonID, f.at())
+}
+
+// becomeEqual turns f into the stored report that it is equal to.
+func (f *Feedback) becomeEqual(tx *gorm.DB) error {
+	equal := tx.Where("routing_id = ? AND occurred_at = ?", f.RoutingID, f.OccurredAt)
+	if f.Folded != nil {
+		equal = equal.Where("status IS NOT NULL AND folded = ?", f.Folded)
+	} else {
+		equal = equal.Where("status IS NULL AND reason_id = ?", f.ReasonID)
 	}
-	equal := tx.Where("routing_id = ? AND reason_id = ? AND occurred_at = ?", f.RoutingID, f.ReasonID, f.OccurredAt)
 	*f = Feedback{}
 	return equal.Take(f).Error
 }

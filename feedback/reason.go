@@ -66,7 +66,8 @@ func (s *Service) CreateReason(ctx context.Context, r *Reason) error {
 
 // UpdateReason saves the changed reason r, all of it but its ID and creation, and
 // gives it its new Version. Reports follow it at once on this server, within a
-// second on others. Needs a manager. NotFound for an unknown reason,
+// second on others. To one that comes back into use go the reports that wait with
+// a status mapped to it. Needs a manager. NotFound for an unknown reason,
 // PreconditionFailed if it is no longer the Version that r was read at.
 func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 	if err := store.Require(ctx, store.Manager); err != nil {
@@ -87,7 +88,10 @@ func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 			return reasonMoved(tx, r.ID)
 		}
 		store.AfterCommit(tx.Statement.Context, s.reasons.purge)
-		return nil
+		if !next.Active {
+			return nil
+		}
+		return s.settle(tx, "m.reason_id", int64(next.ID))
 	})
 	if err != nil {
 		return failed("update reason", err)
@@ -96,7 +100,7 @@ func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 	return nil
 }
 
-// DeleteReason removes a reason that was never used. Needs a manager. NotFound
+// DeleteReason removes a reason that was never used or mapped to. Needs a manager. NotFound
 // for an unknown reason, Conflict for a used one.
 func (s *Service) DeleteReason(ctx context.Context, id int32) error {
 	if err := store.Require(ctx, store.Manager); err != nil {
@@ -111,7 +115,7 @@ func (s *Service) DeleteReason(ctx context.Context, id int32) error {
 		return res.Error
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
-		return fault.Newf(fault.Conflict, "reason %d has been reported and stays on record; retire it: set Active to false", id)
+		return fault.Newf(fault.Conflict, "reason %d has been reported, or stands in a status map, and stays on record; retire it: set Active to false", id)
 	}
 	return failed("delete reason", err)
 }
@@ -153,24 +157,24 @@ func reasonMoved(tx *gorm.DB, id int32) error {
 }
 
 // usable returns nil for a reason that takes reports, and else an Invalid fault
-// at ReasonID that says which do.
-func (s *Service) usable(ctx context.Context, id int32) error {
+// at ReasonID that says which do. nil and 0 are no reason.
+func (s *Service) usable(ctx context.Context, id *int32) error {
 	all, err := s.reasons.list(ctx, s)
 	if err != nil {
 		return failed("read reasons", err)
 	}
-	if id == 0 {
-		return fault.Newf(fault.Invalid, "ReasonID is required; the valid ones are %s", choices(all)).At("ReasonID")
+	if id == nil || *id == 0 {
+		return fault.Newf(fault.Invalid, "ReasonID, or Status, is required; the valid ones are %s", choices(all)).At("ReasonID")
 	}
 	for _, r := range all {
 		switch {
-		case r.ID == id && r.Active:
+		case r.ID == *id && r.Active:
 			return nil
-		case r.ID == id:
-			return fault.Newf(fault.Invalid, "reason %d (%s) is no longer in use; the valid ones are %s", id, r.Name, choices(all)).At("ReasonID")
+		case r.ID == *id:
+			return fault.Newf(fault.Invalid, "reason %d (%s) is no longer in use; the valid ones are %s", *id, r.Name, choices(all)).At("ReasonID")
 		}
 	}
-	return fault.Newf(fault.Invalid, "there is no reason %d; the valid ones are %s", id, choices(all)).At("ReasonID")
+	return fault.Newf(fault.Invalid, "there is no reason %d; the valid ones are %s", *id, choices(all)).At("ReasonID")
 }
 
 // choices lists the active reasons for a message: "1 (Received), 2 (Contacted)".
