@@ -55,7 +55,10 @@ func (s *Service) CreateReason(ctx context.Context, r *Reason) error {
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		row = next
 		store.AfterCommit(tx.Statement.Context, s.reasons.purge)
-		return tx.Create(&row).Error
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "create", Entity: "FeedbackReason", Key: row.ID, After: &row})
 	})
 	if err != nil {
 		return failed("create reason", err)
@@ -79,6 +82,10 @@ func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 	}
 	next.Version++
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old Reason
+		if err := tx.Limit(1).Find(&old, "id = ?", r.ID).Error; err != nil {
+			return err
+		}
 		res := tx.Model(&Reason{}).Where("id = ? AND version = ?", r.ID, r.Version).
 			Select("Name", "Names", "Category", "ClosesLead", "CountsAsSale", "Position", "Active", "Version").Updates(&next)
 		if res.Error != nil {
@@ -88,10 +95,12 @@ func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 			return reasonMoved(tx, r.ID)
 		}
 		store.AfterCommit(tx.Statement.Context, s.reasons.purge)
-		if !next.Active {
-			return nil
+		if next.Active {
+			if err := s.settle(tx, "m.reason_id", int64(next.ID)); err != nil {
+				return err
+			}
 		}
-		return s.settle(tx, "m.reason_id", int64(next.ID))
+		return store.Audit(tx, store.Change{Action: "update", Entity: "FeedbackReason", Key: r.ID, Before: &old, After: &next})
 	})
 	if err != nil {
 		return failed("update reason", err)
@@ -107,12 +116,19 @@ func (s *Service) DeleteReason(ctx context.Context, id int32) error {
 		return err
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old Reason
+		if err := tx.Limit(1).Find(&old, "id = ?", id).Error; err != nil {
+			return err
+		}
 		res := tx.Where("id = ?", id).Delete(&Reason{})
-		if res.Error == nil && res.RowsAffected == 0 {
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
 			return fault.Newf(fault.NotFound, "no reason %d", id)
 		}
 		store.AfterCommit(tx.Statement.Context, s.reasons.purge)
-		return res.Error
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "FeedbackReason", Key: id, Before: &old})
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return fault.Newf(fault.Conflict, "reason %d has been reported, or stands in a status map, and stays on record; retire it: set Active to false", id)

@@ -62,7 +62,10 @@ func (s *Service) CreateConnection(ctx context.Context, c *Connection) error {
 	next.ID, next.CreatedAt, next.Version, next.Keys = id, s.Now(), 1, nil
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		row := next
-		return tx.Omit(clause.Associations).Create(&row).Error
+		if err := tx.Omit(clause.Associations).Create(&row).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "create", Entity: "Connection", Key: row.ID, After: &row})
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return fault.Newf(fault.Invalid, "there is no customer %d", c.CustomerID).At("CustomerID")
@@ -89,6 +92,10 @@ func (s *Service) UpdateConnection(ctx context.Context, c *Connection) error {
 	}
 	next.Version++
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old Connection
+		if err := tx.Limit(1).Find(&old, "id = ?", c.ID).Error; err != nil {
+			return err
+		}
 		res := tx.Model(&Connection{}).Where("id = ? AND version = ?", c.ID, c.Version).
 			Select("Name", "Description", "StartsAt", "EndsAt", "Scopes", "AllowedNetworks", "Version").Updates(&next)
 		if res.Error != nil {
@@ -98,7 +105,7 @@ func (s *Service) UpdateConnection(ctx context.Context, c *Connection) error {
 			return connectionMoved(tx, c.ID)
 		}
 		store.AfterCommit(tx.Statement.Context, s.cache.purge)
-		return nil
+		return store.Audit(tx, store.Change{Action: "update", Entity: "Connection", Key: c.ID, Before: &old, After: &next})
 	})
 	if err != nil {
 		return fmt.Errorf("update connection: %w", err)
@@ -115,15 +122,22 @@ func (s *Service) DeleteConnection(ctx context.Context, id uuid.UUID) error {
 		return err
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old Connection
+		if err := tx.Limit(1).Find(&old, "id = ?", id).Error; err != nil {
+			return err
+		}
 		if err := tx.Where("connection_id = ?", id).Delete(&Key{}).Error; err != nil {
 			return err
 		}
 		res := tx.Where("id = ?", id).Delete(&Connection{})
-		if res.Error == nil && res.RowsAffected == 0 {
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
 			return fault.Newf(fault.NotFound, "no connection %v", id)
 		}
 		store.AfterCommit(tx.Statement.Context, s.cache.purge)
-		return res.Error
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "Connection", Key: id, Before: &old})
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return fault.New(fault.Conflict, "this connection has reported feedback, which is kept: end it by setting EndsAt instead")

@@ -51,7 +51,10 @@ func (s *Service) Issue(ctx context.Context, connectionID uuid.UUID) (Issued, er
 		// A key that was refused moments ago as unknown must work from now on.
 		store.AfterCommit(tx.Statement.Context, s.cache.purge)
 		row := Key{ID: id, ConnectionID: connectionID, Hash: s.hash(key), CreatedAt: s.Now()}
-		return tx.Omit(clause.Associations).Create(&row).Error
+		if err := tx.Omit(clause.Associations).Create(&row).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "IssueKey", Entity: "Key", Key: id, After: &row})
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return Issued{}, fault.Newf(fault.NotFound, "no connection %v", connectionID)
@@ -70,17 +73,32 @@ func (s *Service) Revoke(ctx context.Context, keyID string) error {
 		return err
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
-		res := tx.Exec("UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?", s.Now(), keyID)
-		if res.Error == nil && res.RowsAffected == 0 {
-			return fault.Newf(fault.NotFound, "no key %s", keyID)
-		}
 		store.AfterCommit(tx.Statement.Context, s.cache.purge)
-		return res.Error
+		var now Key
+		res := tx.Model(&now).Clauses(clause.Returning{}).Where("id = ? AND revoked_at IS NULL", keyID).Update("revoked_at", s.Now())
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
+			return known(tx, keyID)
+		}
+		old := now
+		old.RevokedAt = nil
+		return store.Audit(tx, store.Change{Action: "Revoke", Entity: "Key", Key: keyID, Before: &old, After: &now})
 	})
 	if err != nil {
 		return fmt.Errorf("revoke key: %w", err)
 	}
 	return nil
+}
+
+// known returns NotFound for a key that does not exist.
+func known(tx *gorm.DB, keyID string) error {
+	var n int64
+	if err := tx.Model(&Key{}).Where("id = ?", keyID).Count(&n).Error; err != nil || n > 0 {
+		return err
+	}
+	return fault.Newf(fault.NotFound, "no key %s", keyID)
 }
 
 // List gives the keys of a connection, oldest first, revoked ones included. Any

@@ -144,7 +144,7 @@ func TestDuplicatesAtOneInstant(t *testing.T) {
 			dsn := storetest.DSN(t, dialect)
 			servers := []*Service{}
 			for range map[string]int{store.SQLite: 1, store.Postgres: 3}[dialect] {
-				db, err := store.Open(t.Context(), dsn)
+				db, err := store.Open(t.Context(), dsn, store.WithVault(storetest.Vault()))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -78,7 +78,7 @@ func moved(tx *gorm.DB, model any, what string, id any) error {
 
 // system is ctx with the program itself as the actor: a delivery has no other.
 func system(ctx context.Context) context.Context {
-	return store.WithActor(ctx, store.Actor{Kind: store.System, Name: "intake"})
+	return store.WithActor(ctx, store.Actor{Kind: store.System, Name: "intake", Through: store.Program})
 }
 
 // failed wraps an unknown error with what was being done. nil and faults' codes

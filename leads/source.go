@@ -43,7 +43,7 @@ type Source struct {
 	Name string `validate:"required,max=200"`
 	// Kind is the format: KindJSON, KindForm and so on.
 	Kind  string `validate:"required,oneof=json form google-ads meta linkedin typeform elementor salesforce-web-to-lead leadmanager"`
-	Token string `odata:"computed"`
+	Token string `odata:"computed" audit:"secret"`
 	// Secret is what a sender proves itself with, for the kinds that can: the
 	// google_key of google-ads, the lm_key of leadmanager, what typeform signs
 	// with, the client secret of linkedin. It is written and never read; an empty
@@ -128,7 +128,10 @@ func (s *Service) CreateSource(ctx context.Context, src *Source) error {
 	var row Source
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		row = next
-		return tx.Create(&row).Error
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "create", Entity: "Source", Key: row.ID, After: &row})
 	})
 	if err != nil {
 		return failed("create source", err)
@@ -152,6 +155,10 @@ func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
 	}
 	next.Version++
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old Source
+		if err := tx.Limit(1).Find(&old, "id = ?", src.ID).Error; err != nil {
+			return err
+		}
 		row := next
 		res := tx.Model(&Source{}).Where("id = ? AND version = ?", src.ID, src.Version).
 			Select(changeableOfSource).Updates(&row)
@@ -162,7 +169,11 @@ func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
 			return moved(tx, &Source{}, "source", src.ID)
 		}
 		store.AfterCommit(tx.Statement.Context, s.sources.purge)
-		return s.reviveRetrievals(tx, src.ID)
+		if err := s.reviveRetrievals(tx, src.ID); err != nil {
+			return err
+		}
+		row.Token, row.OldToken, row.OldTokenUntil, row.RejectedCount = old.Token, old.OldToken, old.OldTokenUntil, old.RejectedCount
+		return store.Audit(tx, store.Change{Action: "update", Entity: "Source", Key: src.ID, Before: &old, After: &row})
 	})
 	if err != nil {
 		return failed("update source", err)
@@ -186,15 +197,22 @@ func (s *Service) DeleteSource(ctx context.Context, id int64) error {
 		return err
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old Source
+		if err := tx.Limit(1).Find(&old, "id = ?", id).Error; err != nil {
+			return err
+		}
 		if err := tx.Where("source_id = ?", id).Delete(&Rejection{}).Error; err != nil {
 			return err
 		}
 		res := tx.Where("id = ?", id).Delete(&Source{})
-		if res.Error == nil && res.RowsAffected == 0 {
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
 			return fault.Newf(fault.NotFound, "no source %d", id)
 		}
 		store.AfterCommit(tx.Statement.Context, s.sources.purge)
-		return res.Error
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "Source", Key: id, Before: &old})
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return fault.New(fault.Conflict, "leads came in by this source, and they are kept: disable it instead")

@@ -35,6 +35,10 @@ func (s *Service) RotateToken(ctx context.Context, id int64, overlap time.Durati
 	}
 	var src Source
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old Source
+		if err := tx.Limit(1).Find(&old, id).Error; err != nil {
+			return err
+		}
 		res := tx.Model(&Source{}).Where("id = ?", id).Updates(changes)
 		if res.Error != nil {
 			return res.Error
@@ -44,7 +48,10 @@ func (s *Service) RotateToken(ctx context.Context, id int64, overlap time.Durati
 		}
 		store.AfterCommit(tx.Statement.Context, s.sources.purge)
 		src = Source{}
-		return tx.Take(&src, id).Error
+		if err := tx.Take(&src, id).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "RotateToken", Entity: "Source", Key: id, Before: &old, After: &src})
 	})
 	if err != nil {
 		return nil, failed("rotate token", err)

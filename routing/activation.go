@@ -35,7 +35,10 @@ func (s *Service) Activate(ctx context.Context, id int64) error {
 		if err := s.unpark(tx, id); err != nil {
 			return err
 		}
-		return s.rulesChanged(tx)
+		if err := s.rulesChanged(tx); err != nil {
+			return err
+		}
+		return auditRule(tx, "Activate", r)
 	})
 }
 
@@ -57,8 +60,21 @@ func (s *Service) Pause(ctx context.Context, id int64) error {
 		if err := s.resetBreaker(tx, id); err != nil {
 			return err
 		}
-		return s.rulesChanged(tx)
+		if err := s.rulesChanged(tx); err != nil {
+			return err
+		}
+		return auditRule(tx, "Pause", r)
 	})
+}
+
+// auditRule adds an action on a rule to the audit trail; old is the rule as it
+// was before.
+func auditRule(tx *gorm.DB, action string, old *Rule) error {
+	now, err := load[Rule](tx, "rule", old.ID)
+	if err != nil {
+		return err
+	}
+	return store.Audit(tx, store.Change{Action: action, Entity: "Rule", Key: old.ID, Before: old, After: now})
 }
 
 // snapshot freezes the rule's current revision. A revision activated before, and

@@ -220,6 +220,12 @@ func (s *Service) pauseFor(tx *gorm.DB, b *breaker, reason string) error {
 	if err := s.rulesChanged(tx); err != nil {
 		return err
 	}
+	if err := store.Audit(tx, store.Change{
+		Action: "Pause", Entity: "Rule", Key: b.ruleID,
+		Before: store.Facts{"State": Active}, After: store.Facts{"State": Paused, "PauseReason": clip(reason, 1000)},
+	}); err != nil {
+		return err
+	}
 	return s.Notify(tx, Notice{
 		Kind: NoticePaused, RuleID: &b.ruleID, CustomerID: &b.customerID,
 		Message: fmt.Sprintf("The rule %s (%d) is paused: %s", b.name, b.ruleID, reason),

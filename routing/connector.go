@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"leadloop/odata/fault"
+	"leadloop/store"
 )
 
 // The formats of a Connector.
@@ -102,7 +103,7 @@ func (s *Service) CreateConnector(ctx context.Context, c *Connector) error {
 			return fault.Newf(fault.Conflict, "there is a connector with the code %s already", row.Code).At("Code")
 		}
 		*c = row
-		return nil
+		return store.Audit(tx, store.Change{Action: "create", Entity: "Connector", Key: row.ID, After: &row})
 	})
 }
 
@@ -127,7 +128,10 @@ func (s *Service) UpdateConnector(ctx context.Context, c *Connector) error {
 			return err
 		}
 		*c = row
-		return s.rulesChanged(tx)
+		if err := s.rulesChanged(tx); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "update", Entity: "Connector", Key: row.ID, Before: old, After: &row})
 	})
 }
 
@@ -135,16 +139,20 @@ func (s *Service) UpdateConnector(ctx context.Context, c *Connector) error {
 // built-in connector and while a rule or a live revision uses it.
 func (s *Service) DeleteConnector(ctx context.Context, id int64) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
-		if _, err := s.ownConnector(tx, id); err != nil {
+		old, err := s.ownConnector(tx, id)
+		if err != nil {
 			return err
 		}
-		err := unreferenced(tx, "connector", id,
+		err = unreferenced(tx, "connector", id,
 			reference{"rules", "connector_id", "rules"},
 			reference{"rule_revisions", "connector_id", "activated rules"})
 		if err != nil {
 			return err
 		}
-		return remove(tx, &Connector{ID: id}, "connector", id)
+		if err := remove(tx, &Connector{ID: id}, "connector", id); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "Connector", Key: id, Before: old})
 	})
 }
 
@@ -185,8 +193,11 @@ func (s *Service) SyncConnectors(ctx context.Context) error {
 func (s *Service) syncConnector(tx *gorm.DB, c Connector) (bool, error) {
 	c.BuiltIn, c.CreatedAt, c.Version = true, s.now(), 1
 	res := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&c)
-	if res.Error != nil || res.RowsAffected > 0 {
-		return true, res.Error
+	if res.Error != nil {
+		return false, res.Error
+	}
+	if res.RowsAffected > 0 {
+		return true, store.Audit(tx, store.Change{Action: "create", Entity: "Connector", Key: c.ID, After: &c})
 	}
 	var old Connector
 	if err := tx.Where("code = ?", c.Code).Take(&old).Error; err != nil {
@@ -197,7 +208,10 @@ func (s *Service) syncConnector(tx *gorm.DB, c Connector) (bool, error) {
 		return false, nil
 	}
 	c.Version++
-	return true, save(tx, &c, old.Version)
+	if err := save(tx, &c, old.Version); err != nil {
+		return false, err
+	}
+	return true, store.Audit(tx, store.Change{Action: "update", Entity: "Connector", Key: c.ID, Before: &old, After: &c})
 }
 
 // builtInConnectors reads the data files under connectors/, in order of their

@@ -9,6 +9,7 @@ import (
 
 	"leadloop/keys"
 	"leadloop/odata/fault"
+	"leadloop/store"
 )
 
 // Customer is a company that receives leads.
@@ -45,7 +46,7 @@ func (s *Service) CreateCustomer(ctx context.Context, c *Customer) error {
 			return fmt.Errorf("create customer: %w", err)
 		}
 		*c = row
-		return nil
+		return store.Audit(tx, store.Change{Action: "create", Entity: "Customer", Key: row.ID, After: &row})
 	})
 }
 
@@ -57,6 +58,7 @@ func (s *Service) UpdateCustomer(ctx context.Context, c *Customer) error {
 		if err != nil {
 			return err
 		}
+		old := *row
 		row.Name, row.Description, row.Version = c.Name, c.Description, c.Version+1
 		row.MaxConcurrent, row.MaxPerMinute = c.MaxConcurrent, c.MaxPerMinute
 		if err := fault.Validate(row); err != nil {
@@ -66,7 +68,7 @@ func (s *Service) UpdateCustomer(ctx context.Context, c *Customer) error {
 			return err
 		}
 		*c = *row
-		return nil
+		return store.Audit(tx, store.Change{Action: "update", Entity: "Customer", Key: row.ID, Before: &old, After: row})
 	})
 }
 
@@ -74,16 +76,20 @@ func (s *Service) UpdateCustomer(ctx context.Context, c *Customer) error {
 // rules, connections or routings refer to it.
 func (s *Service) DeleteCustomer(ctx context.Context, id int64) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
-		if _, err := load[Customer](tx, "customer", id); err != nil {
+		old, err := load[Customer](tx, "customer", id)
+		if err != nil {
 			return err
 		}
-		err := unreferenced(tx, "customer", id,
+		err = unreferenced(tx, "customer", id,
 			reference{"rules", "customer_id", "rules"},
 			reference{"connections", "customer_id", "connections"},
 			reference{"routings", "customer_id", "routings"})
 		if err != nil {
 			return err
 		}
-		return remove(tx, &Customer{ID: id}, "customer", id)
+		if err := remove(tx, &Customer{ID: id}, "customer", id); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "Customer", Key: id, Before: old})
 	})
 }

@@ -158,7 +158,7 @@ func TestClaimSpreads(t *testing.T) {
 func TestServersTellEachOther(t *testing.T) {
 	dsn := storetest.DSN(t, store.Postgres)
 	open := func(options ...Option) *fixture {
-		db, err := store.Open(context.Background(), dsn)
+		db, err := store.Open(context.Background(), dsn, store.WithVault(storetest.Vault()))
 		if err != nil {
 			t.Fatal(err)
 		}

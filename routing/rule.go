@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"leadloop/odata/fault"
+	"leadloop/store"
 )
 
 // The states of a Rule. A rule that was activated once stays active or paused
@@ -111,7 +112,10 @@ func (s *Service) CreateRule(ctx context.Context, r *Rule) error {
 			return ownerKnown(&row, fmt.Errorf("create rule: %w", err))
 		}
 		*r = row
-		return s.rulesChanged(tx)
+		if err := s.rulesChanged(tx); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "create", Entity: "Rule", Key: row.ID, After: &row})
 	})
 }
 
@@ -141,7 +145,10 @@ func (s *Service) UpdateRule(ctx context.Context, r *Rule) error {
 			return err
 		}
 		*r = row
-		return s.rulesChanged(tx)
+		if err := s.rulesChanged(tx); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "update", Entity: "Rule", Key: row.ID, Before: old, After: &row})
 	})
 }
 
@@ -194,7 +201,8 @@ func (r *Rule) revise(old *Rule) error {
 // while routings refer to it.
 func (s *Service) DeleteRule(ctx context.Context, id int64) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
-		if _, err := load[Rule](tx, "rule", id); err != nil {
+		old, err := load[Rule](tx, "rule", id)
+		if err != nil {
 			return err
 		}
 		if err := unreferenced(tx, "rule", id, reference{"routings", "rule_id", "routings; pause it instead"}); err != nil {
@@ -206,7 +214,10 @@ func (s *Service) DeleteRule(ctx context.Context, id int64) error {
 		if err := remove(tx, &Rule{ID: id}, "rule", id); err != nil {
 			return err
 		}
-		return s.rulesChanged(tx)
+		if err := s.rulesChanged(tx); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "Rule", Key: id, Before: old})
 	})
 }
 

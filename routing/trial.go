@@ -117,6 +117,10 @@ func (s *Service) trial(ctx context.Context, r *Rule, lead *leads.Lead, dry bool
 // passed records that the revision of r has passed its test.
 func (s *Service) passed(ctx context.Context, r *Rule) error {
 	return s.db.Write(ctx, func(tx *gorm.DB) error {
+		old, err := load[Rule](lockRow(tx), "rule", r.ID)
+		if err != nil {
+			return err
+		}
 		res := tx.Exec(`UPDATE rules SET tested_revision = revision, version = version + 1,
 			state = CASE state WHEN 'draft' THEN 'tested' ELSE state END
 			WHERE id = ? AND revision = ?`, r.ID, r.Revision)
@@ -126,7 +130,10 @@ func (s *Service) passed(ctx context.Context, r *Rule) error {
 		if res.RowsAffected == 0 {
 			return fault.New(fault.Conflict, "the rule was changed while it was tested; test it again")
 		}
-		return s.rulesChanged(tx)
+		if err := s.rulesChanged(tx); err != nil {
+			return err
+		}
+		return auditRule(tx, "Test", old)
 	})
 }
 

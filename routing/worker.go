@@ -29,7 +29,7 @@ const leastShare = 8
 //
 // Run also sends what ResendRoutings asks for, and delivers notices.
 func (s *Service) Run(ctx context.Context) error {
-	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: "transmission"})
+	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: "transmission", Through: store.Program})
 	sending, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	d := s.newDispatcher(sending)

@@ -435,7 +435,7 @@ func TestTwoServers(t *testing.T) {
 	dsn := storetest.DSN(t, store.Postgres)
 	var servers []*fixture
 	for range 2 {
-		db, err := store.Open(context.Background(), dsn)
+		db, err := store.Open(context.Background(), dsn, store.WithVault(storetest.Vault()))
 		if err != nil {
 			t.Fatal(err)
 		}

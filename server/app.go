@@ -46,7 +46,7 @@ func open(ctx context.Context, d database, s serving, log *slog.Logger, migrate 
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, d.DB, store.SQLiteHook(sqlgen.RegisterSQLite))
+	db, err := store.Open(ctx, d.DB, store.SQLiteHook(sqlgen.RegisterSQLite), store.WithVault(vault))
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	a.Feedback = feedback.New(db, a.Routing)
 	a.Keys.Log, a.Leads.Log = log, log
 	a.Leads.Route, a.Leads.Together, a.Leads.Fetch = a.Routing.Route, a.Routing.Together, a.Routing.Fetch
-	if err := a.Routing.SyncConnectors(ctx); err != nil {
+	if err := a.Routing.SyncConnectors(asProgram(ctx, "start")); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
 	}
 	a.OData = odata.New(odata.Options{
@@ -94,6 +94,11 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	})
 	a.addSets()
 	return a, a.OData.Build()
+}
+
+// asProgram is ctx with the program itself as the actor, doing its work of name.
+func asProgram(ctx context.Context, name string) context.Context {
+	return store.WithActor(ctx, store.Actor{Kind: store.System, Name: name, Through: store.Program})
 }
 
 // writer lets several of the service's writes be one transaction of db.

@@ -28,7 +28,8 @@ var securitySchemes = map[string]any{
 // by their token. Nobody is let through.
 func (a *App) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		actor, err := a.actor(r)
+		remote := a.remoteAddr(r)
+		actor, err := a.actor(r, remote)
 		if err != nil {
 			if fault.CodeOf(err) == fault.Unauthorized {
 				err = errUnauthorized
@@ -37,12 +38,13 @@ func (a *App) authenticate(next http.Handler) http.Handler {
 			a.OData.WriteError(w, r, err)
 			return
 		}
+		actor.Through, actor.Remote = store.API, remote
 		who(r.Context()).set(actor)
 		next.ServeHTTP(w, r.WithContext(store.WithActor(r.Context(), actor)))
 	})
 }
 
-func (a *App) actor(r *http.Request) (store.Actor, error) {
+func (a *App) actor(r *http.Request, remote netip.Addr) (store.Actor, error) {
 	var connection *uuid.UUID
 	secret := r.Header.Get("X-API-Key")
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -62,7 +64,7 @@ func (a *App) actor(r *http.Request) (store.Actor, error) {
 	default:
 		return store.Actor{}, errUnauthorized
 	}
-	return a.Keys.Authenticate(r.Context(), secret, connection, a.remoteAddr(r))
+	return a.Keys.Authenticate(r.Context(), secret, connection, remote)
 }
 
 // challenge says how to sign in, as an answer to who is not let in must. Other

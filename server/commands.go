@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/user"
 	"strings"
 	"text/tabwriter"
 
@@ -69,6 +70,14 @@ func (d database) with(ctx context.Context, s streams, f func(ctx context.Contex
 	return d.withNew(ctx, s, f)
 }
 
+// operator is who is at the command line, by their account's name on this machine.
+func operator() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return store.CommandLine
+}
+
 // withNew is with that makes the database where there is none.
 func (d database) withNew(ctx context.Context, s streams, f func(ctx context.Context, a *App) error) error {
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -76,7 +85,7 @@ func (d database) withNew(ctx context.Context, s streams, f func(ctx context.Con
 	if err != nil {
 		return err
 	}
-	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: "command line"})
+	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: operator(), Through: store.CommandLine})
 	return errors.Join(f(ctx, a), a.Close())
 }
 

@@ -19,7 +19,6 @@ import (
 	"leadloop/keys"
 	"leadloop/leads"
 	"leadloop/routing"
-	"leadloop/store"
 )
 
 type demoCommand struct {
@@ -112,7 +111,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 // seed makes the staff member, the source, and the customers with their
 // connections, keys and rules.
 func (d *demo) seed(ctx context.Context, crm *crm) error {
-	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: "demo"})
+	ctx = asProgram(ctx, "demo")
 	d.email, d.pass = "demo@example.com", rand.Text()
 	if err := d.app.Staff.CreateUser(ctx, &staff.User{Email: d.email, Name: "Demo", Role: "admin", Password: d.pass, Active: true}); err != nil {
 		return err

@@ -41,15 +41,15 @@ func TestMeasureMatch(t *testing.T) {
 // decisionAmong is the best of several rounds.
 func decisionAmong(t *testing.T, n int) time.Duration {
 	dir := t.TempDir()
-	db, err := store.Open(t.Context(), filepath.Join(dir, "rules.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
 	vault, err := database{DB: filepath.Join(dir, "rules.db"), SecretKeyFile: filepath.Join(dir, "leadloop.key")}.vault()
 	if err != nil {
 		t.Fatal(err)
 	}
+	db, err := store.Open(t.Context(), filepath.Join(dir, "rules.db"), store.WithVault(vault))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
 	must(db.Migrate(t.Context()))
 	service := routing.New(db, vault)
 	defer service.Close()

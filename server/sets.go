@@ -71,6 +71,7 @@ func (a *App) addSets() {
 	a.addLeadSets()
 	a.addRoutingSets()
 	a.addFeedbackSets()
+	odata.Add(a.OData, odata.Set[store.AuditEvent]{Name: "AuditEvents", Access: access{role: store.Admin}.predicate})
 	odata.Add(a.OData, odata.Set[staff.User]{
 		Name: "Users", New: staff.NewUser, Access: access{role: store.Admin}.predicate,
 		Outside: true, // passwords are hashed slowly

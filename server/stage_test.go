@@ -46,7 +46,7 @@ func hire(t *testing.T, dir, dsn string) (token string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := store.Open(asSystem, dsn)
+	db, err := store.Open(asSystem, dsn, store.WithVault(vault))
 	if err != nil {
 		t.Fatal(err)
 	}

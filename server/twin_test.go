@@ -37,7 +37,7 @@ type twin struct {
 func newTwin(t testing.TB, dialect string, w *world) *twin {
 	t.Helper()
 	n := &twin{t: t, dsn: storetest.DSN(t, dialect), keys: map[uuid.UUID]string{}}
-	db, err := store.Open(asSystem, n.dsn, store.SQLiteHook(sqlgen.RegisterSQLite))
+	db, err := store.Open(asSystem, n.dsn, store.SQLiteHook(sqlgen.RegisterSQLite), store.WithVault(storetest.Vault()))
 	if err != nil {
 		t.Fatal(err)
 	}

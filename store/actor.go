@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/google/uuid"
 
@@ -51,8 +52,16 @@ func ParseRole(name string) (r Role, ok bool) {
 	return 0, false
 }
 
+// The roads an Actor may come by.
+const (
+	API         = "API"
+	Console     = "console"
+	CommandLine = "command line"
+	Program     = "program" // the program's own work
+)
+
 // Actor is who is acting: what access checks go by, and what the audit trail
-// will record.
+// records.
 type Actor struct {
 	Kind         ActorKind
 	UserID       int64 // Staff
@@ -61,6 +70,8 @@ type Actor struct {
 	CustomerID   int64    // Machine: whose connection it is
 	Scopes       []string // Machine
 	Name         string   // for people to read: an e-mail address, a connection's name
+	Through      string   // the road they came by
+	Remote       netip.Addr
 }
 
 // Has reports whether the actor is a Machine whose connection has scope.

@@ -88,6 +88,7 @@ type backend interface {
 type options struct {
 	sqliteHook  func(*sqlite3.SQLiteConn) error
 	busyTimeout time.Duration
+	auditKey    []byte
 }
 
 // Option changes how Open opens.

@@ -66,6 +66,10 @@ func (s *Service) ChangePassword(ctx context.Context, current, password string) 
 
 func (s *Service) replaceHash(ctx context.Context, userID int64, hash string) error {
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old User
+		if err := tx.Limit(1).Find(&old, "id = ?", userID).Error; err != nil {
+			return err
+		}
 		res := tx.Exec("UPDATE users SET password_hash = ?, version = version + 1 WHERE id = ?", hash, userID)
 		if res.Error != nil {
 			return res.Error
@@ -73,7 +77,10 @@ func (s *Service) replaceHash(ctx context.Context, userID int64, hash string) er
 		if res.RowsAffected == 0 {
 			return fault.Newf(fault.NotFound, "no user %d", userID)
 		}
-		return s.endSessions(tx, userID)
+		if err := s.endSessions(tx, userID); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "SetPassword", Entity: "User", Key: userID, Before: &User{PasswordHash: old.PasswordHash}, After: &User{PasswordHash: hash}})
 	})
 	return userFault("set password", err)
 }

@@ -48,7 +48,10 @@ func (s *Service) CreateUser(ctx context.Context, u *User) error {
 	var stored User
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		stored = next
-		return tx.Create(&stored).Error
+		if err := tx.Create(&stored).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "create", Entity: "User", Key: stored.ID, After: &stored})
 	})
 	if err != nil {
 		return userFault("create user", err)
@@ -82,6 +85,10 @@ func (s *Service) UpdateUser(ctx context.Context, u *User) error {
 	next.Password = ""
 	next.Version++
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old User
+		if err := tx.Limit(1).Find(&old, "id = ?", u.ID).Error; err != nil {
+			return err
+		}
 		res := tx.Model(&User{}).Where("id = ? AND version = ?", u.ID, u.Version).Select(columns).Updates(&next)
 		if res.Error != nil {
 			return res.Error
@@ -95,7 +102,13 @@ func (s *Service) UpdateUser(ctx context.Context, u *User) error {
 				return err
 			}
 		}
-		return keepAnAdmin(tx)
+		if err := keepAnAdmin(tx); err != nil {
+			return err
+		}
+		if u.Password == "" {
+			next.PasswordHash = old.PasswordHash
+		}
+		return store.Audit(tx, store.Change{Action: "update", Entity: "User", Key: u.ID, Before: &old, After: &next})
 	})
 	if err != nil {
 		return userFault("update user", err)
@@ -112,6 +125,10 @@ func (s *Service) DeleteUser(ctx context.Context, id int64) error {
 		return err
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old User
+		if err := tx.Limit(1).Find(&old, "id = ?", id).Error; err != nil {
+			return err
+		}
 		if err := tx.Where("user_id = ?", id).Delete(&Session{}).Error; err != nil {
 			return err
 		}
@@ -123,7 +140,10 @@ func (s *Service) DeleteUser(ctx context.Context, id int64) error {
 			return fault.Newf(fault.NotFound, "no user %d", id)
 		}
 		store.AfterCommit(tx.Statement.Context, s.live.purge)
-		return keepAnAdmin(tx)
+		if err := keepAnAdmin(tx); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "User", Key: id, Before: &old})
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return fault.New(fault.Conflict, "this user still owns something: set Active to false instead")

@@ -31,7 +31,8 @@ func Each(t *testing.T, f func(t *testing.T, db *store.DB)) {
 	}
 }
 
-// Open returns a fresh, migrated database of dialect, closed when t ends.
+// Open returns a fresh, migrated database of dialect, its audit trail under
+// Vault, closed when t ends.
 func Open(t testing.TB, dialect string, opts ...store.Option) *store.DB {
 	t.Helper()
 	var dsn string
@@ -43,7 +44,7 @@ func Open(t testing.TB, dialect string, opts ...store.Option) *store.DB {
 			t.Fatal(err)
 		}
 	}
-	db, err := store.Open(context.Background(), dsn, opts...)
+	db, err := store.Open(context.Background(), dsn, append([]store.Option{store.WithVault(Vault())}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
