@@ -196,17 +196,9 @@ func (s *Service) loadLeads(ctx context.Context, jobs []*job) error {
 	for i, j := range jobs {
 		ids[i] = j.leadID
 	}
-	where := "id IN (SELECT value FROM json_each(?))"
-	if s.db.Dialect() == store.Postgres {
-		where = "id = ANY (?::uuid[])"
-	}
-	rows := make([]leads.Lead, 0, len(ids))
-	if err := s.db.Read(ctx).Where(where, s.list(ids)).Find(&rows).Error; err != nil {
+	byID, err := leads.ReadAll(ctx, s.db, ids)
+	if err != nil {
 		return err
-	}
-	byID := make(map[uuid.UUID]*leads.Lead, len(rows))
-	for i := range rows {
-		byID[rows[i].ID] = &rows[i]
 	}
 	for _, j := range jobs {
 		j.lead = byID[j.leadID]

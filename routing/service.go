@@ -29,6 +29,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"leadloop/odata/eval"
 	"leadloop/odata/fault"
 	"leadloop/store"
 )
@@ -125,6 +126,9 @@ func New(db *store.DB, vault *store.Vault, options ...Option) *Service {
 	s.live.closed = s.BrokenUntil
 	for _, option := range options {
 		option(s)
+	}
+	for _, env := range []*eval.Env{s.exprs.lead, s.exprs.mapped, s.exprs.answer} {
+		env.Now = s.now
 	}
 	// A lease outlasts the wait in the local queue (see dispatcher) and the
 	// exchange itself.

@@ -2,11 +2,13 @@ package routing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
@@ -73,22 +75,10 @@ type outcome struct {
 func (s *Service) settle(ctx context.Context, outcomes ...outcome) {
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
-	held := make([]bool, len(outcomes))
+	var held map[uuid.UUID]bool
 	err := s.db.Write(ctx, func(tx *gorm.DB) (err error) {
-		if len(outcomes) > 1 && slices.ContainsFunc(outcomes, outcome.passesOn) {
-			if err := s.Together(tx); err != nil {
-				return err
-			}
-		}
-		if err := s.noteExchanges(tx, outcomes); err != nil {
-			return err
-		}
-		for i, o := range outcomes {
-			if held[i], err = s.apply(tx, o); err != nil {
-				return fmt.Errorf("routing %s: %w", o.job.id, err)
-			}
-		}
-		return nil
+		held, err = s.record(tx, outcomes)
+		return err
 	})
 	if err != nil && len(outcomes) > 1 {
 		for _, o := range outcomes {
@@ -98,11 +88,11 @@ func (s *Service) settle(ctx context.Context, outcomes ...outcome) {
 	}
 	if err != nil {
 		// The lease runs out and the routing is sent again with the same webhook-id.
-		s.log.Error("routing not settled", "error", err)
+		s.log.Error("routing not settled", "routing", outcomes[0].job.id, "error", err)
 		return
 	}
-	for i, o := range outcomes {
-		if !held[i] {
+	for _, o := range outcomes {
+		if !held[o.job.id] {
 			s.log.Warn("lease lost before the turn ended", "routing", o.job.id)
 		}
 	}
@@ -111,41 +101,86 @@ func (s *Service) settle(ctx context.Context, outcomes ...outcome) {
 // writeTime bounds the writes that must not be cut off by the program's end.
 const writeTime = 30 * time.Second
 
-// apply writes one outcome and reports whether the job still had its lease.
-func (s *Service) apply(tx *gorm.DB, o outcome) (held bool, err error) {
-	if o.result == nil {
-		n, err := exec(tx, `UPDATE routings SET state = 'pending', next_attempt_at = $1, lease_token = NULL, version = version + 1
-			WHERE id = $2 AND lease_token = $3`, o.job.due, o.job.id, o.job.token)
-		return n > 0, err
-	}
-	r := *o.result
-	if r.state == Parked && r.err == errPaused {
-		if err := s.stillPaused(tx, o.job, &r); err != nil {
-			return false, err
+// errTwice says that a routing's lease ran out and the same server had it again
+// before the first turn was settled. Each outcome then goes by itself.
+var errTwice = errors.New("two outcomes of one routing")
+
+// record writes outcomes and tells which jobs still had their lease.
+func (s *Service) record(tx *gorm.DB, outcomes []outcome) (held map[uuid.UUID]bool, err error) {
+	if len(outcomes) > 1 && slices.ContainsFunc(outcomes, outcome.passesOn) {
+		if err := s.Together(tx); err != nil {
+			return nil, err
 		}
 	}
-	if r.state == Parked && r.err == errMissed {
-		if err := s.missed(tx, o.job, &r); err != nil {
-			return false, err
+	if err := s.noteExchanges(tx, outcomes); err != nil {
+		return nil, err
+	}
+	var back []*job
+	var ended []turned
+	seen := make(map[uuid.UUID]bool, len(outcomes))
+	for _, o := range outcomes {
+		if seen[o.job.id] {
+			return nil, errTwice
+		}
+		seen[o.job.id] = true
+		if o.result == nil {
+			back = append(back, o.job)
+			continue
+		}
+		t := turned{o.job, *o.result}
+		if err := s.review(tx, &t); err != nil {
+			return nil, fmt.Errorf("routing %s: %w", t.job.id, err)
+		}
+		ended = append(ended, t)
+	}
+	held = make(map[uuid.UUID]bool, len(outcomes))
+	if err := queueAgain(tx, back, held); err != nil {
+		return nil, err
+	}
+	if err := applyResults(tx, ended, held); err != nil {
+		return nil, err
+	}
+	if err := insertAttempts(tx, ended, held); err != nil {
+		return nil, err
+	}
+	return held, s.follow(tx, ended, held)
+}
+
+// turned is a job whose turn came to a result.
+type turned struct {
+	*job
+	result
+}
+
+// review changes a result that depends on what happened meanwhile.
+func (s *Service) review(tx *gorm.DB, t *turned) error {
+	switch {
+	case t.state == Parked && t.err == errPaused:
+		return s.stillPaused(tx, t.job, &t.result)
+	case t.state == Parked && t.err == errMissed:
+		return s.missed(tx, t.job, &t.result)
+	}
+	return nil
+}
+
+// follow does what follows from results that were applied: staff hear of what was
+// given up, and a lead that was turned down goes to the next rule.
+func (s *Service) follow(tx *gorm.DB, ended []turned, held map[uuid.UUID]bool) error {
+	for i := range ended {
+		t := &ended[i]
+		var err error
+		switch {
+		case !held[t.id]:
+		case t.state == Failed:
+			err = s.noticeFailed(tx, t.job, &t.result)
+		case t.state == Rejected && t.attempt != nil:
+			_, err = s.passOn(tx, t.job, Turned)
+		}
+		if err != nil {
+			return fmt.Errorf("routing %s: %w", t.id, err)
 		}
 	}
-	if held, err = applyResult(tx, o.job, r); err != nil {
-		return held, err
-	}
-	if held && r.state == Failed {
-		if err := s.noticeFailed(tx, o.job, &r); err != nil {
-			return held, err
-		}
-	}
-	if r.attempt == nil {
-		return held, nil
-	}
-	if held && r.state == Rejected {
-		if _, err := s.passOn(tx, o.job, Turned); err != nil {
-			return false, err
-		}
-	}
-	return held, insertAttempt(tx, r.attempt, held)
+	return nil
 }
 
 // stillPaused changes r to due at once where j's rule was resumed in the
@@ -163,29 +198,71 @@ func (s *Service) stillPaused(tx *gorm.DB, j *job, r *result) error {
 	return nil
 }
 
-func applyResult(tx *gorm.DB, j *job, r result) (held bool, err error) {
-	sent := 0
-	if r.attempt != nil {
-		sent = 1
+// queueAgain gives leases back.
+func queueAgain(tx *gorm.DB, jobs []*job, held map[uuid.UUID]bool) error {
+	rows := make([][]any, len(jobs))
+	for i, j := range jobs {
+		rows[i] = []any{j.id, j.token, j.due}
 	}
-	n, err := exec(tx, `UPDATE routings SET state = $1, next_attempt_at = $2, lease_token = NULL,
-		attempt_count = attempt_count + $3, rule_revision = $4, error = $5,
-		delivered_at = coalesce($6, delivered_at), external_id = coalesce($7, external_id),
-		external_link = coalesce($8, external_link), version = version + 1
-		WHERE id = $9 AND lease_token = $10`,
-		r.state, r.next, sent, r.revision, optional(r.err), r.deliveredAt, r.externalID, r.link, j.id, j.token)
-	return n > 0, err
+	ids, err := overRows(tx, []column{{"routing", "uuid"}, {"token", "text"}, {"due", "timestamptz"}}, rows,
+		`UPDATE routings SET state = 'pending', next_attempt_at = v.due, lease_token = NULL, version = version + 1
+		FROM v WHERE id = v.routing AND lease_token = v.token RETURNING id`)
+	mark(held, ids)
+	return err
 }
 
-func insertAttempt(tx *gorm.DB, a *Attempt, held bool) error {
-	errText := a.Error
-	if !held {
-		errText = optional("the lease had run out; the routing was sent again by another worker")
+var resultColumns = []column{
+	{"routing", "uuid"}, {"token", "text"}, {"new_state", "text"}, {"next", "timestamptz"}, {"sent", "bigint"}, {"revision", "bigint"},
+	{"problem", "text"}, {"delivered", "timestamptz"}, {"far_id", "text"}, {"far_link", "text"},
+}
+
+// applyResults writes the results of the jobs that still have their lease.
+func applyResults(tx *gorm.DB, ended []turned, held map[uuid.UUID]bool) error {
+	rows := make([][]any, len(ended))
+	for i := range ended {
+		t := &ended[i]
+		sent := 0
+		if t.attempt != nil {
+			sent = 1
+		}
+		rows[i] = []any{t.id, t.token, t.state, t.next, sent, t.result.revision, optional(t.err), t.deliveredAt, t.externalID, t.link}
 	}
-	_, err := exec(tx, `INSERT INTO attempts
-		(routing_id, started_at, duration_ms, status_code, request, response, outcome, error)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		a.RoutingID, a.StartedAt, a.DurationMs, a.StatusCode, a.Request, a.Response, a.Outcome, errText)
+	ids, err := overRows(tx, resultColumns, rows, `UPDATE routings SET state = v.new_state, next_attempt_at = v.next, lease_token = NULL,
+		attempt_count = attempt_count + v.sent, rule_revision = v.revision, error = v.problem,
+		delivered_at = coalesce(v.delivered, delivered_at), external_id = coalesce(v.far_id, external_id),
+		external_link = coalesce(v.far_link, external_link), version = version + 1
+		FROM v WHERE id = v.routing AND lease_token = v.token RETURNING id`)
+	mark(held, ids)
+	return err
+}
+
+func mark(held map[uuid.UUID]bool, ids []uuid.UUID) {
+	for _, id := range ids {
+		held[id] = true
+	}
+}
+
+var attemptColumns = []column{
+	{"routing_id", "uuid"}, {"started_at", "timestamptz"}, {"duration_ms", "bigint"}, {"status_code", "bigint"},
+	{"request", "text"}, {"response", "text"}, {"outcome", "text"}, {"error", "text"},
+}
+
+// insertAttempts stores the exchanges, in the order they ended in.
+func insertAttempts(tx *gorm.DB, ended []turned, held map[uuid.UUID]bool) error {
+	var rows [][]any
+	for i := range ended {
+		a := ended[i].attempt
+		if a == nil {
+			continue
+		}
+		problem := a.Error
+		if !held[a.RoutingID] {
+			problem = optional("the lease had run out; the routing was sent again by another worker")
+		}
+		rows = append(rows, []any{a.RoutingID, a.StartedAt, a.DurationMs, a.StatusCode, a.Request, a.Response, a.Outcome, problem})
+	}
+	_, err := overRows(tx, attemptColumns, rows, `INSERT INTO attempts
+		(routing_id, started_at, duration_ms, status_code, request, response, outcome, error) SELECT * FROM v`)
 	return err
 }
 

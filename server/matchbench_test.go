@@ -80,6 +80,10 @@ func considered(ctx context.Context, service *routing.Service, lead *leads.Lead)
 // storeRules stores n active rules of a customer each, ten for a city.
 func storeRules(tx *gorm.DB, n int) error {
 	now, one := store.Now(), int64(1)
+	var connector int64
+	if err := tx.Raw("SELECT id FROM connectors WHERE code = 'webhook-json'").Scan(&connector).Error; err != nil {
+		return err
+	}
 	var customers []routing.Customer
 	var rules []routing.Rule
 	var revisions []routing.RuleRevision
@@ -87,12 +91,12 @@ func storeRules(tx *gorm.DB, n int) error {
 		condition := fmt.Sprintf("City eq 'City %d' and Budget ge 1000 and not contains(Message,'spam')", i/10)
 		customers = append(customers, routing.Customer{ID: int64(i + 1), Name: fmt.Sprint("Customer ", i), CreatedAt: now, Version: 1})
 		rules = append(rules, routing.Rule{
-			ID: int64(i + 1), CustomerID: int64(i + 1), ConnectorID: 1, Name: fmt.Sprint("Rule ", i), Settings: routing.Settings{"URL": "http://127.0.0.1:1/"},
+			ID: int64(i + 1), CustomerID: int64(i + 1), ConnectorID: connector, Name: fmt.Sprint("Rule ", i), Settings: routing.Settings{"URL": "http://127.0.0.1:1/"},
 			Condition: condition, Mapping: []routing.MappingEntry{{Target: "ref", Source: "RoutingID"}}, Priority: 100 + i%2, Rotation: "weight", Weight: 1 + i%3,
 			TimeZone: "Asia/Jerusalem", Schedule: []routing.Window{}, State: routing.Active, Revision: 1, TestedRevision: &one, ActiveRevision: &one, CreatedAt: now, Version: 1,
 		})
 		revisions = append(revisions, routing.RuleRevision{
-			RuleID: int64(i + 1), Revision: 1, ConnectorID: 1, Settings: rules[i].Settings, Condition: condition, Mapping: rules[i].Mapping, CreatedAt: now,
+			RuleID: int64(i + 1), Revision: 1, ConnectorID: connector, Settings: rules[i].Settings, Condition: condition, Mapping: rules[i].Mapping, CreatedAt: now,
 		})
 	}
 	if err := tx.CreateInBatches(customers, 500).Error; err != nil {
