@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"leadloop/server/console"
 	"leadloop/server/staff"
 
 	"gorm.io/gorm"
@@ -37,6 +38,7 @@ type App struct {
 
 	log     *slog.Logger
 	proxies odata.Proxies
+	console http.Handler
 }
 
 // open opens the database and wires the application over it. Migrate says
@@ -93,7 +95,15 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 		Title: "Leadloop", Version: version(), Security: securitySchemes,
 	})
 	a.addSets()
-	return a, a.OData.Build()
+	if err := a.OData.Build(); err != nil {
+		return nil, err
+	}
+	a.console, err = console.New(console.Options{
+		Staff: a.Staff, Keys: a.Keys, Leads: a.Leads, Routing: a.Routing, Feedback: a.Feedback, OData: a.OData,
+		DB: db, Log: log, Now: store.Now, PublicURL: s.PublicURL, Version: version(), Proxies: s.TrustedProxies,
+		Known: func(ctx context.Context, actor store.Actor) { who(ctx).set(actor) },
+	})
+	return a, err
 }
 
 // writer lets several of the service's writes be one transaction of db.
