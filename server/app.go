@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"leadloop/server/console"
 	"leadloop/server/staff"
 
 	"gorm.io/gorm"
@@ -38,6 +39,7 @@ type App struct {
 	log     *slog.Logger
 	proxies odata.Proxies
 	guesses guesses
+	console http.Handler
 }
 
 // open opens the database and wires the application over it. Migrate says
@@ -95,7 +97,15 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 		Parts: a.Keys.Spend,
 	})
 	a.addSets()
-	return a, a.OData.Build()
+	if err := a.OData.Build(); err != nil {
+		return nil, err
+	}
+	a.console, err = console.New(console.Options{
+		Staff: a.Staff, Keys: a.Keys, Leads: a.Leads, Routing: a.Routing, Feedback: a.Feedback, OData: a.OData,
+		DB: db, Log: log, Now: store.Now, PublicURL: s.PublicURL, Version: version(), Proxies: s.TrustedProxies,
+		Known: func(ctx context.Context, actor store.Actor) { who(ctx).set(actor) },
+	})
+	return a, err
 }
 
 // asProgram is ctx with the program itself as the actor, doing its work of name.

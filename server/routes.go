@@ -33,7 +33,9 @@ func (a *App) Handler() http.Handler {
 	r.HandleFunc("/auth/key/revoke", a.revokeKey).Methods(http.MethodPost)
 	r.HandleFunc("/intake/{token}", a.intake).Methods(http.MethodPost, http.MethodGet)
 	r.PathPrefix("/odata").Handler(a.authenticate(a.OData))
-	r.Handle("/", http.RedirectHandler("/odata/", http.StatusTemporaryRedirect)).Methods(http.MethodGet, http.MethodHead)
+	r.PathPrefix("/console/").Handler(a.console)
+	r.Handle("/console", http.RedirectHandler("/console/", http.StatusTemporaryRedirect))
+	r.Handle("/", http.RedirectHandler("/console/", http.StatusTemporaryRedirect)).Methods(http.MethodGet, http.MethodHead)
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, fault.Newf(fault.NotFound, "there is nothing at %q", r.URL.Path))
 	})

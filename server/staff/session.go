@@ -28,8 +28,9 @@ var (
 	errSession = fault.New(fault.Unauthorized, "The session has ended; sign in again.")
 )
 
-// Session is one refresh token of a user. Each is used once and then replaced by
-// the next of the same Family, which is what a sign-in starts.
+// Session is one refresh token of a user, or the session of one browser. Each
+// refresh token is used once and then replaced by the next of the same Family,
+// which is what a sign-in starts.
 type Session struct {
 	ID        uuid.UUID `gorm:"primaryKey"`
 	UserID    int64
@@ -39,6 +40,9 @@ type Session struct {
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 	RevokedAt *time.Time
+	// Of a browser's session: see Browser. Empty for tokens of the API.
+	Agent, Address string
+	SeenAt         *time.Time
 }
 
 // Service keeps the users and signs them in. Make one with New; its exported

@@ -22,6 +22,8 @@ type User struct {
 	PasswordHash string    `odata:"-"`
 	Password     string    `gorm:"-" odata:"writeonly"`
 	Active       bool      // an inactive user cannot sign in
+	Language     string    `odata:"computed"` // of the console; see Profile
+	TimeZone     string    `odata:"computed"`
 	CreatedAt    time.Time `odata:"computed"`
 	Version      int64     `odata:"computed,etag"`
 }

@@ -1,0 +1,254 @@
+package console
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"leadloop/odata/fault"
+	"leadloop/routing"
+	"leadloop/store"
+)
+
+func (c *Console) customerRoutes() []route {
+	return []route{
+		{pattern: "GET /console/customers", do: (*visit).customersPage, nav: "customers"},
+		{pattern: "GET /console/customers/new", do: (*visit).newCustomerPage, role: store.Manager},
+		{pattern: "POST /console/customers/new", do: (*visit).createCustomer},
+		{pattern: "GET /console/customers/{id}", do: (*visit).customerPage},
+		{pattern: "POST /console/customers/{id}", do: (*visit).updateCustomer},
+		{pattern: "POST /console/customers/{id}/delete", do: (*visit).deleteCustomer},
+	}
+}
+
+// customersData is what the list shows.
+type customersData struct {
+	Filters Filters
+	Table   Table
+}
+
+func (v *visit) customersPage() error {
+	search, after := v.value("q"), v.value("after")
+	filter := ""
+	if search != "" {
+		filter = "contains(tolower(Name),tolower(" + literal(search) + "))"
+	}
+	rows, err := readList[routing.Customer](v, "Customers", 0, query{
+		"$filter": filter, "$orderby": "Name,ID", "$skiptoken": after,
+		"$expand": "Rules($select=State),Connections($select=ID)",
+	})
+	if err != nil {
+		return err
+	}
+	data := customersData{
+		Filters: Filters{Action: v.Path(), Target: "list", Search: search, Placeholder: v.T("customers.search")},
+		Table:   v.customersTable(rows.Rows),
+	}
+	if search != "" {
+		data.Table.Empty = &Empty{Icon: "search", Title: v.T("list.nothing"), Text: v.T("list.nothing.text"), Action: v.T("list.clear"), URL: v.Path()}
+	}
+	data.Table.Pages(v.Path(), url.Values{"q": {search}}, after, rows.After)
+	return v.Page("customers", page{Title: v.T("nav.customers"), Data: data})
+}
+
+func (v *visit) customersTable(customers []routing.Customer) Table {
+	t := Table{
+		Caption: v.T("nav.customers"),
+		Columns: []Column{
+			{Title: v.T("customers.name"), Wide: true},
+			{Title: v.T("customers.rules")},
+			{Title: v.T("customers.connections"), Number: true},
+			{Title: v.T("customers.since")},
+		},
+		Empty: &Empty{Icon: "building", Title: v.T("customers.empty"), Text: v.T("customers.empty.text")},
+	}
+	if v.Can("manager") {
+		t.Empty.Action, t.Empty.URL = v.T("customers.new"), "/console/customers/new"
+	}
+	for _, c := range customers {
+		active := 0
+		for _, r := range c.Rules {
+			if r.State == "active" {
+				active++
+			}
+		}
+		rules := Badge{v.T("customers.rules.active", active), "good"}
+		if active == 0 {
+			rules = Badge{v.T("customers.rules.none"), ""}
+		}
+		name := textCell(c.Name)
+		name.Sub = c.Description
+		t.Rows = append(t.Rows, Row{
+			URL:   customerURL(c.ID),
+			Cells: []Cell{name, badgeCell(rules), v.numberCell(len(c.Connections)), v.agoCell(&c.CreatedAt)},
+		})
+	}
+	return t
+}
+
+func customerURL(id int64) string { return fmt.Sprintf("/console/customers/%d", id) }
+
+// customerTabs are the faces of a customer: each is shown once a page has its
+// address.
+var customerTabs = []struct{ name, path string }{
+	{"details", ""}, {"transmission", "/rules"}, {"feedback", "/feedback"}, {"guide", "/guide"},
+}
+
+// customerTabs are the tabs over the page of a customer; current is its name in
+// the table above.
+func (v *visit) customerTabs(id int64, current string) []tab {
+	var list []tab
+	for _, t := range customerTabs {
+		if slices.Contains(v.patterns, "GET /console/customers/{id}"+t.path) {
+			list = append(list, tab{Title: v.T("customer.tab." + t.name), URL: customerURL(id) + t.path, Current: t.name == current})
+		}
+	}
+	return list
+}
+
+// customer is the customer of the page's address.
+func (v *visit) customer() (*routing.Customer, error) {
+	id, err := v.id()
+	if err != nil {
+		return nil, err
+	}
+	c, err := read[routing.Customer](v, fmt.Sprintf("Customers(%d)", id), nil)
+	return &c, err
+}
+
+// customerData is what the page of a customer's details shows.
+type customerData struct {
+	Form     *Form
+	Customer *routing.Customer
+	Delete   *Confirm // nil for who may not
+}
+
+func (v *visit) customerForm(c *routing.Customer) *Form {
+	f := &Form{
+		Action: "/console/customers/new", Submit: v.T("customers.create"), Cancel: "/console/customers", ReadOnly: !v.Can("manager"),
+		Fields: []*Field{
+			{Name: "Name", Label: v.T("customers.name"), Value: c.Name, Required: true, Focus: c.ID == 0},
+			{Name: "Description", Label: v.T("customer.description"), Help: v.T("customer.description.help"), Value: c.Description, Kind: "textarea"},
+			{
+				Name: "MaxConcurrent", Label: v.T("customer.concurrent"), Help: v.T("customer.concurrent.help"), Value: numberText(c.MaxConcurrent),
+				Section: v.T("customer.pace"), Kind: "number", Min: "1", Max: "1000", Half: true,
+			},
+			{
+				Name: "MaxPerMinute", Label: v.T("customer.minute"), Help: v.T("customer.minute.help"), Value: numberText(c.MaxPerMinute),
+				Kind: "number", Min: "1", Max: "100000", Half: true,
+			},
+		},
+	}
+	if c.ID != 0 {
+		f.Action, f.Submit, f.Cancel = customerURL(c.ID), v.T("form.save"), ""
+		f.Hidden = map[string]string{"Version": strconv.FormatInt(c.Version, 10)}
+	}
+	return f
+}
+
+// fillCustomer takes the form's values over into c.
+func fillCustomer(f *Form, c *routing.Customer) error {
+	c.Name, c.Description = f.Get("Name"), f.Get("Description")
+	var err error
+	if c.MaxConcurrent, err = f.number("MaxConcurrent"); err != nil {
+		return err
+	}
+	c.MaxPerMinute, err = f.number("MaxPerMinute")
+	return err
+}
+
+func (v *visit) newCustomerPage() error {
+	return v.Page("customernew", v.newCustomerView(v.customerForm(&routing.Customer{})))
+}
+
+func (v *visit) newCustomerView(f *Form) page {
+	return page{Title: v.T("customers.new"), Crumb: &crumb{v.T("nav.customers"), "/console/customers"}, Data: f}
+}
+
+func (v *visit) createCustomer() error {
+	c := &routing.Customer{}
+	f := v.customerForm(c)
+	f.Fill(v)
+	err := fillCustomer(f, c)
+	if err == nil {
+		err = v.Routing.CreateCustomer(v.ctx(), c)
+	}
+	if err != nil {
+		if !f.Fail(v, err) {
+			return err
+		}
+		return v.Invalid("customernew", v.newCustomerView(f))
+	}
+	v.Done(v.T("customers.created", c.Name))
+	return v.Go(customerURL(c.ID))
+}
+
+func (v *visit) customerPage() error {
+	c, err := v.customer()
+	if err != nil {
+		return err
+	}
+	return v.Page("customer", v.customerView(c, v.customerForm(c)))
+}
+
+func (v *visit) customerView(c *routing.Customer, f *Form) page {
+	data := customerData{Form: f, Customer: c}
+	if v.Can("manager") {
+		data.Delete = &Confirm{
+			ID: "delete", Title: v.T("customer.delete"), Text: v.T("customer.delete.text"), Name: c.Name,
+			Action: customerURL(c.ID) + "/delete", Submit: v.T("customer.delete.submit"),
+		}
+	}
+	return page{
+		Title: c.Name, Crumb: &crumb{v.T("nav.customers"), "/console/customers"},
+		Tabs: v.customerTabs(c.ID, "details"), Data: data,
+	}
+}
+
+// updateCustomer saves the details. The toast takes them back.
+func (v *visit) updateCustomer() error {
+	c, err := v.customer()
+	if err != nil {
+		return err
+	}
+	f := v.customerForm(c)
+	before := f.Values()
+	f.Fill(v)
+	if c.Version, err = strconv.ParseInt(f.Hidden["Version"], 10, 64); err != nil {
+		return fault.New(fault.Invalid, "Version is missing")
+	}
+	name := c.Name
+	err = fillCustomer(f, c)
+	if err == nil {
+		err = v.Routing.UpdateCustomer(v.ctx(), c)
+	}
+	if err != nil {
+		if !f.Fail(v, err) {
+			return err
+		}
+		c.Name = name
+		return v.Invalid("customer", v.customerView(c, f))
+	}
+	before["Version"] = strconv.FormatInt(c.Version, 10)
+	v.DoneUndo(v.T("form.saved"), customerURL(c.ID), before)
+	return v.Go(customerURL(c.ID))
+}
+
+func (v *visit) deleteCustomer() error {
+	c, err := v.customer()
+	if err != nil {
+		return err
+	}
+	if v.value("confirm") != c.Name {
+		err = errNotTyped
+	} else {
+		err = v.Routing.DeleteCustomer(v.ctx(), c.ID)
+	}
+	if err != nil {
+		v.Failed(err)
+		return v.Go(customerURL(c.ID))
+	}
+	v.Done(v.T("customer.deleted", c.Name))
+	return v.Go("/console/customers")
+}

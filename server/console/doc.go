@@ -1,0 +1,2 @@
+// Package console is the pages of the staff.
+package console
