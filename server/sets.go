@@ -95,7 +95,7 @@ func (a *App) addCustomerSets() {
 		Actions: []odata.Action{
 			odata.Bound("IssueKey", func(ctx context.Context, c *keys.Connection, p issueParams) (keys.Issued, error) {
 				return a.Keys.Issue(ctx, c.ID, keys.Terms{ExpiresAt: p.ExpiresAt, Scopes: p.Scopes})
-			}).Describe("Gives the connection a key more, shown this once. It works until ExpiresAt, if that is given, and does "+
+			}).Describe("Gives the connection a key more, shown this once. It works until ExpiresAt, if that is given, and does " +
 				"what both the connection's scopes and Scopes allow, if some are given."),
 		},
 	})
