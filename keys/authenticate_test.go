@@ -2,11 +2,11 @@ package keys
 
 import (
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
@@ -90,7 +90,7 @@ func TestAuthenticate(t *testing.T) {
 
 		got, err := s.Authenticate(ctx, key, nil, local)
 		want := store.Actor{Kind: store.Machine, ConnectionID: open.ID, CustomerID: customer, Scopes: []string{LeadsRead}, Name: "open"}
-		if err != nil || !cmp.Equal(want, got) {
+		if err != nil || !reflect.DeepEqual(want, got) {
 			t.Errorf("actor %+v, %v; want %+v", got, err, want)
 		}
 	})

@@ -212,8 +212,16 @@ func queueAgain(tx *gorm.DB, jobs []*job, held map[uuid.UUID]bool) error {
 }
 
 var resultColumns = []column{
-	{"routing", "uuid"}, {"token", "text"}, {"new_state", "text"}, {"next", "timestamptz"}, {"sent", "bigint"}, {"revision", "bigint"},
-	{"problem", "text"}, {"delivered", "timestamptz"}, {"far_id", "text"}, {"far_link", "text"},
+	{"routing", "uuid"},
+	{"token", "text"},
+	{"new_state", "text"},
+	{"next", "timestamptz"},
+	{"sent", "bigint"},
+	{"revision", "bigint"},
+	{"problem", "text"},
+	{"delivered", "timestamptz"},
+	{"far_id", "text"},
+	{"far_link", "text"},
 }
 
 // applyResults writes the results of the jobs that still have their lease.
@@ -243,8 +251,14 @@ func mark(held map[uuid.UUID]bool, ids []uuid.UUID) {
 }
 
 var attemptColumns = []column{
-	{"routing_id", "uuid"}, {"started_at", "timestamptz"}, {"duration_ms", "bigint"}, {"status_code", "bigint"},
-	{"request", "text"}, {"response", "text"}, {"outcome", "text"}, {"error", "text"},
+	{"routing_id", "uuid"},
+	{"started_at", "timestamptz"},
+	{"duration_ms", "bigint"},
+	{"status_code", "bigint"},
+	{"request", "text"},
+	{"response", "text"},
+	{"outcome", "text"},
+	{"error", "text"},
 }
 
 // insertAttempts stores the exchanges, in the order they ended in.

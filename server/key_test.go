@@ -107,7 +107,7 @@ func TestScopes(t *testing.T) {
 			{"GET", "/odata/Routings?$filter=Lead/City eq 'x'", "", [5]int{403, 403, 200, 403, 403}},
 			{"GET", "/odata/Customers?$expand=Routings", "", [5]int{403, 403, 200, 200, 403}},
 			{"POST", "/odata/Feedback", `{"RoutingID":"` + nothing + `","ReasonID":3}`, [5]int{403, 404, 403, 403, 403}},
-			{"POST", "/odata/Routings(" + nothing + ")/Feedback", `{"ReasonID":3}`, [5]int{403, 403, 403, 404, 403}},
+			{"POST", "/odata/Routings(" + nothing + ")/Feedback", `{"ReasonID":3}`, [5]int{403, 403, 404, 404, 403}},
 			{"GET", "/odata/Keys", "", [5]int{403, 403, 403, 403, 403}},
 			{"GET", "/odata/Rules", "", [5]int{403, 403, 403, 403, 403}},
 			{"GET", "/odata/Sources", "", [5]int{403, 403, 403, 403, 403}},

@@ -64,8 +64,9 @@ const (
 // records.
 type Actor struct {
 	Kind         ActorKind
-	UserID       int64 // Staff
-	Role         Role  // Staff
+	UserID       int64     // Staff
+	Role         Role      // Staff
+	SessionID    uuid.UUID // Staff: the sign-in they act by
 	ConnectionID uuid.UUID
 	CustomerID   int64    // Machine: whose connection it is
 	Scopes       []string // Machine

@@ -91,7 +91,7 @@ func (v *visit) signIn() error {
 // begin opens a session of this browser and gives it the cookie.
 func (v *visit) begin(email, password string) error {
 	secret, err := v.Staff.OpenBrowser(v.ctx(), email, password,
-		staff.Browser{Agent: v.R.UserAgent(), Address: v.Proxies.Origin(v.R).Client})
+		staff.Client{Agent: v.R.UserAgent(), Address: v.Proxies.Origin(v.R).Client})
 	if err != nil {
 		if f := v.told(err); f.Code == fault.Unauthorized { // here it is a form's error, and no reason to sign in first
 			return &fault.Error{Code: fault.Invalid, Message: f.Message}
@@ -103,7 +103,7 @@ func (v *visit) begin(email, password string) error {
 }
 
 func (v *visit) signOut() error {
-	if err := v.Staff.EndSession(v.ctx(), v.Session.ID); err != nil {
+	if err := v.Staff.EndSession(v.ctx(), v.Session.Family); err != nil {
 		return err
 	}
 	v.setCookie(&http.Cookie{Name: sessionCookie, MaxAge: -1})
@@ -129,12 +129,11 @@ func (v *visit) chooseLanguage() error {
 // profileData is what the profile's page shows.
 type profileData struct {
 	Profile, Password *Form
-	Sessions          []staff.Session
-	Mine              uuid.UUID
+	Sessions          []staff.SignedIn
 }
 
 func (v *visit) profileData() (*profileData, error) {
-	sessions, err := v.Staff.MySessions(v.ctx())
+	sessions, err := v.Staff.Sessions(v.ctx())
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +158,7 @@ func (v *visit) profileData() (*profileData, error) {
 			{Name: "Current", Label: v.T("profile.password.current"), Kind: "password", Required: true, Autocomplete: "current-password", Ltr: true},
 			{Name: "Password", Label: v.T("profile.password.new"), Help: v.T("profile.password.help"), Kind: "password", Required: true, Autocomplete: "new-password", Ltr: true},
 		}},
-		Sessions: sessions, Mine: v.Session.ID,
+		Sessions: sessions,
 	}, nil
 }
 
