@@ -13,7 +13,7 @@ func Select(d Dialect, r *plan.Read) Statement {
 	g := newGenerator(d)
 	g.style = r.Style
 	g.w("SELECT ")
-	g.object(r.Var, &r.Show)
+	g.entity(r.Var, &r.Show)
 	if r.Tag {
 		g.w(", ")
 		g.etag(r.Var)
