@@ -112,7 +112,7 @@ func newPage(x *read) *page {
 	if r.Count {
 		p.columns = append(p.columns, &p.count)
 	}
-	if r.More {
+	if r.More && !p.of.HoldsTerms() {
 		p.terms = make([]sql.NullString, len(r.Order))
 		for i := range p.terms {
 			p.columns = append(p.columns, &p.terms[i])
@@ -135,6 +135,9 @@ func (p *page) next(rows *sql.Rows) (bool, error) {
 	err := rows.Scan(p.columns...)
 	if err == nil {
 		p.json, err = p.of.AppendJSON(p.json[:0], p.column)
+	}
+	if err == nil && p.read.More && p.rows == p.read.Limit && p.of.HoldsTerms() {
+		p.terms, err = p.of.Terms(p.column)
 	}
 	return true, err
 }

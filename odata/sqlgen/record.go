@@ -33,6 +33,7 @@ const (
 	anEntity            // a record, or null
 	entities            // an array of records; null: there are none
 	aPage               // a record: entities, and the URL of their next page or null
+	anETag              // a value that the ETag is made of
 	theOthers           // a JSON object whose members stand among those of the record
 )
 
@@ -45,15 +46,34 @@ func (l layout) size() int {
 	return n
 }
 
-// entity writes the column that is the entity of v.
-func (g *generator) entity(v *plan.Var, show *plan.Projection) {
-	if !g.sends(show) {
-		g.object(v, show)
+// entity writes the column that is an entity of r. A record ends with the order terms,
+// as most rows' are not looked at.
+func (g *generator) entity(r *plan.Read) {
+	if !g.sends(&r.Show) {
+		g.object(r.Var, &r.Show)
 		return
 	}
-	g.w("record_send(")
-	g.layout = g.record(v, show)
-	g.w(")")
+	g.w("record_send(ROW(")
+	comma := g.sep()
+	g.layout = g.fields(r.Var, &r.Show, comma)
+	if r.More {
+		g.ending = len(r.Order)
+		for _, o := range r.Order {
+			comma()
+			g.sendTerm(o.X)
+		}
+	}
+	g.w("))")
+}
+
+// sendTerm writes an order term so that Terms gives it as text does.
+func (g *generator) sendTerm(x plan.Expr) {
+	t, _ := x.Type().(edm.Primitive)
+	if t == edm.DateTimeOffset || t == edm.Guid || t.IsInteger() {
+		g.ordered(x)
+		return
+	}
+	g.text(x)
 }
 
 // sends reports whether what is shown comes as a record. Rows of different
@@ -72,11 +92,16 @@ func (g *generator) sends(show *plan.Projection) bool {
 
 // record writes the entity of v as a record.
 func (g *generator) record(v *plan.Var, show *plan.Projection) layout {
+	g.w("ROW(")
+	defer g.w(")")
+	return g.fields(v, show, g.sep())
+}
+
+// fields writes what a record holds of the entity of v.
+func (g *generator) fields(v *plan.Var, show *plan.Projection, comma func()) layout {
 	g.name(v) // before a count inside it, which forgets the names it gives
 	members := g.members(v, show)
 	l := make(layout, 0, len(members)+1)
-	comma := g.sep()
-	g.w("ROW(")
 	for _, m := range members {
 		comma()
 		f := field{}
@@ -93,7 +118,6 @@ func (g *generator) record(v *plan.Var, show *plan.Projection) layout {
 		g.dynamicObject(v, show)
 		l = append(l, field{as: theOthers})
 	}
-	g.w(")")
 	return l
 }
 
@@ -123,6 +147,17 @@ func (g *generator) send(v *plan.Var, p *edm.Property) {
 	default:
 		g.shown(v, p)
 	}
+}
+
+// sendETag writes what the ETag is made of: to make its text costs as much as the rest
+// of a small entity.
+func (g *generator) sendETag(v *plan.Var) field {
+	if t, _ := v.ETag().Type.(edm.Primitive); !t.IsInteger() {
+		g.etag(v)
+		return field{}
+	}
+	g.column(v, v.ETag())
+	return field{as: anETag}
 }
 
 // sendOne writes an expanded entity.

@@ -28,14 +28,16 @@ const (
 )
 
 // Statement is a statement ready to run. Its columns are: the entity, for JSON; its
-// ETag, if the read wants the Tag; the count, if the read asks for it; and, if the read has More, the
-// order terms as text, for the next link.
+// ETag, if the read wants the Tag; the count, if the read asks for it; and, if the
+// read has More and the entity does not hold them, the order terms as text, for the
+// next link.
 type Statement struct {
 	SQL  string
 	Args []any
 
 	from   []plan.Source // of Args, where a plan.Lifts keeps account of them
 	layout layout        // of the entity; nil: it is JSON already
+	terms  int           // order terms that the entity ends with
 }
 
 // Lifted returns st without those of its arguments that another request of the
@@ -47,7 +49,7 @@ func (st Statement) Lifted() Statement {
 			args[i] = nil
 		}
 	}
-	return Statement{strings.Clone(st.SQL), args, st.from, st.layout}
+	return Statement{strings.Clone(st.SQL), args, st.from, st.layout, st.terms}
 }
 
 // Reads reports whether an argument of st comes from there.
@@ -92,6 +94,7 @@ type generator struct {
 	style   plan.Style
 	values  int    // names given to values inside JSON
 	layout  layout // of the entity that the statement sends
+	ending  int    // order terms at its end
 }
 
 func newGenerator(d Dialect) *generator {
@@ -101,7 +104,7 @@ func newGenerator(d Dialect) *generator {
 }
 
 func (g *generator) statement() Statement {
-	return Statement{g.sql.String(), g.args, g.sources, g.layout}
+	return Statement{g.sql.String(), g.args, g.sources, g.layout, g.ending}
 }
 
 func (g *generator) w(parts ...string) {

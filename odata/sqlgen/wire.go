@@ -1,6 +1,7 @@
 package sqlgen
 
 import (
+	"database/sql"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -33,8 +34,35 @@ func (st *Statement) AppendJSON(b, column []byte) ([]byte, error) {
 		return append(b, column...), nil
 	}
 	w := wire{in: column, out: b}
-	w.object(st.layout)
+	w.object(st.layout, st.terms)
 	return w.out, w.err
+}
+
+// HoldsTerms reports whether the first column holds the order terms.
+func (st *Statement) HoldsTerms() bool { return st.terms > 0 }
+
+// Terms returns the order terms as text that the first column holds.
+func (st *Statement) Terms(column []byte) ([]sql.NullString, error) {
+	w := wire{in: column}
+	w.int() // of fields
+	for range st.layout {
+		w.field()
+	}
+	terms := make([]sql.NullString, st.terms)
+	for i := range terms {
+		oid, value := w.field()
+		if value == nil {
+			continue
+		}
+		text := string(value)
+		if oid != oidText {
+			w.out = w.out[:0]
+			w.scalar(oid, value)
+			text = strings.Trim(string(w.out), `"`)
+		}
+		terms[i] = sql.NullString{String: text, Valid: true}
+	}
+	return terms, w.err
 }
 
 // wire reads PostgreSQL's binary form of values and writes their JSON. Its first
@@ -83,10 +111,10 @@ func (w *wire) inside(value []byte, f func()) {
 	w.in = rest
 }
 
-// object writes the record at hand.
-func (w *wire) object(l layout) {
-	if n := w.int(); n != len(l) && w.err == nil {
-		w.err = fmt.Errorf("sqlgen: a record of %d fields, expected %d", n, len(l))
+// object writes the record at hand, which has further fields.
+func (w *wire) object(l layout, further int) {
+	if n := w.int(); n != len(l)+further && w.err == nil {
+		w.err = fmt.Errorf("sqlgen: a record of %d fields, expected %d", n, len(l)+further)
 	}
 	start := len(w.out)
 	w.out = append(w.out, '{')
@@ -117,9 +145,13 @@ func (w *wire) member(f *field, oid int, value []byte) {
 	case value == nil:
 		w.out = append(w.out, "null"...)
 	case f.as == anEntity:
-		w.inside(value, func() { w.object(f.of) })
+		w.inside(value, func() { w.object(f.of, 0) })
 	case f.as == aPage:
 		w.inside(value, func() { w.page(f) })
+	case f.as == anETag:
+		w.out = append(w.out, `"W/\"`...)
+		w.scalar(oid, value)
+		w.out = append(w.out, `\""`...)
 	default:
 		w.scalar(oid, value)
 	}
@@ -154,7 +186,7 @@ func (w *wire) array(l layout, value []byte) {
 				if i > 0 {
 					w.out = append(w.out, ',')
 				}
-				w.inside(w.value(), func() { w.object(l) })
+				w.inside(w.value(), func() { w.object(l, 0) })
 			}
 		})
 	}
