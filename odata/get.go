@@ -164,7 +164,7 @@ func (q *request) row(ctx context.Context, r *read) (text []byte, tag string, fo
 	if rows.Next() {
 		found = true
 		if err = rows.Scan(columns...); err == nil {
-			text = append(text, body...)
+			text, err = r.statement.AppendJSON(nil, body)
 		}
 	}
 	if err == nil {
@@ -245,7 +245,7 @@ func (q *request) answerCollection(ctx context.Context, x *read, tracking *track
 		return err
 	}
 	defer rows.Close()
-	p := newPage(r)
+	p := newPage(x)
 	any, err := p.next(rows)
 	if err != nil {
 		return err

@@ -94,22 +94,25 @@ func (q *request) headCollection(ctx context.Context, t *target) error {
 
 // page scans the rows of one page.
 type page struct {
+	of      *sqlgen.Statement
 	read    *plan.Read
 	columns []any
-	json    sql.RawBytes
+	column  sql.RawBytes
+	json    []byte // of the entity in column; used again for the next
 	count   int64
 	terms   []sql.NullString
 	rows    int
 	more    bool
 }
 
-func newPage(r *plan.Read) *page {
-	p := &page{read: r}
-	p.columns = append(p.columns, &p.json)
+func newPage(x *read) *page {
+	r := x.page
+	p := &page{of: &x.statement, read: r}
+	p.columns = append(p.columns, &p.column)
 	if r.Count {
 		p.columns = append(p.columns, &p.count)
 	}
-	if r.More {
+	if r.More && !p.of.HoldsTerms() {
 		p.terms = make([]sql.NullString, len(r.Order))
 		for i := range p.terms {
 			p.columns = append(p.columns, &p.terms[i])
@@ -129,7 +132,14 @@ func (p *page) next(rows *sql.Rows) (bool, error) {
 		return false, nil
 	}
 	p.rows++
-	return true, rows.Scan(p.columns...)
+	err := rows.Scan(p.columns...)
+	if err == nil {
+		p.json, err = p.of.AppendJSON(p.json[:0], p.column)
+	}
+	if err == nil && p.read.More && p.rows == p.read.Limit && p.of.HoldsTerms() {
+		p.terms, err = p.of.Terms(p.column)
+	}
+	return true, err
 }
 
 // stream writes the collection, from the row already scanned on.

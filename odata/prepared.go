@@ -57,8 +57,15 @@ func (q *request) fromPlan(path string) (done bool, err error) {
 		return false, nil
 	}
 	v := &plan.Values{Literals: q.kind.Literals, Access: q.access, Now: q.now(), Root: q.root()}
+	var query *uri.Query // where it matters whether a token is of this query
+	if q.kind.Token != "" {
+		var ok bool
+		if v.Token, ok = plan.ParseSkipToken(q.kind.Token); ok {
+			query, _ = uri.ParseQuery(q.URL.RawQuery, q.s.Limits.Expr)
+		}
+	}
 	for _, p := range q.s.plans.find(q.kind.Key) {
-		if !p.conditions.Fit(v) {
+		if q.kind.Token != "" && (query == nil || !p.page.Follows(v.Token, query)) || !p.conditions.Fit(v) {
 			continue
 		}
 		args, ok := p.statement.For(p.dialect, v)

@@ -69,7 +69,7 @@ func (l *Lifts) Conditions(bound func(Source) bool) (*Conditions, bool) {
 // Source is where a value comes from.
 type Source struct {
 	from sourceKind
-	n    int    // of a literal, from 0; of the set whose predicate has the argument
+	n    int    // of a literal or a term of the order, from 0; of the set whose predicate has the argument
 	name string // of the argument
 	// as is what the text of a literal or an argument is read as.
 	as       edm.Primitive
@@ -84,6 +84,7 @@ const (
 	fromArgument
 	fromClock
 	fromRoot
+	fromToken
 )
 
 // ServiceRoot is the source of the URL of the service root.
@@ -95,6 +96,7 @@ type Values struct {
 	Access   Access
 	Now      time.Time
 	Root     string
+	Token    *SkipToken // nil: there is none
 
 	args []map[string]any // by the places of the sets in Conditions
 }
@@ -161,6 +163,11 @@ func (v *Values) Of(s Source) (value any, ok bool) {
 		return v.Now, true
 	case fromRoot:
 		return v.Root, true
+	case fromToken:
+		if v.Token == nil || s.n >= len(v.Token.after) || v.Token.after[s.n] == nil {
+			return nil, false
+		}
+		value = *v.Token.after[s.n]
 	}
 	if !s.reads {
 		return value, true

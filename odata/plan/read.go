@@ -14,8 +14,8 @@ type Read struct {
 	Where Expr
 	Order []Order
 	// After holds what Order's expressions gave in the row that this page
-	// follows, nil for null; a nil slice is the first page.
-	After  []any
+	// follows; a nil slice is the first page.
+	After  []Place
 	Offset int
 	Top    *int // entities at most, over this page and those after it; nil: no limit
 	Limit  int  // entities of this page; negative: no limit
@@ -46,6 +46,13 @@ func (r *Read) Base() *Read {
 type Link struct {
 	Nav    *edm.Navigation
 	Parent *Read
+}
+
+// Place is what a term of the order gave in a row, nil for null, and where that comes
+// from in each request.
+type Place struct {
+	Value any
+	From  Source
 }
 
 // Order is one term of the order.
@@ -100,8 +107,7 @@ func (b *Binder) Collection(v *Var, q *uri.Query, filters ...uri.Expr) (*Read, e
 		r.mark = mark(r.about, q)
 	}
 	if q.SkipToken != "" {
-		b.Lifts.refuse() // the token goes with the values of literals
-		err = r.resume(q.SkipToken)
+		err = r.resume(q.SkipToken, b.Lifts)
 		r.page(b.Limits.PageSize)
 	}
 	r.Style = b.Style

@@ -27,6 +27,34 @@ func mark(about string, q *uri.Query) string {
 	return strconv.FormatUint(uint64(h.Sum32()), 36)
 }
 
+// SkipToken is a $skiptoken taken apart.
+type SkipToken struct {
+	mark  string
+	left  int
+	after []*string
+}
+
+// ParseSkipToken takes a $skiptoken apart; false where it is none.
+func ParseSkipToken(text string) (*SkipToken, bool) {
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		return nil, false
+	}
+	t := &SkipToken{mark: parts[0]}
+	var err error
+	if t.left, err = strconv.Atoi(parts[1]); err != nil || t.left < 0 {
+		return nil, false
+	}
+	after, err := hex.DecodeString(parts[2])
+	return t, err == nil && json.Unmarshal(after, &t.after) == nil
+}
+
+// Follows reports whether t leads to r, a Page that was made for such a token, in a
+// request with the options q.
+func (r *Read) Follows(t *SkipToken, q *uri.Query) bool {
+	return t.left == 0 && len(t.after) == len(r.Order) && t.mark == mark(r.about, q)
+}
+
 // TokenHead is the $skiptoken of the page after this one of r.Limit rows, up to
 // its values.
 func (r *Read) TokenHead() string {
@@ -44,38 +72,38 @@ func (r *Read) Token(after []*string) string {
 	return r.TokenHead() + hex.EncodeToString(text)
 }
 
-// resume makes r continue where a $skiptoken says.
-func (r *Read) resume(token string) error {
+// resume makes r continue where a $skiptoken says. A plan made so serves other tokens
+// of its kind, where l keeps account.
+func (r *Read) resume(token string, l *Lifts) error {
 	bad := fault.New(fault.Invalid, "the $skiptoken is not one of this service's for this request; start from the first page").At("$skiptoken")
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 || parts[0] != r.mark {
+	t, ok := ParseSkipToken(token)
+	if !ok || t.mark != r.mark || (t.left > 0) != (r.Top != nil) || len(t.after) != len(r.Order) {
 		return bad
 	}
-	left, err := strconv.Atoi(parts[1])
-	if err != nil || left < 0 || (left > 0) != (r.Top != nil) {
-		return bad
+	if t.left > 0 {
+		r.Top = &t.left
+		l.refuse()
 	}
-	text, err := hex.DecodeString(parts[2])
-	var after []*string
-	if err != nil || json.Unmarshal(text, &after) != nil || len(after) != len(r.Order) {
-		return bad
-	}
-	r.After = make([]any, len(after))
-	for i, text := range after {
-		if text == nil {
-			continue
-		}
+	r.After = make([]Place, len(t.after))
+	for i, text := range t.after {
 		p, ok := r.Order[i].X.Type().(edm.Primitive)
-		if !ok {
+		switch {
+		case text == nil:
+			l.refuse() // what is compared with null is another statement
+			continue
+		case !ok:
+			return bad
+		case p == edm.Decimal: // how it is compared depends on its value
+			l.refuse()
+		}
+		at := &r.After[i]
+		if at.Value, ok = Parse(p, *text); !ok {
 			return bad
 		}
-		if r.After[i], ok = Parse(p, *text); !ok {
-			return bad
+		if l != nil {
+			at.From = Source{from: fromToken, n: i, as: p, reads: true}
 		}
 	}
 	r.Offset = 0
-	if left > 0 {
-		r.Top = &left
-	}
 	return nil
 }

@@ -81,11 +81,11 @@ func (g *generator) expanded(v *plan.Var, x plan.Expand) []member {
 	switch {
 	case x.Count:
 	case !x.Read.Var.Nav.Many:
-		list = append(list, member{raw: true, write: func() { g.relatedOne(x) }})
+		list = append(list, member{name: x.Name, raw: true, write: func() { g.relatedOne(x) }, send: func() field { return g.sendOne(x) }})
 	case x.Read.More:
-		list = append(list, member{raw: true, write: func() { g.relatedPage(v, x) }})
+		list = append(list, member{name: x.Name, raw: true, write: func() { g.relatedPage(v, x) }, send: func() field { return g.sendPage(v, x) }})
 	default:
-		list = append(list, member{raw: true, write: func() { g.relatedAll(x) }})
+		list = append(list, member{name: x.Name, raw: true, write: func() { g.relatedAll(x) }, send: func() field { return g.sendAll(x) }})
 	}
 	return list
 }

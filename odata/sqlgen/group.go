@@ -17,7 +17,11 @@ func (g *generator) group(r *plan.Group) {
 	g.w("SELECT ")
 	for _, k := range r.Keys {
 		comma()
-		column(k.Prop)
+		if always(k) {
+			g.per("1", "true")
+		} else {
+			column(k.Prop)
+		}
 		g.as(k.Prop)
 	}
 	for _, o := range r.Objects {
@@ -27,7 +31,11 @@ func (g *generator) group(r *plan.Group) {
 	}
 	for _, x := range r.Aggregates {
 		comma()
-		g.aggregate(x, func() { column(x.Input) })
+		if x.Method == plan.CountAll && x.X == nil && x.If == nil && len(r.Feeds) == 1 {
+			g.w("count(*)") // each row looked at for null costs a little
+		} else {
+			g.aggregate(x, func() { column(x.Input) })
+		}
 		g.as(x.Prop)
 	}
 	g.w(" FROM (")
@@ -51,12 +59,20 @@ func (g *generator) groupBy(r *plan.Group, column func(*edm.Property)) {
 	comma := g.sep()
 	for _, last := range []bool{false, true} {
 		for _, k := range r.Keys {
-			if _, present := k.X.(*plan.Present); present == last {
+			if _, present := k.X.(*plan.Present); present == last && !always(k) {
 				comma()
 				column(k.Prop)
 			}
 		}
 	}
+}
+
+// always reports whether k says that there is an entity where there always is one.
+// To group by it would cost, as every row is compared with others in all it is grouped
+// by.
+func always(k plan.Column) bool {
+	p, ok := k.X.(*plan.Present)
+	return ok && !plan.Nullable(&plan.Prop{Var: p.Var, Prop: p.Var.Struct.Key[0]})
 }
 
 // gather writes the JSON object of the dynamic properties grouped by.
@@ -129,6 +145,9 @@ func (g *generator) feed(r *plan.Group, f *plan.Feed) {
 	if distinct {
 		g.w("SELECT ")
 		for _, k := range r.Keys {
+			if always(k) {
+				continue
+			}
 			comma()
 			g.w(quoteName(k.Prop.Column))
 		}
@@ -147,6 +166,9 @@ func (g *generator) feed(r *plan.Group, f *plan.Feed) {
 		g.w("SELECT ")
 	}
 	for _, k := range r.Keys {
+		if always(k) {
+			continue
+		}
 		comma()
 		g.held(k.X)
 		g.as(k.Prop)

@@ -58,27 +58,14 @@ func (g *generator) dynamicRest(v *plan.Var, show *plan.Projection) {
 	g.w(", 2) END")
 }
 
-// dynamicText writes the dynamic properties as JSON text, without those whose
-// names a query gave to what it computed.
+// dynamicText writes the dynamic properties as JSON text.
 func (g *generator) dynamicText(v *plan.Var, show *plan.Projection) {
-	var taken []string
-	for _, p := range show.Props {
-		if p.Dynamic {
-			taken = append(taken, p.Name)
-		}
-	}
-	for _, c := range show.Computed {
-		taken = append(taken, c.Name)
-	}
 	if g.dialect == Postgres {
-		g.w("(")
-		g.column(v, v.Struct.Dynamic)
-		for _, name := range taken {
-			g.w(" - ", quoteText(name))
-		}
-		g.w(")::text")
+		g.dynamicObject(v, show)
+		g.w("::text")
 		return
 	}
+	taken := taken(show)
 	if len(taken) == 0 {
 		g.column(v, v.Struct.Dynamic)
 		return
@@ -91,12 +78,37 @@ func (g *generator) dynamicText(v *plan.Var, show *plan.Projection) {
 	g.w(")")
 }
 
+// dynamicObject writes the dynamic properties as PostgreSQL's own JSON.
+func (g *generator) dynamicObject(v *plan.Var, show *plan.Projection) {
+	g.w("(")
+	g.column(v, v.Struct.Dynamic)
+	for _, name := range taken(show) {
+		g.w(" - ", quoteText(name))
+	}
+	g.w(")")
+}
+
+// taken are the names of dynamic properties that a query gave to what it computed.
+func taken(show *plan.Projection) (names []string) {
+	for _, p := range show.Props {
+		if p.Dynamic {
+			names = append(names, p.Name)
+		}
+	}
+	for _, c := range show.Computed {
+		names = append(names, c.Name)
+	}
+	return names
+}
+
 // member is one member of an object.
 type member struct {
 	name  string
 	write func()
 	last  bool // may stand last: it does not end in a brace
 	raw   bool // write gives the text of the member, name and all, or of several
+	// send writes the member as a field of a record; nil: write does.
+	send func() field
 }
 
 // members are the members of v's object, those that may end in a brace first.
@@ -113,9 +125,12 @@ func (g *generator) members(v *plan.Var, show *plan.Projection) []member {
 		if p.Dynamic && g.style.Metadata != plan.Full {
 			list = append(list, g.typeOf(show, p.Name, p.Type, func() { g.column(v, p) })...)
 		}
-		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON}
+		m := member{name: p.Name, write: func() { g.shown(v, p) }, last: !p.JSON, send: func() field {
+			g.send(v, p)
+			return field{}
+		}}
 		if in := show.Inner[p]; in != nil {
-			m.write = func() { g.inner(in) }
+			m.write, m.send = func() { g.inner(in) }, nil
 			if in.Each != nil && in.Each.Count {
 				list = append(list, member{name: p.Name + "@odata.count", write: func() { g.innerCount(in) }, last: true})
 			}

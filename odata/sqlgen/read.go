@@ -13,7 +13,7 @@ func Select(d Dialect, r *plan.Read) Statement {
 	g := newGenerator(d)
 	g.style = r.Style
 	g.w("SELECT ")
-	g.object(r.Var, &r.Show)
+	g.entity(r)
 	if r.Tag {
 		g.w(", ")
 		g.etag(r.Var)
@@ -23,7 +23,7 @@ func Select(d Dialect, r *plan.Read) Statement {
 		g.count(r)
 		g.w(")")
 	}
-	if r.More {
+	if r.More && g.ending == 0 {
 		for _, o := range r.Order {
 			g.w(", ")
 			g.text(o.X)
@@ -241,7 +241,7 @@ func (g *generator) after(r *plan.Read) {
 		return
 	}
 	first, v := r.Order[0], r.After[0]
-	if v != nil && !(first.Desc && plan.Nullable(first.X)) {
+	if v.Value != nil && !(first.Desc && plan.Nullable(first.X)) {
 		op := uri.Ge
 		if first.Desc {
 			op = uri.Le
@@ -266,7 +266,8 @@ func (g *generator) after(r *plan.Read) {
 }
 
 // than writes the comparison of an order term with a value of an earlier row.
-func (g *generator) than(x plan.Expr, op uri.Op, v any) {
+func (g *generator) than(x plan.Expr, op uri.Op, at plan.Place) {
+	v := at.Value
 	if p := minor(x); p != nil && v != nil {
 		g.minorThan(p, op, v.(edm.DecimalValue))
 		return
@@ -281,15 +282,15 @@ func (g *generator) than(x plan.Expr, op uri.Op, v any) {
 		g.bind(edm.String, d.String())
 		return
 	}
-	g.bind(x.Type().(edm.Primitive), v)
+	g.bindFrom(x.Type().(edm.Primitive), v, at.From)
 }
 
 // beyond writes that an order term lies past v: null lies before all else.
-func (g *generator) beyond(o plan.Order, v any) {
+func (g *generator) beyond(o plan.Order, v plan.Place) {
 	switch {
-	case v == nil && o.Desc:
+	case v.Value == nil && o.Desc:
 		g.w("1 = 0")
-	case v == nil:
+	case v.Value == nil:
 		g.ordered(o.X)
 		g.w(" IS NOT NULL")
 	case o.Desc && plan.Nullable(o.X):

@@ -27,14 +27,17 @@ const (
 	Postgres Dialect = "postgres"
 )
 
-// Statement is a statement ready to run. Its columns are: the entity as JSON
-// text; its ETag, if the read wants the Tag; the count, if the read asks for it; and, if the read has More, the
-// order terms as text, for the next link.
+// Statement is a statement ready to run. Its columns are: the entity, for JSON; its
+// ETag, if the read wants the Tag; the count, if the read asks for it; and, if the
+// read has More and the entity does not hold them, the order terms as text, for the
+// next link.
 type Statement struct {
 	SQL  string
 	Args []any
 
-	from []plan.Source // of Args, where a plan.Lifts keeps account of them
+	from   []plan.Source // of Args, where a plan.Lifts keeps account of them
+	layout layout        // of the entity; nil: it is JSON already
+	terms  int           // order terms that the entity ends with
 }
 
 // Lifted returns st without those of its arguments that another request of the
@@ -46,7 +49,7 @@ func (st Statement) Lifted() Statement {
 			args[i] = nil
 		}
 	}
-	return Statement{strings.Clone(st.SQL), args, st.from}
+	return Statement{strings.Clone(st.SQL), args, st.from, st.layout, st.terms}
 }
 
 // Reads reports whether an argument of st comes from there.
@@ -54,7 +57,7 @@ func (st *Statement) Reads(from plan.Source) bool { return slices.Contains(st.fr
 
 // Size is how many bytes st takes, about.
 func (st *Statement) Size() int {
-	n := len(st.SQL) + len(st.Args)*80 // with their sources
+	n := len(st.SQL) + len(st.Args)*80 + st.layout.size() // with their sources
 	for _, arg := range st.Args {
 		if text, ok := arg.(string); ok {
 			n += len(text)
@@ -89,7 +92,9 @@ type generator struct {
 	sources []plan.Source
 	names   map[*plan.Var]string
 	style   plan.Style
-	values  int // names given to values inside JSON
+	values  int    // names given to values inside JSON
+	layout  layout // of the entity that the statement sends
+	ending  int    // order terms at its end
 }
 
 func newGenerator(d Dialect) *generator {
@@ -98,7 +103,9 @@ func newGenerator(d Dialect) *generator {
 	return g
 }
 
-func (g *generator) statement() Statement { return Statement{g.sql.String(), g.args, g.sources} }
+func (g *generator) statement() Statement {
+	return Statement{g.sql.String(), g.args, g.sources, g.layout, g.ending}
+}
 
 func (g *generator) w(parts ...string) {
 	for _, p := range parts {

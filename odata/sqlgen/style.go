@@ -24,7 +24,7 @@ func (g *generator) control(v *plan.Var, show *plan.Projection) []member {
 		list = append(list, member{name: "@odata.id", write: func() { g.address(v, links, "") }, last: true})
 	}
 	if show.ETag {
-		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }, last: true})
+		list = append(list, member{name: "@odata.etag", write: func() { g.etag(v) }, last: true, send: func() field { return g.sendETag(v) }})
 	}
 	if full && links.Set != "" {
 		name := "@odata.readLink"

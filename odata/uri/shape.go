@@ -7,8 +7,8 @@ import (
 
 // Shape is a read's path and query without the values of its literals: requests
 // of one shape have the same syntax, but for the texts of their literals. Only
-// literals of the path and of $filter are taken out; all else is in the Key as it
-// stands.
+// literals of the path and of $filter are taken out, and the $skiptoken; all else is
+// in the Key as it stands.
 type Shape struct {
 	// Key tells shapes apart. In it a NUL, which no text may hold, comes before the
 	// kind of a literal taken out and before the end of a piece of text.
@@ -16,6 +16,8 @@ type Shape struct {
 	// Literals are those of the path and of $filter, in their order, which is what
 	// Literal.N counts.
 	Literals []Slot
+	// Token is the $skiptoken; "": there is none.
+	Token string
 
 	inPath int // how many of Literals are in the path
 }
@@ -45,6 +47,15 @@ func NewShape(head []byte, path, query string, limits Limits) *Shape {
 	s.inPath = len(s.Literals)
 	for pair := range strings.SplitSeq(query, "&") {
 		name, raw, _ := strings.Cut(pair, "=")
+		if tokenOption(name) && s.Token == "" {
+			token, err := optionText(raw)
+			if err != nil || token == "" {
+				return nil
+			}
+			s.Token = token
+			s.Key = append(append(s.Key, name...), '=', 0, '&')
+			continue
+		}
 		if !liftedOption(name) {
 			s.Key = append(append(s.Key, pair...), 0, '&')
 			continue
@@ -66,6 +77,11 @@ const mostShape = 4 << 10
 // URL has it, are taken out.
 func liftedOption(name string) bool {
 	return name == "$filter" || name == "%24filter" || name == "filter"
+}
+
+// tokenOption reports whether the option of that name is the $skiptoken.
+func tokenOption(name string) bool {
+	return name == "$skiptoken" || name == "%24skiptoken" || name == "skiptoken"
 }
 
 // text adds a piece of decoded text, up to what ends it; false where it is none of
