@@ -171,7 +171,9 @@ func benchmarkRoutings(b *testing.B, s *Service, url string, n int) {
 	check(s.SyncConnectors(ctx))
 	customer := &Customer{Name: "Acme"}
 	check(s.CreateCustomer(ctx, customer))
-	rule := (&fixture{customer: customer.ID, json: 2}).rule(url, nil)
+	var connector int64
+	check(s.db.Read(ctx).Raw("SELECT id FROM connectors WHERE code = 'webhook-json'").Scan(&connector).Error)
+	rule := (&fixture{customer: customer.ID, json: connector}).rule(url, nil)
 	check(s.CreateRule(ctx, rule))
 	if _, err := s.Test(ctx, rule.ID, nil); err != nil {
 		b.Fatal(err)
@@ -193,5 +195,81 @@ func benchmarkRoutings(b *testing.B, s *Service, url string, n int) {
 			}
 			return nil
 		}))
+	}
+}
+
+// BenchmarkClaim is one claim among 150,000 routings that wait, of one rule and of
+// a thousand; and a look whether anything is due while nothing is.
+func BenchmarkClaim(b *testing.B) {
+	const waiting, share = 150_000, 512
+	for _, dialect := range storetest.Dialects {
+		for _, rules := range []int{1, 1000} {
+			b.Run(fmt.Sprintf("%s/%d rules", dialect, rules), func(b *testing.B) {
+				db, c := storetest.Open(b, dialect), newClock()
+				s := New(db, storetest.Vault(), WithClock(c.Now))
+				defer s.Close()
+				benchmarkQueue(b, s, rules, waiting)
+				ctx := context.Background()
+				b.Run("due", func(b *testing.B) {
+					for range b.N {
+						if due, err := s.due(ctx); due || err != nil {
+							b.Fatal(due, err)
+						}
+					}
+				})
+				c.forward(2 * time.Hour)
+				b.Run("claim", func(b *testing.B) {
+					want := demand{limit: share, share: max(leastShare, share/rules)}
+					taken := 0
+					for range b.N {
+						jobs, err := s.claim(ctx, want)
+						if err != nil || len(jobs) == 0 {
+							b.Fatal(err, "after ", taken)
+						}
+						taken += len(jobs)
+						want.after = jobs[len(jobs)-1].ruleID
+					}
+					b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(taken), "µs/routing")
+				})
+			})
+		}
+	}
+}
+
+// benchmarkQueue stores n routings of leads, due in an hour, spread over rules of a
+// customer each.
+func benchmarkQueue(b *testing.B, s *Service, rules, n int) {
+	b.Helper()
+	if err := s.SyncConnectors(store.WithActor(context.Background(), store.Actor{Kind: store.System})); err != nil {
+		b.Fatal(err)
+	}
+	err := s.db.Write(context.Background(), func(tx *gorm.DB) error {
+		numbers := "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+		for _, q := range []string{
+			fmt.Sprintf(numbers+"INSERT INTO customers (id, name, created_at) SELECT i + 100, 'C', $1 FROM n", rules-1),
+			fmt.Sprintf(numbers+"INSERT INTO rules (id, customer_id, connector_id, name, created_at) SELECT i + 100, i + 100, 1, 'R', $1 FROM n", rules-1),
+		} {
+			if _, err := exec(tx, q, s.now()); err != nil {
+				return err
+			}
+		}
+		var leadRows, rows [][]any
+		due := s.now().Add(time.Hour)
+		for i := range n {
+			lead, rule := uuid.Must(uuid.NewV7()), int64(100+i%rules)
+			leadRows = append(leadRows, []any{lead, s.now()})
+			rows = append(rows, []any{uuid.Must(uuid.NewV7()), lead, rule, s.now(), due.Add(time.Duration(i) * time.Microsecond)})
+		}
+		_, err := overRows(tx, []column{{"id", "uuid"}, {"at", "timestamptz"}}, leadRows,
+			"INSERT INTO leads (id, received_at, state) SELECT id, at, 'routed' FROM v")
+		if err == nil {
+			_, err = overRows(tx, []column{{"id", "uuid"}, {"lead", "uuid"}, {"rule", "bigint"}, {"at", "timestamptz"}, {"due", "timestamptz"}}, rows,
+				`INSERT INTO routings (id, lead_id, customer_id, rule_id, rule_revision, state, created_at, next_attempt_at)
+				SELECT id, lead, rule, rule, 1, 'pending', at, due FROM v`)
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
 	}
 }

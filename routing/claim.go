@@ -86,15 +86,39 @@ var leaseQuery = map[string]string{
 		WHERE id = ANY ($3::uuid[])`,
 }
 
+// dueQuery walks likewise, up to the first rule that has something due, or a
+// probe.
+var dueQuery = map[string]string{
+	store.SQLite: `WITH RECURSIVE lane (id) AS (
+			SELECT (SELECT rule_id FROM routings INDEXED BY routings_queue WHERE next_attempt_at IS NOT NULL ORDER BY rule_id LIMIT 1)
+			UNION ALL
+			SELECT (SELECT rule_id FROM routings INDEXED BY routings_queue WHERE next_attempt_at IS NOT NULL AND rule_id > lane.id ORDER BY rule_id LIMIT 1) FROM lane WHERE lane.id IS NOT NULL)
+		SELECT 1 FROM lane CROSS JOIN rules u
+		WHERE u.id = lane.id AND (u.breaker_until IS NULL OR u.breaker_until <= $1)
+			AND EXISTS (SELECT 1 FROM routings q INDEXED BY routings_queue WHERE q.rule_id = lane.id AND q.next_attempt_at <= $1)
+		LIMIT 1`,
+	store.Postgres: `WITH RECURSIVE lane (id) AS (
+			SELECT (SELECT rule_id FROM routings WHERE next_attempt_at IS NOT NULL ORDER BY rule_id, next_attempt_at LIMIT 1)
+			UNION ALL
+			SELECT (SELECT rule_id FROM routings WHERE next_attempt_at IS NOT NULL AND rule_id > lane.id ORDER BY rule_id, next_attempt_at LIMIT 1) FROM lane WHERE lane.id IS NOT NULL)
+		SELECT 1 FROM lane
+		CROSS JOIN LATERAL (SELECT FROM rules u WHERE u.id = lane.id AND (u.breaker_until IS NULL OR u.breaker_until <= $1) OFFSET 0) u
+		CROSS JOIN LATERAL (SELECT FROM routings q WHERE q.rule_id >= lane.id AND q.rule_id <= lane.id AND q.next_attempt_at <= $1
+			ORDER BY q.rule_id, q.next_attempt_at LIMIT 1) q
+		LIMIT 1`,
+}
+
 // due reports whether any routing waits to be claimed. It costs no write.
 func (s *Service) due(ctx context.Context) (bool, error) {
-	var n int
-	err := s.db.Read(ctx).Raw("SELECT count(*) FROM (SELECT 1 FROM routings WHERE next_attempt_at <= ? LIMIT 1) AS due", s.now()).
-		Scan(&n).Error
+	var one int
+	err := s.db.Read(ctx).Statement.ConnPool.QueryRowContext(ctx, dueQuery[s.db.Dialect()], s.now()).Scan(&one)
+	if isNoRows(err) {
+		return false, nil
+	}
 	if err != nil {
 		return false, fmt.Errorf("look for due routings: %w", err)
 	}
-	return n > 0, nil
+	return true, nil
 }
 
 // claim takes the lease of due routings and loads their leads. The end of ctx
