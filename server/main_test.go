@@ -14,7 +14,7 @@ import (
 func TestMain(m *testing.M) {
 	_ = flag.Set("rapid.seed", "20261122") // the flags are rapid's own
 	_ = flag.Set("rapid.steps", "20")
-	storetest.Main(m, removeProgram)
+	storetest.Main(m, closeChromium, removeProgram)
 }
 
 var (

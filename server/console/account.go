@@ -154,7 +154,7 @@ func (v *visit) profileData() (*profileData, error) {
 			{Name: "Language", Label: v.T("profile.language"), Kind: "select", Value: v.User.Language, Options: languageOptions},
 			{Name: "TimeZone", Label: v.T("profile.zone"), Help: v.T("profile.zone.help"), Kind: "select", Value: v.zone, Options: zones},
 		}},
-		Password: &Form{Action: "/console/profile/password", Submit: v.T("profile.password.submit"), Fields: []*Field{
+		Password: &Form{Action: "/console/profile/password", Submit: v.T("profile.password.submit"), Account: v.User.Email, Fields: []*Field{
 			{Name: "Current", Label: v.T("profile.password.current"), Kind: "password", Required: true, Autocomplete: "current-password", Ltr: true},
 			{Name: "Password", Label: v.T("profile.password.new"), Help: v.T("profile.password.help"), Kind: "password", Required: true, Autocomplete: "new-password", Ltr: true},
 		}},

@@ -28,6 +28,8 @@ type Form struct {
 	Submit string // the button's text
 	Cancel string // address of the way back, if there is one
 	Error  string // what is wrong with no field in particular
+	// Account is whose password the form is about, for password managers.
+	Account string
 	// ReadOnly shows the values to who may not change them, without buttons.
 	ReadOnly bool
 }
