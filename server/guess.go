@@ -27,17 +27,17 @@ func newGuesses() guesses {
 
 // spent reports whether the address has no guess left.
 func (g guesses) spent(address netip.Addr) bool {
-	_, rate, err := g.limiter.Status(network(address))
+	_, rate, err := g.limiter.Status(networkOf(address))
 	return err == nil && int(math.Round(rate)) >= guessesMost
 }
 
 // note counts a guess, and reports whether there was none left.
 func (g guesses) note(r *http.Request, address netip.Addr) bool {
-	return g.limiter.OnLimit(nil, r, network(address)) // without headers it writes nothing
+	return g.limiter.OnLimit(nil, r, networkOf(address)) // without headers it writes nothing
 }
 
-// network is the address, or for IPv6 the /64, since one household has as many.
-func network(address netip.Addr) string {
+// networkOf is the address, or for IPv6 the /64, since one household has as many.
+func networkOf(address netip.Addr) string {
 	address = address.Unmap().WithZone("")
 	if address.Is6() {
 		prefix, _ := address.Prefix(64)
