@@ -168,7 +168,7 @@ func TestImportRefusals(t *testing.T) {
 			2,
 			[]string{
 				"2 : a row must be a JSON object", "3 : malformed JSON: it ends too early", "4 Phone: the field Phone comes twice",
-				fmt.Sprintf("5 : the line is longer than %d bytes", rows.MaxLine), fmt.Sprintf("6 : the line is longer than %d bytes", maxLine),
+				fmt.Sprintf("5 : the line is longer than %d bytes", rows.MaxLine), fmt.Sprintf("6 : the line is longer than %d bytes", rows.MaxLine),
 			},
 		},
 		{"a JSON list", "[\n{\"Phone\":\n\"0501234567\"},\n\n{\"Phone\":\"1\"}, 7]", Import{}, 1, []string{"5 Phone: Phone is not a phone number", "5 : a row must be a JSON object"}},
