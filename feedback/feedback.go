@@ -23,7 +23,7 @@ var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 var errScope = fault.New(fault.Forbidden, "This key may not report feedback: its connection lacks the scope "+writeScope+".")
 
-// Feedback is one report on one routing. It is never changed.
+// Feedback is one report on one routing. What was reported is never changed.
 type Feedback struct {
 	ID           uuid.UUID `gorm:"primaryKey" odata:"computed"`
 	RoutingID    uuid.UUID `validate:"required"`
@@ -34,7 +34,15 @@ type Feedback struct {
 	ExternalID   *string    `validate:"omitempty,max=200"`  // of the lead in the customer's system
 	ExternalLink *string    `validate:"omitempty,max=2000"` // http or https
 	Owner        *string    `validate:"omitempty,max=200"`  // who handles it there
-	ConnectionID *uuid.UUID `odata:"computed"`              // through which it came; nil from staff
+	// Amount is what was sold for, in Currency, an ISO 4217 code such as ILS.
+	Amount       *int64     `odata:"decimal=4" validate:"omitempty,gte=0"` // in 1/10000
+	Currency     *string    `validate:"omitempty,max=3"`
+	ConnectionID *uuid.UUID `odata:"computed"` // through which it came; nil from staff
+	// ReturnState is set where the reason asks for a return: requested, and then
+	// approved or declined by staff, at ReturnDecidedAt and with their ReturnComment.
+	ReturnState     *string    `odata:"computed"`
+	ReturnComment   *string    `odata:"computed"`
+	ReturnDecidedAt *time.Time `odata:"computed"`
 
 	Routing *routing.Routing `odata:"partner=Feedback"`
 	Reason  *Reason          `odata:"partner=Feedback"`

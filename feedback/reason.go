@@ -22,11 +22,14 @@ type Names map[string]string
 // it stays on the reports that have it and takes no new ones.
 type Reason struct {
 	ID           int32  `gorm:"primaryKey" odata:"computed"`
-	Name         string `validate:"required,max=200"`
+	Name         string `odata:"texts=Names" validate:"required,max=200"` // in English, if Names has that
 	Names        Names  `gorm:"serializer:json" validate:"lte=50,dive,keys,bcp47_language_tag,endkeys,required,max=200"`
 	Category     string `validate:"required,oneof=positive in_progress negative invalid"`
 	ClosesLead   bool   // nothing more is expected after it
 	CountsAsSale bool   // the lead was sold
+	// AsksForReturn makes a report with it a request to return the lead, which staff
+	// decide.
+	AsksForReturn bool
 	Position     int    // lists are in this order
 	Active       bool
 	CreatedAt    time.Time `odata:"computed"`
@@ -79,7 +82,7 @@ func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 	next.Version++
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		res := tx.Model(&Reason{}).Where("id = ? AND version = ?", r.ID, r.Version).
-			Select("Name", "Names", "Category", "ClosesLead", "CountsAsSale", "Position", "Active", "Version").Updates(&next)
+			Select("Name", "Names", "Category", "ClosesLead", "CountsAsSale", "AsksForReturn", "Position", "Active", "Version").Updates(&next)
 		if res.Error != nil {
 			return res.Error
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +25,9 @@ const (
 	ReasonsRead   = "reasons:read"
 )
 
+// FieldNames are names in another system, by our own.
+type FieldNames map[string]string
+
 // Connection is the identity of one external system of a customer, or of a third
 // party that only reads. It works from StartsAt up to, and not including,
 // EndsAt; either may be open. An empty AllowedNetworks lets any address in.
@@ -35,6 +40,14 @@ type Connection struct {
 	EndsAt          *time.Time
 	Scopes          []string  `gorm:"serializer:json" validate:"dive,oneof=feedback:write leads:read routings:read reasons:read"`
 	AllowedNetworks []string  `gorm:"serializer:json" validate:"lte=100,dive,cidr"`
+	// FeedbackFields gives for properties of Feedback the names that the system
+	// sends them by to /feedback; a property that is not in it goes by its own name.
+	FeedbackFields FieldNames `gorm:"serializer:json" validate:"lte=50,dive,keys,max=100,endkeys,required,max=200"`
+	// AllowGet lets the system report to /feedback by GET.
+	AllowGet bool
+	// MaxFeedbackAge is how long after a lead was delivered the system may report on
+	// it; null: for ever.
+	MaxFeedbackAge *time.Duration
 	CreatedAt       time.Time `odata:"computed"`
 	Version         int64     `odata:"computed,etag"`
 	Keys            []Key     `odata:"partner=Connection"`
@@ -90,7 +103,8 @@ func (s *Service) UpdateConnection(ctx context.Context, c *Connection) error {
 	next.Version++
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		res := tx.Model(&Connection{}).Where("id = ? AND version = ?", c.ID, c.Version).
-			Select("Name", "Description", "StartsAt", "EndsAt", "Scopes", "AllowedNetworks", "Version").Updates(&next)
+			Select("Name", "Description", "StartsAt", "EndsAt", "Scopes", "AllowedNetworks",
+				"FeedbackFields", "AllowGet", "MaxFeedbackAge", "Version").Updates(&next)
 		if res.Error != nil {
 			return res.Error
 		}
@@ -144,14 +158,44 @@ func (c *Connection) prepare() error {
 	if c.AllowedNetworks == nil {
 		c.AllowedNetworks = []string{}
 	}
+	if c.FeedbackFields == nil {
+		c.FeedbackFields = FieldNames{}
+	}
 	if err := fault.Validate(c); err != nil {
 		return err
+	}
+	if err := c.FeedbackFields.check(); err != nil {
+		return err
+	}
+	if age := c.MaxFeedbackAge; age != nil && (*age <= 0 || *age%time.Microsecond != 0) {
+		return fault.New(fault.Invalid, "MaxFeedbackAge must be longer than nothing, in whole microseconds").At("MaxFeedbackAge")
 	}
 	if c.StartsAt != nil && c.EndsAt != nil && !c.EndsAt.After(*c.StartsAt) {
 		return fault.New(fault.Invalid, "EndsAt must be after StartsAt").At("EndsAt")
 	}
 	if _, err := networks(c.AllowedNetworks); err != nil {
 		return fault.New(fault.Invalid, err.Error()).At("AllowedNetworks")
+	}
+	return nil
+}
+
+// feedbackProperties are those that a system may have its own names for.
+var feedbackProperties = []string{
+	"RoutingID", "ReasonID", "Status", "Comment", "OccurredAt", "ExternalID", "ExternalLink", "Owner", "Amount", "Currency",
+}
+
+func (n FieldNames) check() error {
+	taken := map[string]string{}
+	for property, theirs := range n {
+		if !slices.Contains(feedbackProperties, property) {
+			return fault.Newf(fault.Invalid, "%q is no property of feedback that a system could send; they are %s",
+				property, strings.Join(feedbackProperties, ", ")).At("FeedbackFields")
+		}
+		if other, twice := taken[theirs]; twice {
+			return fault.Newf(fault.Invalid, "%s and %s cannot both be in the field %q",
+				min(property, other), max(property, other), theirs).At("FeedbackFields/" + max(property, other))
+		}
+		taken[theirs] = property
 	}
 	return nil
 }
