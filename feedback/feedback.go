@@ -1,19 +1,15 @@
 package feedback
 
 import (
-	"context"
-	"errors"
 	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"leadloop/odata/fault"
 	"leadloop/routing"
-	"leadloop/store"
 )
 
 // Between these a time at which something occurred is believed.
@@ -25,9 +21,9 @@ var errScope = fault.New(fault.Forbidden, "This key may not report feedback: its
 
 // Feedback is one report on one routing. What was reported is never changed.
 type Feedback struct {
-	ID           uuid.UUID `gorm:"primaryKey" odata:"computed"`
-	RoutingID    uuid.UUID `validate:"required"`
-	ReasonID     int32
+	ID           uuid.UUID  `gorm:"primaryKey" odata:"computed"`
+	RoutingID    uuid.UUID  `validate:"required"`
+	ReasonID     *int32     // nil while nobody has said what Status means
 	Comment      *string    `validate:"omitempty,max=10000"`
 	OccurredAt   *time.Time // by the customer's clock
 	ReceivedAt   time.Time  `odata:"computed"`
@@ -35,9 +31,11 @@ type Feedback struct {
 	ExternalLink *string    `validate:"omitempty,max=2000"` // http or https
 	Owner        *string    `validate:"omitempty,max=200"`  // who handles it there
 	// Amount is what was sold for, in Currency, an ISO 4217 code such as ILS.
-	Amount       *int64     `odata:"decimal=4" validate:"omitempty,gte=0"` // in 1/10000
+	Amount       *int64     `odata:"decimal=4"` // in 1/10000
 	Currency     *string    `validate:"omitempty,max=3"`
-	ConnectionID *uuid.UUID `odata:"computed"` // through which it came; nil from staff
+	ConnectionID *uuid.UUID `odata:"computed"`             // through which it came; nil from staff
+	Status       *string    `validate:"omitempty,max=200"` // the customer's own word for it, as sent
+	Folded       *string    `odata:"-"`                    // Status as it is compared
 	// ReturnState is set where the reason asks for a return: requested, and then
 	// approved or declined by staff, at ReturnDecidedAt and with their ReturnComment.
 	ReturnState     *string    `odata:"computed"`
@@ -50,64 +48,6 @@ type Feedback struct {
 
 // TableName implements GORM's Tabler.
 func (Feedback) TableName() string { return "feedback" }
-
-// Report stores f and fills in its computed properties; when it returns nil the
-// report is durable. If f is the newest on its routing, by OccurredAt or else by
-// arrival, it becomes the current feedback of the routing and its lead. The same
-// RoutingID, ReasonID and OccurredAt again store nothing new: f becomes the
-// earlier report.
-//
-// A customer's system needs the scope feedback:write (Forbidden) and reports on
-// its customer's routings only; for others it gets the very NotFound of a routing
-// that does not exist. Staff need a manager. Invalid at ReasonID, with the valid
-// ones listed, for an unknown or inactive reason; Invalid for other wrong
-// properties, and for an OccurredAt over 24 hours ahead.
-func (s *Service) Report(ctx context.Context, f *Feedback) error {
-	customerID, err := reporter(ctx)
-	if err != nil {
-		return err
-	}
-	next := *f
-	next.Routing, next.Reason = nil, nil
-	if err := s.prepare(ctx, &next); err != nil {
-		return err
-	}
-	var stored Feedback
-	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
-		stored = next
-		return s.insert(tx, &stored, customerID)
-	})
-	if errors.Is(err, gorm.ErrForeignKeyViolated) {
-		// The reason was deleted, or the connection was, while this was under way.
-		s.reasons.purge()
-		return fault.New(fault.Conflict, "the reason or the connection was deleted just now; try again")
-	}
-	if err != nil {
-		return failed("report feedback", err)
-	}
-	*f = stored
-	return nil
-}
-
-// prepare validates f and sets its computed properties.
-func (s *Service) prepare(ctx context.Context, f *Feedback) error {
-	f.OccurredAt, f.ReceivedAt = moment(f.OccurredAt), s.Now()
-	if err := f.check(); err != nil {
-		return err
-	}
-	if err := s.usable(ctx, f.ReasonID); err != nil {
-		return err
-	}
-	id, err := s.NewID()
-	if err != nil {
-		return failed("report feedback", err)
-	}
-	f.ID, f.ConnectionID = id, nil
-	if actor := store.ActorOf(ctx); actor.Kind == store.Machine {
-		f.ConnectionID = &actor.ConnectionID
-	}
-	return nil
-}
 
 // check validates what the reporter gave, as far as f itself can tell.
 func (f *Feedback) check() error {
@@ -122,10 +62,13 @@ func (f *Feedback) check() error {
 			return fault.New(fault.Invalid, "OccurredAt is before the year 2000").At("OccurredAt")
 		}
 	}
+	if err := f.checkMoney(); err != nil {
+		return err
+	}
 	texts := []struct {
 		name string
 		text *string
-	}{{"Comment", f.Comment}, {"ExternalID", f.ExternalID}, {"ExternalLink", f.ExternalLink}, {"Owner", f.Owner}}
+	}{{"Comment", f.Comment}, {"ExternalID", f.ExternalID}, {"ExternalLink", f.ExternalLink}, {"Owner", f.Owner}, {"Status", f.Status}}
 	for _, t := range texts {
 		if t.text != nil && (!utf8.ValidString(*t.text) || strings.ContainsRune(*t.text, 0)) {
 			return fault.New(fault.Invalid, t.name+" is not text").At(t.name)
@@ -151,29 +94,16 @@ func (f *Feedback) at() time.Time {
 	return f.ReceivedAt
 }
 
-// insert stores f and makes it current, or turns f into the equal report that is
-// there already. It is three or four constant statements.
-func (s *Service) insert(tx *gorm.DB, f *Feedback, customerID int64) error {
-	leadID, err := s.Routing.LeadOf(tx, f.RoutingID, customerID)
-	if err != nil {
-		return err
+// fold sets Folded. A Status without anything to see is none: forms send their
+// empty fields too.
+func (f *Feedback) fold() {
+	f.Folded = nil
+	if f.Status == nil {
+		return
 	}
-	// feedback_routing_id is unique over routing, reason and occurred_at; nulls are never equal there.
-	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `INSERT INTO feedback
-		(id, routing_id, reason_id, comment, occurred_at, received_at, external_id, external_link, owner, connection_id)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-		f.ID, f.RoutingID, f.ReasonID, f.Comment, f.OccurredAt, f.ReceivedAt, f.ExternalID, f.ExternalLink, f.Owner, f.ConnectionID)
-	if err != nil {
-		return tx.AddError(err) // in GORM's words, which tell a foreign key's violation
+	if folded := fold(*f.Status); folded != "" {
+		f.Folded = &folded
+	} else {
+		f.Status = nil
 	}
-	n, err := res.RowsAffected()
-	if err != nil {
-		return err
-	}
-	if n > 0 {
-		return s.Routing.SetFeedback(tx, f.RoutingID, leadID, f.ReasonID, f.at())
-	}
-	equal := tx.Where("routing_id = ? AND reason_id = ? AND occurred_at = ?", f.RoutingID, f.ReasonID, f.OccurredAt)
-	*f = Feedback{}
-	return equal.Take(f).Error
 }

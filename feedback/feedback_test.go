@@ -23,7 +23,7 @@ func TestReport(t *testing.T) {
 		jerusalem := time.FixedZone("", 2*60*60)
 		occurred := time.Date(2026, 3, 1, 13, 0, 0, 999, jerusalem)
 		got := Feedback{
-			ID: uuid.New(), RoutingID: id, ReasonID: 3, Comment: new("לא ענה"), OccurredAt: &occurred, ConnectionID: new(uuid.New()),
+			ID: uuid.New(), RoutingID: id, ReasonID: new(int32(3)), Comment: new("לא ענה"), OccurredAt: &occurred, ConnectionID: new(uuid.New()),
 			ExternalID: new("006-1"), ExternalLink: new("https://crm.example.com/leads/1?x=ג"), Owner: new("דנה"),
 		}
 		given := got.ID
@@ -31,7 +31,7 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := Feedback{
-			ID: got.ID, RoutingID: id, ReasonID: 3, Comment: new("לא ענה"), OccurredAt: new(time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)),
+			ID: got.ID, RoutingID: id, ReasonID: new(int32(3)), Comment: new("לא ענה"), OccurredAt: new(time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC)),
 			ReceivedAt: w.Now(), ExternalID: new("006-1"), ExternalLink: new("https://crm.example.com/leads/1?x=ג"), Owner: new("דנה"),
 			ConnectionID: &w.acme.connection,
 		}
@@ -51,7 +51,7 @@ func TestReport(t *testing.T) {
 		if c := w.current(t, id); c != (current{3, 3}) {
 			t.Errorf("current feedback %+v", c)
 		}
-		byStaff := Feedback{RoutingID: id, ReasonID: 7}
+		byStaff := Feedback{RoutingID: id, ReasonID: new(int32(7))}
 		w.clock.advance(time.Hour)
 		if err := w.Report(asManager, &byStaff); err != nil || byStaff.ConnectionID != nil {
 			t.Errorf("a report by staff: %+v, %v", byStaff, err)
@@ -73,10 +73,12 @@ func TestWhoMayReport(t *testing.T) {
 			call func(*testing.T) error
 			code fault.Code
 		}{
-			{"nobody", func(*testing.T) error { return w.Report(background, &Feedback{RoutingID: id, ReasonID: 3}) }, fault.Unauthorized},
-			{"a viewer", func(*testing.T) error { return w.Report(asViewer, &Feedback{RoutingID: id, ReasonID: 3}) }, fault.Forbidden},
-			{"without the scope", func(*testing.T) error { return w.Report(actor(unscoped), &Feedback{RoutingID: id, ReasonID: 3}) }, fault.Forbidden},
-			{"another customer", report(Feedback{RoutingID: id, ReasonID: 3}), fault.NotFound},
+			{"nobody", func(*testing.T) error { return w.Report(background, &Feedback{RoutingID: id, ReasonID: new(int32(3))}) }, fault.Unauthorized},
+			{"a viewer", func(*testing.T) error { return w.Report(asViewer, &Feedback{RoutingID: id, ReasonID: new(int32(3))}) }, fault.Forbidden},
+			{"without the scope", func(*testing.T) error {
+				return w.Report(actor(unscoped), &Feedback{RoutingID: id, ReasonID: new(int32(3))})
+			}, fault.Forbidden},
+			{"another customer", report(Feedback{RoutingID: id, ReasonID: new(int32(3))}), fault.NotFound},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) { wantFault(t, tt.call(t), tt.code, "-") })
@@ -94,13 +96,13 @@ func TestForeignRoutingIsUnknown(t *testing.T) {
 		foreign, unknown := w.newRouting(t, w.acme)[0], uuid.New()
 		variants := map[string]func(*Feedback){
 			"plain":          func(*Feedback) {},
-			"unknown reason": func(f *Feedback) { f.ReasonID = 999 },
+			"unknown reason": func(f *Feedback) { f.ReasonID = new(int32(999)) },
 			"bad link":       func(f *Feedback) { f.ExternalLink = new("x") },
 		}
 		for name, change := range variants {
 			t.Run(name, func(t *testing.T) {
 				answer := func(id uuid.UUID) *fault.Error {
-					f := Feedback{RoutingID: id, ReasonID: 3}
+					f := Feedback{RoutingID: id, ReasonID: new(int32(3))}
 					change(&f)
 					var e *fault.Error
 					if err := w.Report(w.zenith.asClient, &f); !errors.As(err, &e) {
@@ -134,10 +136,10 @@ func TestReportValidation(t *testing.T) {
 			says   string
 		}{
 			{"no routing", func(f *Feedback) { f.RoutingID = uuid.Nil }, "RoutingID", "required"},
-			{"no reason", func(f *Feedback) { f.ReasonID = 0 }, "ReasonID", "required; the valid ones are 1 (Received), 2 (Contacted), 3 (No answer)"},
-			{"unknown reason", func(f *Feedback) { f.ReasonID = 999 }, "ReasonID", "no reason 999; the valid ones are 1 (Received), 2 (Contacted)"},
-			{"negative reason", func(f *Feedback) { f.ReasonID = -1 }, "ReasonID", "no reason -1"},
-			{"inactive reason", func(f *Feedback) { f.ReasonID = retired.ID }, "ReasonID", "no longer in use"},
+			{"no reason", func(f *Feedback) { f.ReasonID = new(int32(0)) }, "ReasonID", "required; the valid ones are 1 (Received), 2 (Contacted), 3 (No answer)"},
+			{"unknown reason", func(f *Feedback) { f.ReasonID = new(int32(999)) }, "ReasonID", "no reason 999; the valid ones are 1 (Received), 2 (Contacted)"},
+			{"negative reason", func(f *Feedback) { f.ReasonID = new(int32(-1)) }, "ReasonID", "no reason -1"},
+			{"inactive reason", func(f *Feedback) { f.ReasonID = &retired.ID }, "ReasonID", "no longer in use"},
 			{"far future", func(f *Feedback) { f.OccurredAt = in(24*time.Hour + time.Microsecond) }, "OccurredAt", "24 hours"},
 			{"no time at all", func(f *Feedback) { f.OccurredAt = &time.Time{} }, "OccurredAt", "2000"},
 			{"long comment", func(f *Feedback) { f.Comment = new(strings.Repeat("x", 10001)) }, "Comment", "longer"},
@@ -150,7 +152,7 @@ func TestReportValidation(t *testing.T) {
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				f := Feedback{RoutingID: id, ReasonID: 3}
+				f := Feedback{RoutingID: id, ReasonID: new(int32(3))}
 				tt.change(&f)
 				e := wantFault(t, w.Report(w.acme.asClient, &f), fault.Invalid, tt.target)
 				if !strings.Contains(e.Message, tt.says) || strings.Contains(e.Message, "(Old),") {
@@ -161,7 +163,7 @@ func TestReportValidation(t *testing.T) {
 		if n := w.count(t); n != 0 {
 			t.Errorf("%d reports stored", n)
 		}
-		ahead := Feedback{RoutingID: id, ReasonID: 3, OccurredAt: in(24 * time.Hour)}
+		ahead := Feedback{RoutingID: id, ReasonID: new(int32(3)), OccurredAt: in(24 * time.Hour)}
 		if err := w.Report(w.acme.asClient, &ahead); err != nil {
 			t.Errorf("a clock 24 hours ahead: %v", err)
 		}
@@ -195,7 +197,7 @@ func TestTheNewestIsCurrent(t *testing.T) {
 				w := newWorld(t, db)
 				id := w.newRouting(t, w.acme)[0]
 				for _, r := range tt.reports {
-					if err := w.Report(w.acme.asClient, &Feedback{RoutingID: id, ReasonID: r.reason, OccurredAt: r.occurred}); err != nil {
+					if err := w.Report(w.acme.asClient, &Feedback{RoutingID: id, ReasonID: &r.reason, OccurredAt: r.occurred}); err != nil {
 						t.Fatal(err)
 					}
 					w.clock.advance(time.Hour)
@@ -214,10 +216,10 @@ func TestTwoCustomersOneLead(t *testing.T) {
 		w := newWorld(t, db)
 		ids := w.newRouting(t, w.acme, w.zenith)
 		now, before := w.Now(), w.Now().Add(-time.Hour)
-		if err := w.Report(w.zenith.asClient, &Feedback{RoutingID: ids[1], ReasonID: 7, OccurredAt: &now}); err != nil {
+		if err := w.Report(w.zenith.asClient, &Feedback{RoutingID: ids[1], ReasonID: new(int32(7)), OccurredAt: &now}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Report(w.acme.asClient, &Feedback{RoutingID: ids[0], ReasonID: 3, OccurredAt: &before}); err != nil {
+		if err := w.Report(w.acme.asClient, &Feedback{RoutingID: ids[0], ReasonID: new(int32(3)), OccurredAt: &before}); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.current(t, ids[0]); got != (current{3, 7}) {
@@ -234,13 +236,13 @@ func TestTheSameReportAgain(t *testing.T) {
 		w := newWorld(t, db)
 		id := w.newRouting(t, w.acme)[0]
 		occurred := w.Now().Add(-time.Hour)
-		first := Feedback{RoutingID: id, ReasonID: 3, OccurredAt: &occurred, Comment: new("first")}
+		first := Feedback{RoutingID: id, ReasonID: new(int32(3)), OccurredAt: &occurred, Comment: new("first")}
 		if err := w.Report(w.acme.asClient, &first); err != nil {
 			t.Fatal(err)
 		}
 		w.clock.advance(time.Minute)
 		elsewhere := occurred.In(time.FixedZone("", 3600)).Add(300 * time.Nanosecond) // the same instant, as far as is stored
-		again := Feedback{RoutingID: id, ReasonID: 3, OccurredAt: &elsewhere, Comment: new("again")}
+		again := Feedback{RoutingID: id, ReasonID: new(int32(3)), OccurredAt: &elsewhere, Comment: new("again")}
 		if err := w.Report(w.acme.asClient, &again); err != nil {
 			t.Fatal(err)
 		}
@@ -252,10 +254,10 @@ func TestTheSameReportAgain(t *testing.T) {
 		}
 		later := occurred.Add(time.Microsecond)
 		for _, f := range []Feedback{
-			{RoutingID: id, ReasonID: 4, OccurredAt: &occurred},
-			{RoutingID: id, ReasonID: 3, OccurredAt: &later},
-			{RoutingID: id, ReasonID: 3},
-			{RoutingID: id, ReasonID: 3}, // without a time of its own each is another report
+			{RoutingID: id, ReasonID: new(int32(4)), OccurredAt: &occurred},
+			{RoutingID: id, ReasonID: new(int32(3)), OccurredAt: &later},
+			{RoutingID: id, ReasonID: new(int32(3))},
+			{RoutingID: id, ReasonID: new(int32(3))}, // without a time of its own each is another report
 		} {
 			if err := w.Report(w.acme.asClient, &f); err != nil {
 				t.Fatal(err)
@@ -282,7 +284,7 @@ func TestReportsAtOnce(t *testing.T) {
 		for i := range clients {
 			go func() {
 				at := occurred.Add(-time.Duration(i+1) * time.Second)
-				a := answer{Feedback{RoutingID: id, ReasonID: 3, OccurredAt: &occurred}, Feedback{RoutingID: id, ReasonID: 4, OccurredAt: &at}, nil}
+				a := answer{Feedback{RoutingID: id, ReasonID: new(int32(3)), OccurredAt: &occurred}, Feedback{RoutingID: id, ReasonID: new(int32(4)), OccurredAt: &at}, nil}
 				a.err = errors.Join(w.Report(w.acme.asClient, &a.same), w.Report(w.acme.asClient, &a.other))
 				answers <- a
 			}()
@@ -320,7 +322,7 @@ func BenchmarkReport(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					i := n.Add(1)
-					f := Feedback{RoutingID: ids[int(i)%len(ids)], ReasonID: int32(i%12) + 1, Comment: new(fmt.Sprint("call ", i))}
+					f := Feedback{RoutingID: ids[int(i)%len(ids)], ReasonID: new(int32(i%12) + 1), Comment: new(fmt.Sprint("call ", i))}
 					if err := w.Report(w.acme.asClient, &f); err != nil {
 						b.Fatal(err)
 					}

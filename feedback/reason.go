@@ -30,10 +30,10 @@ type Reason struct {
 	// AsksForReturn makes a report with it a request to return the lead, which staff
 	// decide.
 	AsksForReturn bool
-	Position     int    // lists are in this order
-	Active       bool
-	CreatedAt    time.Time `odata:"computed"`
-	Version      int64     `odata:"computed,etag"`
+	Position      int // lists are in this order
+	Active        bool
+	CreatedAt     time.Time `odata:"computed"`
+	Version       int64     `odata:"computed,etag"`
 }
 
 // TableName implements GORM's Tabler.
@@ -50,7 +50,7 @@ func (s *Service) CreateReason(ctx context.Context, r *Reason) error {
 		return err
 	}
 	next := *r
-	if err := next.prepare(); err != nil {
+	if err := next.prepare(nil); err != nil {
 		return err
 	}
 	next.ID, next.CreatedAt, next.Version = 0, s.Now(), 1
@@ -69,18 +69,24 @@ func (s *Service) CreateReason(ctx context.Context, r *Reason) error {
 
 // UpdateReason saves the changed reason r, all of it but its ID and creation, and
 // gives it its new Version. Reports follow it at once on this server, within a
-// second on others. Needs a manager. NotFound for an unknown reason,
+// second on others. To one that comes back into use go the reports that wait with
+// a status mapped to it. Needs a manager. NotFound for an unknown reason,
 // PreconditionFailed if it is no longer the Version that r was read at.
 func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 	if err := store.Require(ctx, store.Manager); err != nil {
 		return err
 	}
-	next := *r
-	if err := next.prepare(); err != nil {
-		return err
-	}
-	next.Version++
+	var next Reason
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var was Reason
+		if err := tx.Where("id = ? AND version = ?", r.ID, r.Version).Limit(1).Find(&was).Error; err != nil {
+			return err
+		}
+		next = *r
+		if err := next.prepare(&was); err != nil {
+			return err
+		}
+		next.Version++
 		res := tx.Model(&Reason{}).Where("id = ? AND version = ?", r.ID, r.Version).
 			Select("Name", "Names", "Category", "ClosesLead", "CountsAsSale", "AsksForReturn", "Position", "Active", "Version").Updates(&next)
 		if res.Error != nil {
@@ -90,7 +96,10 @@ func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 			return reasonMoved(tx, r.ID)
 		}
 		store.AfterCommit(tx.Statement.Context, s.reasons.purge)
-		return nil
+		if !next.Active {
+			return nil
+		}
+		return s.settle(tx, "m.reason_id", int64(next.ID))
 	})
 	if err != nil {
 		return failed("update reason", err)
@@ -99,7 +108,7 @@ func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 	return nil
 }
 
-// DeleteReason removes a reason that was never used. Needs a manager. NotFound
+// DeleteReason removes a reason that was never used or mapped to. Needs a manager. NotFound
 // for an unknown reason, Conflict for a used one.
 func (s *Service) DeleteReason(ctx context.Context, id int32) error {
 	if err := store.Require(ctx, store.Manager); err != nil {
@@ -114,19 +123,27 @@ func (s *Service) DeleteReason(ctx context.Context, id int32) error {
 		return res.Error
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
-		return fault.Newf(fault.Conflict, "reason %d has been reported and stays on record; retire it: set Active to false", id)
+		return fault.Newf(fault.Conflict, "reason %d has been reported, or stands in a status map, and stays on record; retire it: set Active to false", id)
 	}
 	return failed("delete reason", err)
 }
 
-// prepare puts defaults in and validates r.
-func (r *Reason) prepare() error {
+// prepare brings r's names together and validates it. Name is always the one of
+// Names that first gives; where it is none of them it is new, and the English one,
+// unless it was already there when Names were changed. was is nil for a new reason.
+func (r *Reason) prepare(was *Reason) error {
 	r.Name = strings.TrimSpace(r.Name)
-	if r.Name == "" {
-		r.Name = r.Names.first()
+	named := slices.Contains(slices.Collect(maps.Values(r.Names)), r.Name)
+	renamed := was != nil && r.Name == was.Name && !maps.Equal(r.Names, was.Names)
+	if r.Name != "" && !named && (!renamed || len(r.Names) == 0) {
+		r.Names = maps.Clone(r.Names)
+		if r.Names == nil {
+			r.Names = Names{}
+		}
+		r.Names["en"] = r.Name
 	}
-	if len(r.Names) == 0 && r.Name != "" {
-		r.Names = Names{"en": r.Name}
+	if first := r.Names.first(); first != "" {
+		r.Name = first
 	}
 	return fault.Validate(r)
 }
@@ -156,24 +173,28 @@ func reasonMoved(tx *gorm.DB, id int32) error {
 }
 
 // usable returns nil for a reason that takes reports, and else an Invalid fault
-// at ReasonID that says which do.
-func (s *Service) usable(ctx context.Context, id int32) error {
+// at ReasonID that says which do. nil and 0 are no reason.
+func (s *Service) usable(ctx context.Context, id *int32) error {
 	all, err := s.reasons.list(ctx, s)
 	if err != nil {
 		return failed("read reasons", err)
 	}
-	if id == 0 {
-		return fault.Newf(fault.Invalid, "ReasonID is required; the valid ones are %s", choices(all)).At("ReasonID")
+	return usable(all, id)
+}
+
+func usable(all []Reason, id *int32) error {
+	if id == nil || *id == 0 {
+		return fault.Newf(fault.Invalid, "ReasonID, or Status, is required; the valid ones are %s", choices(all)).At("ReasonID")
 	}
 	for _, r := range all {
 		switch {
-		case r.ID == id && r.Active:
+		case r.ID == *id && r.Active:
 			return nil
-		case r.ID == id:
-			return fault.Newf(fault.Invalid, "reason %d (%s) is no longer in use; the valid ones are %s", id, r.Name, choices(all)).At("ReasonID")
+		case r.ID == *id:
+			return fault.Newf(fault.Invalid, "reason %d (%s) is no longer in use; the valid ones are %s", *id, r.Name, choices(all)).At("ReasonID")
 		}
 	}
-	return fault.Newf(fault.Invalid, "there is no reason %d; the valid ones are %s", id, choices(all)).At("ReasonID")
+	return fault.Newf(fault.Invalid, "there is no reason %d; the valid ones are %s", *id, choices(all)).At("ReasonID")
 }
 
 // choices lists the active reasons for a message: "1 (Received), 2 (Contacted)".

@@ -23,7 +23,7 @@ func TestCreateReason(t *testing.T) {
 			{"name alone", Reason{Name: " Too far "}, "Too far", Names{"en": "Too far"}},
 			{"names alone", Reason{Names: Names{"he": "רחוק מדי", "en": "Too far"}}, "Too far", Names{"he": "רחוק מדי", "en": "Too far"}},
 			{"no English", Reason{Names: Names{"ro": "Prea departe", "he": "רחוק מדי"}}, "רחוק מדי", Names{"ro": "Prea departe", "he": "רחוק מדי"}},
-			{"both", Reason{Name: "Far", Names: Names{"he": "רחוק"}}, "Far", Names{"he": "רחוק"}},
+			{"both", Reason{Name: "Far", Names: Names{"he": "רחוק"}}, "Far", Names{"en": "Far", "he": "רחוק"}},
 			{"inactive", Reason{Name: "Later"}, "Later", Names{"en": "Later"}},
 			{"flags", Reason{Name: "Sold", ClosesLead: true, CountsAsSale: true, Position: 5, Active: true}, "Sold", Names{"en": "Sold"}},
 		}
@@ -107,7 +107,7 @@ func TestDeleteReason(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
 		id := w.newRouting(t, w.acme)[0]
-		if err := w.Report(w.acme.asClient, &Feedback{RoutingID: id, ReasonID: 3}); err != nil {
+		if err := w.Report(w.acme.asClient, &Feedback{RoutingID: id, ReasonID: new(int32(3))}); err != nil {
 			t.Fatal(err)
 		}
 		if e := wantFault(t, w.DeleteReason(asManager, 3), fault.Conflict, ""); !strings.Contains(e.Message, "retire it: set Active to false") {
@@ -117,7 +117,7 @@ func TestDeleteReason(t *testing.T) {
 			t.Errorf("an unused reason: %v", err)
 		}
 		wantFault(t, w.DeleteReason(asManager, 12), fault.NotFound, "")
-		wantFault(t, w.Report(w.acme.asClient, &Feedback{RoutingID: id, ReasonID: 12}), fault.Invalid, "ReasonID")
+		wantFault(t, w.Report(w.acme.asClient, &Feedback{RoutingID: id, ReasonID: new(int32(12))}), fault.Invalid, "ReasonID")
 	})
 }
 
@@ -128,7 +128,7 @@ func TestChangedReasonsAreSeen(t *testing.T) {
 		there.Now = here.Now
 		id := here.newRouting(t, here.acme)[0]
 		report := func(s *Service, reason int32) error {
-			return s.Report(here.acme.asClient, &Feedback{RoutingID: id, ReasonID: reason})
+			return s.Report(here.acme.asClient, &Feedback{RoutingID: id, ReasonID: &reason})
 		}
 		for _, s := range []*Service{here.Service, there} {
 			if err := report(s, 1); err != nil {
@@ -161,17 +161,21 @@ func TestReasonDeletedElsewhere(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
 		id := w.newRouting(t, w.acme)[0]
-		if err := w.Report(w.acme.asClient, &Feedback{RoutingID: id, ReasonID: 1}); err != nil {
+		if err := w.Report(w.acme.asClient, &Feedback{RoutingID: id, ReasonID: new(int32(1))}); err != nil {
 			t.Fatal(err)
 		}
 		if err := New(db, w.Routing).DeleteReason(asManager, 12); err != nil {
 			t.Fatal(err)
 		}
-		gone := Feedback{RoutingID: id, ReasonID: 12}
-		wantFault(t, w.Report(w.acme.asClient, &gone), fault.Conflict, "")
+		gone := Feedback{RoutingID: id, ReasonID: new(int32(12))}
+		done, err := w.Submit(w.acme.asClient, []Feedback{gone, {RoutingID: id, ReasonID: new(int32(2))}})
+		if err != nil || done[1].Err != nil {
+			t.Fatal(done, err)
+		}
+		wantFault(t, done[0].Err, fault.Invalid, "ReasonID")
 		wantFault(t, w.Report(w.acme.asClient, &gone), fault.Invalid, "ReasonID")
-		if n := w.count(t); n != 1 {
-			t.Errorf("%d reports stored, want 1", n)
+		if n := w.count(t); n != 2 {
+			t.Errorf("%d reports stored, want 2", n)
 		}
 	})
 }

@@ -38,8 +38,8 @@ type Connection struct {
 	Description     string    `validate:"max=2000"`
 	StartsAt        *time.Time
 	EndsAt          *time.Time
-	Scopes          []string  `gorm:"serializer:json" validate:"dive,oneof=feedback:write leads:read routings:read reasons:read"`
-	AllowedNetworks []string  `gorm:"serializer:json" validate:"lte=100,dive,cidr"`
+	Scopes          []string `gorm:"serializer:json" validate:"dive,oneof=feedback:write leads:read routings:read reasons:read"`
+	AllowedNetworks []string `gorm:"serializer:json" validate:"lte=100,dive,cidr"`
 	// FeedbackFields gives for properties of Feedback the names that the system
 	// sends them by to /feedback; a property that is not in it goes by its own name.
 	FeedbackFields FieldNames `gorm:"serializer:json" validate:"lte=50,dive,keys,max=100,endkeys,required,max=200"`
@@ -48,9 +48,9 @@ type Connection struct {
 	// MaxFeedbackAge is how long after a lead was delivered the system may report on
 	// it; null: for ever.
 	MaxFeedbackAge *time.Duration
-	CreatedAt       time.Time `odata:"computed"`
-	Version         int64     `odata:"computed,etag"`
-	Keys            []Key     `odata:"partner=Connection"`
+	CreatedAt      time.Time `odata:"computed"`
+	Version        int64     `odata:"computed,etag"`
+	Keys           []Key     `odata:"partner=Connection"`
 }
 
 // CreateConnection stores c and fills in its computed properties. A connection

@@ -53,7 +53,7 @@ func TestSameSchema(t *testing.T) {
 			 WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%' AND m.name NOT LIKE 'goose%' AND m.name NOT LIKE '%\_search%' ESCAPE '\' AND m.name NOT LIKE '%changes' ORDER BY 1`,
 			`SELECT table_name || '.' || column_name || CASE is_nullable WHEN 'NO' THEN ' NOT NULL' ELSE '' END COLLATE "C"
 			 FROM information_schema.columns
-			 WHERE table_schema = 'public' AND table_name NOT LIKE 'goose%' AND table_name NOT LIKE '%\_search%' AND table_name NOT LIKE '%changes' ORDER BY 1`,
+			 WHERE table_schema = 'public' AND table_name NOT IN (SELECT viewname FROM pg_views) AND table_name NOT LIKE 'goose%' AND table_name NOT LIKE '%\_search%' AND table_name NOT LIKE '%changes' ORDER BY 1`,
 		},
 		"indexes": {
 			`SELECT name FROM sqlite_master WHERE type = 'index' AND name NOT LIKE 'sqlite%' ORDER BY 1`,

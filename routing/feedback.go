@@ -108,3 +108,13 @@ func (s *Service) setCurrent(tx *gorm.DB, table string, list []Current, of func(
 		return err
 	})
 }
+
+// SetReturned says since when the lead of the routing is returned, nil: it is not.
+func (s *Service) SetReturned(tx *gorm.DB, id uuid.UUID, at *time.Time) error {
+	_, err := exec(tx, `UPDATE routings SET returned_at = $1, version = version + 1
+		WHERE id = $2 AND returned_at IS DISTINCT FROM $1`, at, id)
+	if err != nil {
+		return fmt.Errorf("return of routing %s: %w", id, err)
+	}
+	return nil
+}

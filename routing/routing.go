@@ -51,7 +51,7 @@ type Routing struct {
 	// ReturnedAt is when staff approved that the customer returns the lead: it does
 	// not count as given or sold any more. The caps it took stay taken.
 	ReturnedAt *time.Time `odata:"computed"`
-	Version       int64      `odata:"computed,etag"`
+	Version    int64      `odata:"computed,etag"`
 
 	Lead     *leads.Lead `odata:"partner=Routings"`
 	Customer *Customer   `odata:"partner=Routings"`

@@ -35,11 +35,12 @@ type treeRouting struct {
 // handFeedback is a report.
 type handFeedback struct {
 	ID, RoutingID                   string
-	ReasonID                        int32
+	ReasonID                        *int32
 	Comment, OccurredAt             *string
 	ReceivedAt                      string
 	ExternalID, ExternalLink, Owner *string
 	ConnectionID                    *string
+	Status                          *string
 }
 
 // tree answers with 50 leads, their routings and the feedback on these: three
@@ -95,11 +96,11 @@ func (h *hand) feedback(r *http.Request, leads []*treeLead, byRouting map[string
 			ids = append(ids, g.ID)
 		}
 	}
-	const text = `SELECT id, routing_id, reason_id, comment, occurred_at, received_at, external_id, external_link, owner, connection_id
+	const text = `SELECT id, routing_id, reason_id, comment, occurred_at, received_at, external_id, external_link, owner, connection_id, status
 		FROM feedback WHERE routing_id IN (%s) ORDER BY routing_id, id`
 	h.each(r, fmt.Sprintf(text, places(len(ids))), ids, func(rows *sql.Rows) error {
 		f := &handFeedback{}
-		if err := rows.Scan(&f.ID, &f.RoutingID, &f.ReasonID, &f.Comment, &f.OccurredAt, &f.ReceivedAt, &f.ExternalID, &f.ExternalLink, &f.Owner, &f.ConnectionID); err != nil {
+		if err := rows.Scan(&f.ID, &f.RoutingID, &f.ReasonID, &f.Comment, &f.OccurredAt, &f.ReceivedAt, &f.ExternalID, &f.ExternalLink, &f.Owner, &f.ConnectionID, &f.Status); err != nil {
 			return err
 		}
 		g := byRouting[f.RoutingID]

@@ -125,7 +125,7 @@ func contractFeedback(t *testing.T, s *stage, key, connection, routing string) {
 	c := s.anyone.with("X-API-Key", key)
 	got := c.post("/odata/Feedback", `{"RoutingID":"`+routing+`","ReasonID":3,"Comment":"לא ענה"}`).want(201).is(s.base, `{
 		"@odata.context": "%BASE%/odata/$metadata#Feedback/$entity", "ID": "<uuid>", "RoutingID": "`+routing+`", "ReasonID": 3, "Comment": "לא ענה",
-		"OccurredAt": null, "ReceivedAt": "<time>", "ExternalID": null, "ExternalLink": null, "Owner": null, "ConnectionID": "`+connection+`"}`)
+		"OccurredAt": null, "ReceivedAt": "<time>", "ExternalID": null, "ExternalLink": null, "Owner": null, "ConnectionID": "`+connection+`", "Status": null}`)
 	wantHeader(got, "Location", s.base+"/odata/Feedback("+got.text("ID")+")")
 	c.get(strings.TrimPrefix(got.header.Get("Location"), s.base)).want(200)
 

@@ -249,6 +249,13 @@ func (a *asker) report(onRouting bool) map[string]any {
 	if a.rarely(12) {
 		body["ReasonID"] = 99
 	}
+	switch a.n(4) {
+	case 0:
+		body["Status"] = pickOf(a, someStatuses)
+	case 1:
+		body["Status"] = pickOf(a, someStatuses)
+		delete(body, "ReasonID")
+	}
 	if onRouting {
 		body["RoutingID"] = pickOf(a, append(a.values["Routing/ID"], noID))
 	}

@@ -31,6 +31,7 @@ func (a *App) Handler() http.Handler {
 	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/auth/token", a.token).Methods(http.MethodPost)
 	r.HandleFunc("/intake/{token}", a.intake).Methods(http.MethodPost, http.MethodGet)
+	r.Handle("/feedback", a.authenticate(http.HandlerFunc(a.feedback))).Methods(http.MethodPost, http.MethodGet)
 	r.PathPrefix("/odata").Handler(a.authenticate(a.OData))
 	r.Handle("/", http.RedirectHandler("/odata/", http.StatusTemporaryRedirect)).Methods(http.MethodGet, http.MethodHead)
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -70,7 +70,7 @@ func newScope(t *testing.T, dialect string, number uint64, seen *sights) *scope 
 		got := s.whole.send(ask{method: http.MethodGet, path: "/odata/" + es.Name + "?$top=0"}, s.whole.keys[s.connection.ID])
 		s.readable[es.Type] = got.Code == http.StatusOK
 	}
-	s.values = literalsOf(model, w.customers, w.connections, w.sources, w.rules, w.leads, w.routings, w.feedback)
+	s.values = literalsOf(model, w.customers, w.connections, w.sources, w.rules, w.leads, w.routings, w.feedback, w.statusMaps)
 	for id := int32(1); id <= 12; id++ {
 		s.values["FeedbackReason/ID"] = append(s.values["FeedbackReason/ID"], fmt.Sprint(id))
 		if !slices.Contains(w.retired, id) {

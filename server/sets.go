@@ -87,6 +87,16 @@ func (a *App) addCustomerSets() {
 		Search: []string{"Name"}, Track: true,
 		Create: a.Routing.CreateCustomer, Update: a.Routing.UpdateCustomer,
 		Delete: func(ctx context.Context, c *routing.Customer) error { return a.Routing.DeleteCustomer(ctx, c.ID) },
+		Actions: []odata.Action{
+			odata.Bound("SetStatusMap", func(ctx context.Context, c *routing.Customer, p statusParams) (feedback.Statuses, error) {
+				return a.Feedback.SetStatusMap(ctx, c.ID, p.Map)
+			}).Describe("Replaces what the customer's own status words stand for: each word with the ID of a reason, or its name in any language."),
+		},
+		Functions: []odata.Operation{
+			odata.Bound("StatusMap", func(ctx context.Context, c *routing.Customer, _ odata.None) (feedback.Statuses, error) {
+				return a.Feedback.StatusMap(ctx, c.ID)
+			}).Describe("What the customer's own status words stand for: each word with the ID of a reason."),
+		},
 	})
 	odata.Add(a.OData, odata.Set[keys.Connection]{
 		Name: "Connections", Access: access{scopes: everyScope, expr: "ID eq @connection"}.predicate,
@@ -145,6 +155,11 @@ func (a *App) addLeadSets() {
 			}),
 		},
 	})
+}
+
+// statusParams are the parameters of Customers(ID)/SetStatusMap.
+type statusParams struct {
+	Map feedback.Statuses
 }
 
 // rotation are the parameters of Sources(ID)/RotateToken.
@@ -282,17 +297,35 @@ func (a *App) ruleAction(f func(ctx context.Context, id int64) error) func(conte
 
 func (a *App) addFeedbackSets() {
 	odata.Add(a.OData, odata.Set[feedback.Reason]{
-		Name: "FeedbackReasons", Type: "FeedbackReason", New: feedback.NewReason,
+		Name: "FeedbackReasons", Type: "FeedbackReason", New: feedback.NewReason, Languages: a.Feedback.Languages,
 		Access: access{scopes: everyScope, expr: "Active eq true"}.predicate, Track: true, Keep: []string{"Active"},
 		Create: a.Feedback.CreateReason, Update: a.Feedback.UpdateReason,
 		Delete: func(ctx context.Context, r *feedback.Reason) error { return a.Feedback.DeleteReason(ctx, r.ID) },
 	})
+	odata.Add(a.OData, odata.Set[feedback.StatusMap]{
+		Name: "StatusMaps", Access: access{scopes: everyScope, expr: "CustomerID eq @customer"}.predicate,
+		Create: a.Feedback.CreateStatusMap, Update: a.Feedback.UpdateStatusMap,
+		Delete: func(ctx context.Context, m *feedback.StatusMap) error { return a.Feedback.DeleteStatusMap(ctx, m.ID) },
+	})
+	odata.Add(a.OData, odata.Set[feedback.UnmappedStatus]{Name: "UnmappedStatuses", Access: access{}.predicate})
 	mine := []string{keys.FeedbackWrite, keys.RoutingsRead}
 	odata.Add(a.OData, odata.Set[feedback.Feedback]{
 		Name: "Feedback", Access: access{scopes: mine, expr: "Routing/CustomerID eq @customer", was: "CustomerID eq @customer"}.predicate,
 		Track: true, Keep: []string{"Routing/CustomerID"},
 		Create: a.Feedback.Report,
+		Actions: []odata.Action{
+			odata.Bound("DecideReturn", func(ctx context.Context, f *feedback.Feedback, p decision) (*feedback.Feedback, error) {
+				if err := a.Feedback.DecideReturn(ctx, f.ID, p.Approve, p.Comment); err != nil {
+					return nil, err
+				}
+				var now feedback.Feedback
+				return &now, a.DB.Read(ctx).Where("id = ?", f.ID).Take(&now).Error
+			}).Describe("Approves or declines the return that the report asks for. The customer sees the comment."),
+		},
 	})
+	odata.AddActions(a.OData, odata.Unbound("SubmitFeedback", a.submitFeedback).
+		Describe("Takes up to 1,000 reports. Each item has the properties of Feedback that a report may have; there is a result "+
+			"for each, in their order, and those that are refused keep none of the others from being stored."))
 }
 
 // connectionID reads a ConnectionID; nil if it is none.

@@ -85,6 +85,7 @@ func (n *twin) narrow(c keys.Connection) {
 	n.exec(strings.NewReplacer("@customer", fmt.Sprint(c.CustomerID), "@connection", "'"+c.ID.String()+"'").Replace(`
 		DELETE FROM feedback WHERE routing_id NOT IN (SELECT id FROM routings WHERE customer_id = @customer);
 		DELETE FROM attempts;
+		DELETE FROM status_maps WHERE customer_id <> @customer;
 		DELETE FROM routings WHERE customer_id <> @customer;
 		UPDATE leads SET duplicate_of_id = NULL WHERE duplicate_of_id NOT IN (SELECT lead_id FROM routings);
 		DELETE FROM leads WHERE id NOT IN (SELECT lead_id FROM routings);

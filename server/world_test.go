@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,6 +32,7 @@ type world struct {
 	routings    []routing.Routing
 	attempts    []routing.Attempt
 	feedback    []feedback.Feedback
+	statusMaps  []feedback.StatusMap
 }
 
 // Few values, so that rows share them and expressions hit them.
@@ -38,6 +40,7 @@ var (
 	someCities   = []string{"Haifa", "Acre", "תל אביב", "Eilat", "haifa", ""}
 	someNames    = []string{"Dana", "Noa", "נועה", "O'Neil", "Gal & Co", "50%", "a+b", "Ωmega", "İnci"}
 	someComments = []string{"ours", "theirs", "called twice", "no answer", "ענתה", "100%"}
+	someStatuses = []string{"won", "נסגר", "Lost", "on hold"}
 	someFields   = []string{"Budget", "Score", "שם", "Nested", "Notes"}
 	someInstant  = time.Date(2026, 2, 3, 4, 5, 6, 789000, time.UTC)
 )
@@ -56,6 +59,9 @@ func newWorld(number uint64) *world {
 		}
 	}
 	w.house()
+	for _, c := range w.customers {
+		w.statusMap(c)
+	}
 	for range 8 + w.IntN(10) {
 		w.lead()
 	}
@@ -79,6 +85,18 @@ func (w *world) connection(of routing.Customer) keys.Connection {
 		c.AllowedNetworks = []string{"192.0.2.0/24", "10.0.0.0/8"}
 	}
 	return c
+}
+
+// statusMap says what some of the customer's words stand for.
+func (w *world) statusMap(of routing.Customer) {
+	for _, status := range someStatuses {
+		if w.IntN(2) == 0 {
+			w.statusMaps = append(w.statusMaps, feedback.StatusMap{
+				ID: int64(len(w.statusMaps) + 1), CustomerID: of.ID, Status: status, Folded: strings.ToLower(status), ReasonID: int32(1 + w.IntN(12)),
+				CreatedAt: w.instant(), Version: 1 + w.Int64N(3),
+			})
+		}
+	}
 }
 
 // house makes what customers never see.
@@ -143,10 +161,15 @@ func (w *world) routing(lead leads.Lead, c routing.Customer) {
 	}
 	own := w.connectionsOf(c.ID)
 	for range w.IntN(3) {
-		w.feedback = append(w.feedback, feedback.Feedback{
-			ID: w.id(), RoutingID: r.ID, ReasonID: int32(1 + w.IntN(12)), Comment: maybe(w, w.pick(someComments)), OccurredAt: maybe(w, w.instant()), ReceivedAt: w.instant(),
+		f := feedback.Feedback{
+			ID: w.id(), RoutingID: r.ID, ReasonID: maybe(w, int32(1+w.IntN(12))), Comment: maybe(w, w.pick(someComments)), OccurredAt: maybe(w, w.instant()), ReceivedAt: w.instant(),
 			ExternalID: maybe(w, fmt.Sprint("x", w.IntN(5))), Owner: maybe(w, w.pick(someNames)), ConnectionID: maybe(w, own[w.IntN(len(own))].ID),
-		})
+		}
+		if f.ReasonID == nil || w.IntN(3) == 0 {
+			status := w.pick(someStatuses)
+			f.Status, f.Folded = &status, new(strings.ToLower(status))
+		}
+		w.feedback = append(w.feedback, f)
 	}
 }
 
@@ -166,7 +189,7 @@ func (w *world) store(db *store.DB) error {
 		tx = tx.Omit(clause.Associations).Clauses(clause.OnConflict{DoNothing: true}).Session(&gorm.Session{})
 		var failed []error
 		for _, rows := range []any{
-			&w.customers, &w.connections, &w.sources, &w.connector, &w.rules, &w.leads, &w.routings, &w.attempts, &w.feedback,
+			&w.customers, &w.connections, &w.sources, &w.connector, &w.rules, &w.leads, &w.routings, &w.attempts, &w.feedback, &w.statusMaps,
 		} {
 			failed = append(failed, tx.Create(rows).Error)
 		}
