@@ -22,6 +22,7 @@ type batch struct {
 	customerID int64 // whose routings they may be on; 0: anybody's
 	terms      terms
 	once       bool // see submit
+	dry        bool // nothing is to stay
 
 	given  map[uuid.UUID]routing.Given
 	late   []bool

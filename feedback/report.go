@@ -95,14 +95,20 @@ func (s *Service) attempt(ctx context.Context, list []Outcome, b batch) ([]Outco
 	if err := s.prepare(ctx, list); err != nil {
 		return nil, err
 	}
-	var done []Outcome
-	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+	return s.write(ctx, list, b)
+}
+
+// write carries out b over the prepared list, in one transaction.
+func (s *Service) write(ctx context.Context, list []Outcome, b batch) (done []Outcome, err error) {
+	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		work := b
 		work.Service, work.tx, work.list = s, tx, slices.Clone(list)
 		if err := work.insert(); err != nil {
 			return err
 		}
-		done = work.list
+		if done = work.list; b.dry {
+			return errDry
+		}
 		return nil
 	})
 	return done, err

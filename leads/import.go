@@ -43,15 +43,7 @@ type Import struct {
 	Progress func(read int64)
 	// Refused, unless nil, is told of each row that is not taken. An error ends the
 	// import.
-	Refused func(Refusal) error
-}
-
-// Refusal is a row of a file that was not taken.
-type Refusal struct {
-	Line   int    // of the file, or row of the sheet, from 1
-	Target string // the property or field that is wrong, or ""
-	Reason string
-	Row    string // its fields as JSON; "" if it could not be read at all
+	Refused func(rows.Refusal) error
 }
 
 // Imported says what became of a file. With DryRun: what would.
@@ -158,7 +150,7 @@ func (i *importer) row(r rows.Row) (*leadRow, error) {
 		if i.o.Refused == nil {
 			return nil, nil
 		}
-		return nil, i.o.Refused(Refusal{Line: r.Line, Target: e.Target, Reason: e.Message, Row: text})
+		return nil, i.o.Refused(rows.Refusal{Line: r.Line, Target: e.Target, Reason: e.Message, Row: text})
 	}
 	if unreadable != nil {
 		return refuse(unreadable)

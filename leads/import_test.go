@@ -25,7 +25,7 @@ import (
 func importText(s *Service, src *Source, file string, o Import) (Imported, []string, error) {
 	var refused []string
 	o.SourceID = src.ID
-	o.Refused = func(r Refusal) error {
+	o.Refused = func(r rows.Refusal) error {
 		refused = append(refused, fmt.Sprintf("%d %s: %s", r.Line, r.Target, r.Reason))
 		return nil
 	}

@@ -57,6 +57,14 @@ type Row struct {
 	Err    error // the row cannot be read; those after it can
 }
 
+// Refusal is a row of a file that was not taken.
+type Refusal struct {
+	Line   int    // of the file, or row of the sheet, from 1
+	Target string // the property or field that is wrong, or ""
+	Reason string
+	Row    string // its fields as JSON; "" if it could not be read at all
+}
+
 // reader reads the rows of a file. next returns io.EOF after the last one;
 // another error means that nothing more can be read.
 type reader interface {
