@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"leadloop/feedback"},
 	{"leadloop/routing"},
 	{"leadloop/leads", "leadloop/keys"},
+	{"leadloop/rows"},
 	{"leadloop/odata"},
 	{"leadloop/odata/sqlgen", "leadloop/odata/payload"},
 	{"leadloop/odata/eval"},

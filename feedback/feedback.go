@@ -1,19 +1,15 @@
 package feedback
 
 import (
-	"context"
-	"errors"
 	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"leadloop/odata/fault"
 	"leadloop/routing"
-	"leadloop/store"
 )
 
 // Between these a time at which something occurred is believed.
@@ -23,7 +19,7 @@ var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 var errScope = fault.New(fault.Forbidden, "This key may not report feedback: its connection lacks the scope "+writeScope+".")
 
-// Feedback is one report on one routing. It is never changed.
+// Feedback is one report on one routing. What was reported is never changed.
 type Feedback struct {
 	ID           uuid.UUID  `gorm:"primaryKey" odata:"computed"`
 	RoutingID    uuid.UUID  `validate:"required"`
@@ -34,9 +30,17 @@ type Feedback struct {
 	ExternalID   *string    `validate:"omitempty,max=200"`  // of the lead in the customer's system
 	ExternalLink *string    `validate:"omitempty,max=2000"` // http or https
 	Owner        *string    `validate:"omitempty,max=200"`  // who handles it there
-	ConnectionID *uuid.UUID `odata:"computed"`              // through which it came; nil from staff
-	Status       *string    `validate:"omitempty,max=200"`  // the customer's own word for it, as sent
-	Folded       *string    `odata:"-"`                     // Status as it is compared
+	// Amount is what was sold for, in Currency, an ISO 4217 code such as ILS.
+	Amount       *int64     `odata:"decimal=4"` // in 1/10000
+	Currency     *string    `validate:"omitempty,max=3"`
+	ConnectionID *uuid.UUID `odata:"computed"`             // through which it came; nil from staff
+	Status       *string    `validate:"omitempty,max=200"` // the customer's own word for it, as sent
+	Folded       *string    `odata:"-"`                    // Status as it is compared
+	// ReturnState is set where the reason asks for a return: requested, and then
+	// approved or declined by staff, at ReturnDecidedAt and with their ReturnComment.
+	ReturnState     *string    `odata:"computed"`
+	ReturnComment   *string    `odata:"computed"`
+	ReturnDecidedAt *time.Time `odata:"computed"`
 
 	Routing *routing.Routing `odata:"partner=Feedback"`
 	Reason  *Reason          `odata:"partner=Feedback"`
@@ -44,72 +48,6 @@ type Feedback struct {
 
 // TableName implements GORM's Tabler.
 func (Feedback) TableName() string { return "feedback" }
-
-// Report stores f and fills in its computed properties; when it returns nil the
-// report is durable. If f is the newest on its routing, by OccurredAt or else by
-// arrival, it becomes the current feedback of the routing and its lead. The same
-// RoutingID, OccurredAt, and Status or else ReasonID again store nothing new: f
-// becomes the earlier report.
-//
-// A Status is translated by the customer's [StatusMap]. One that is not in it is
-// stored without a reason, and gets that when somebody maps it. With both given,
-// ReasonID counts, and Invalid at Status is a Status that stands for another one.
-//
-// A customer's system needs the scope feedback:write (Forbidden) and reports on
-// its customer's routings only; for others it gets the very NotFound of a routing
-// that does not exist. Staff need a manager. Invalid at ReasonID, with the valid
-// ones listed, for an unknown or inactive reason, and where there is neither
-// ReasonID nor Status; Invalid for other wrong properties, and for an OccurredAt
-// over 24 hours ahead.
-func (s *Service) Report(ctx context.Context, f *Feedback) error {
-	customerID, err := reporter(ctx)
-	if err != nil {
-		return err
-	}
-	next := *f
-	next.Routing, next.Reason = nil, nil
-	if err := s.prepare(ctx, &next); err != nil {
-		return err
-	}
-	var stored Feedback
-	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
-		stored = next
-		return s.insert(tx, &stored, customerID)
-	})
-	if errors.Is(err, gorm.ErrForeignKeyViolated) {
-		// The reason was deleted, or the connection was, while this was under way.
-		s.reasons.purge()
-		return fault.New(fault.Conflict, "the reason or the connection was deleted just now; try again")
-	}
-	if err != nil {
-		return failed("report feedback", err)
-	}
-	*f = stored
-	return nil
-}
-
-// prepare validates f and sets its computed properties.
-func (s *Service) prepare(ctx context.Context, f *Feedback) error {
-	f.OccurredAt, f.ReceivedAt = moment(f.OccurredAt), s.Now()
-	if err := f.check(); err != nil {
-		return err
-	}
-	f.fold()
-	if f.ReasonID != nil || f.Status == nil {
-		if err := s.usable(ctx, f.ReasonID); err != nil {
-			return err
-		}
-	}
-	id, err := s.NewID()
-	if err != nil {
-		return failed("report feedback", err)
-	}
-	f.ID, f.ConnectionID = id, nil
-	if actor := store.ActorOf(ctx); actor.Kind == store.Machine {
-		f.ConnectionID = &actor.ConnectionID
-	}
-	return nil
-}
 
 // check validates what the reporter gave, as far as f itself can tell.
 func (f *Feedback) check() error {
@@ -123,6 +61,9 @@ func (f *Feedback) check() error {
 		if t.Before(earliest) {
 			return fault.New(fault.Invalid, "OccurredAt is before the year 2000").At("OccurredAt")
 		}
+	}
+	if err := f.checkMoney(); err != nil {
+		return err
 	}
 	texts := []struct {
 		name string
@@ -165,49 +106,4 @@ func (f *Feedback) fold() {
 	} else {
 		f.Status = nil
 	}
-}
-
-// insert stores f and makes it current, or turns f into the equal report that is
-// there already. It is three or four constant statements, one more for a Status.
-func (s *Service) insert(tx *gorm.DB, f *Feedback, customerID int64) error {
-	leadID, err := s.Routing.LeadOf(tx, f.RoutingID, customerID)
-	if err != nil {
-		return err
-	}
-	if f.Folded != nil {
-		if err := s.translate(tx, f); err != nil {
-			return err
-		}
-	}
-	// feedback_routing_id is unique over routing, reason and occurred_at, and
-	// feedback_status over routing, folded and occurred_at; nulls are never equal there.
-	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, `INSERT INTO feedback
-		(id, routing_id, reason_id, comment, occurred_at, received_at, external_id, external_link, owner, connection_id, status, folded)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
-		f.ID, f.RoutingID, f.ReasonID, f.Comment, f.OccurredAt, f.ReceivedAt, f.ExternalID, f.ExternalLink, f.Owner, f.ConnectionID, f.Status, f.Folded)
-	if err != nil {
-		return tx.AddError(err) // in GORM's words, which tell a foreign key's violation
-	}
-	n, err := res.RowsAffected()
-	switch {
-	case err != nil:
-		return err
-	case n == 0:
-		return f.becomeEqual(tx)
-	case f.ReasonID == nil:
-		return nil
-	}
-	return s.Routing.SetFeedback(tx, f.RoutingID, leadID, *f.ReasonID, f.at())
-}
-
-// becomeEqual turns f into the stored report that it is equal to.
-func (f *Feedback) becomeEqual(tx *gorm.DB) error {
-	equal := tx.Where("routing_id = ? AND occurred_at = ?", f.RoutingID, f.OccurredAt)
-	if f.Folded != nil {
-		equal = equal.Where("status IS NOT NULL AND folded = ?", f.Folded)
-	} else {
-		equal = equal.Where("status IS NULL AND reason_id = ?", f.ReasonID)
-	}
-	*f = Feedback{}
-	return equal.Take(f).Error
 }

@@ -151,3 +151,12 @@ func wantFault(t testing.TB, err error, code fault.Code, target string) *fault.E
 	}
 	return e
 }
+
+func (w *world) exec(query string, args ...any) error {
+	return w.DB.Write(background, func(tx *gorm.DB) error { return tx.Exec(query, args...).Error })
+}
+
+// limit says how late the side's system may report.
+func (w *world) limit(s *side, age time.Duration) error {
+	return w.exec("UPDATE connections SET max_feedback_age = ? WHERE id = ?", age, s.connection)
+}

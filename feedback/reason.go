@@ -22,15 +22,18 @@ type Names map[string]string
 // it stays on the reports that have it and takes no new ones.
 type Reason struct {
 	ID           int32  `gorm:"primaryKey" odata:"computed"`
-	Name         string `validate:"required,max=200"`
+	Name         string `odata:"texts=Names" validate:"required,max=200"` // in English, if Names has that
 	Names        Names  `gorm:"serializer:json" validate:"lte=50,dive,keys,bcp47_language_tag,endkeys,required,max=200"`
 	Category     string `validate:"required,oneof=positive in_progress negative invalid"`
 	ClosesLead   bool   // nothing more is expected after it
 	CountsAsSale bool   // the lead was sold
-	Position     int    // lists are in this order
-	Active       bool
-	CreatedAt    time.Time `odata:"computed"`
-	Version      int64     `odata:"computed,etag"`
+	// AsksForReturn makes a report with it a request to return the lead, which staff
+	// decide.
+	AsksForReturn bool
+	Position      int // lists are in this order
+	Active        bool
+	CreatedAt     time.Time `odata:"computed"`
+	Version       int64     `odata:"computed,etag"`
 }
 
 // TableName implements GORM's Tabler.
@@ -47,7 +50,7 @@ func (s *Service) CreateReason(ctx context.Context, r *Reason) error {
 		return err
 	}
 	next := *r
-	if err := next.prepare(); err != nil {
+	if err := next.prepare(nil); err != nil {
 		return err
 	}
 	next.ID, next.CreatedAt, next.Version = 0, s.Now(), 1
@@ -76,18 +79,19 @@ func (s *Service) UpdateReason(ctx context.Context, r *Reason) error {
 	if err := store.Require(ctx, store.Manager); err != nil {
 		return err
 	}
-	next := *r
-	if err := next.prepare(); err != nil {
-		return err
-	}
-	next.Version++
+	var next Reason
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		var old Reason
-		if err := tx.Limit(1).Find(&old, "id = ?", r.ID).Error; err != nil {
+		if err := tx.Where("id = ? AND version = ?", r.ID, r.Version).Limit(1).Find(&old).Error; err != nil {
 			return err
 		}
+		next = *r
+		if err := next.prepare(&old); err != nil {
+			return err
+		}
+		next.Version++
 		res := tx.Model(&Reason{}).Where("id = ? AND version = ?", r.ID, r.Version).
-			Select("Name", "Names", "Category", "ClosesLead", "CountsAsSale", "Position", "Active", "Version").Updates(&next)
+			Select("Name", "Names", "Category", "ClosesLead", "CountsAsSale", "AsksForReturn", "Position", "Active", "Version").Updates(&next)
 		if res.Error != nil {
 			return res.Error
 		}
@@ -136,14 +140,22 @@ func (s *Service) DeleteReason(ctx context.Context, id int32) error {
 	return failed("delete reason", err)
 }
 
-// prepare puts defaults in and validates r.
-func (r *Reason) prepare() error {
+// prepare brings r's names together and validates it. Name is always the one of
+// Names that first gives; where it is none of them it is new, and the English one,
+// unless it was already there when Names were changed. was is nil for a new reason.
+func (r *Reason) prepare(was *Reason) error {
 	r.Name = strings.TrimSpace(r.Name)
-	if r.Name == "" {
-		r.Name = r.Names.first()
+	named := slices.Contains(slices.Collect(maps.Values(r.Names)), r.Name)
+	renamed := was != nil && r.Name == was.Name && !maps.Equal(r.Names, was.Names)
+	if r.Name != "" && !named && (!renamed || len(r.Names) == 0) {
+		r.Names = maps.Clone(r.Names)
+		if r.Names == nil {
+			r.Names = Names{}
+		}
+		r.Names["en"] = r.Name
 	}
-	if len(r.Names) == 0 && r.Name != "" {
-		r.Names = Names{"en": r.Name}
+	if first := r.Names.first(); first != "" {
+		r.Name = first
 	}
 	return fault.Validate(r)
 }
@@ -179,6 +191,10 @@ func (s *Service) usable(ctx context.Context, id *int32) error {
 	if err != nil {
 		return failed("read reasons", err)
 	}
+	return usable(all, id)
+}
+
+func usable(all []Reason, id *int32) error {
 	if id == nil || *id == 0 {
 		return fault.Newf(fault.Invalid, "ReasonID, or Status, is required; the valid ones are %s", choices(all)).At("ReasonID")
 	}

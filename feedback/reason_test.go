@@ -23,7 +23,7 @@ func TestCreateReason(t *testing.T) {
 			{"name alone", Reason{Name: " Too far "}, "Too far", Names{"en": "Too far"}},
 			{"names alone", Reason{Names: Names{"he": "רחוק מדי", "en": "Too far"}}, "Too far", Names{"he": "רחוק מדי", "en": "Too far"}},
 			{"no English", Reason{Names: Names{"ro": "Prea departe", "he": "רחוק מדי"}}, "רחוק מדי", Names{"ro": "Prea departe", "he": "רחוק מדי"}},
-			{"both", Reason{Name: "Far", Names: Names{"he": "רחוק"}}, "Far", Names{"he": "רחוק"}},
+			{"both", Reason{Name: "Far", Names: Names{"he": "רחוק"}}, "Far", Names{"en": "Far", "he": "רחוק"}},
 			{"inactive", Reason{Name: "Later"}, "Later", Names{"en": "Later"}},
 			{"flags", Reason{Name: "Sold", ClosesLead: true, CountsAsSale: true, Position: 5, Active: true}, "Sold", Names{"en": "Sold"}},
 		}
@@ -168,10 +168,14 @@ func TestReasonDeletedElsewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		gone := Feedback{RoutingID: id, ReasonID: new(int32(12))}
-		wantFault(t, w.Report(w.acme.asClient, &gone), fault.Conflict, "")
+		done, err := w.Submit(w.acme.asClient, []Feedback{gone, {RoutingID: id, ReasonID: new(int32(2))}})
+		if err != nil || done[1].Err != nil {
+			t.Fatal(done, err)
+		}
+		wantFault(t, done[0].Err, fault.Invalid, "ReasonID")
 		wantFault(t, w.Report(w.acme.asClient, &gone), fault.Invalid, "ReasonID")
-		if n := w.count(t); n != 1 {
-			t.Errorf("%d reports stored, want 1", n)
+		if n := w.count(t); n != 2 {
+			t.Errorf("%d reports stored, want 2", n)
 		}
 	})
 }

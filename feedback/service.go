@@ -27,6 +27,7 @@ type Service struct {
 	NewID func() (uuid.UUID, error)
 
 	reasons reasonCache
+	agreed  termsCache
 }
 
 // New returns a Service over db that reports on the routings of r.

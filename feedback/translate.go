@@ -3,6 +3,8 @@ package feedback
 import (
 	"database/sql"
 	"errors"
+	"maps"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -10,50 +12,108 @@ import (
 	"leadloop/store"
 )
 
-// translate finds the reason that f's customer means by its Status, and leaves
-// f without one if they never said. It fails with Invalid if f has another.
-func (s *Service) translate(tx *gorm.DB, f *Feedback) error {
-	reason, err := s.meaning(tx, f)
-	if err == nil && reason == nil && f.ReasonID == nil {
-		// It will wait. A change of the map that is under way would not see it: read
-		// again after that.
-		if err = s.holdOff(tx, f); err == nil && s.DB.Dialect() == store.Postgres {
-			reason, err = s.meaning(tx, f)
-		}
-	}
-	switch {
-	case err != nil:
+// word is a customer's own word for something.
+type word struct {
+	customer int64
+	folded   string
+}
+
+// translate finds the reasons that the customers mean by their statuses, and
+// leaves reports without one where they never said. A report that has another
+// reason is refused.
+func (b *batch) translate() error {
+	meanings := map[word]int32{}
+	err := b.meanings(meanings, func(*Feedback) bool { return true })
+	if err != nil {
 		return failed("translate status", err)
-	case reason == nil: // unknown
-	case f.ReasonID == nil:
-		f.ReasonID = reason
-	case *f.ReasonID != *reason:
-		return fault.Newf(fault.Invalid, "the status %q stands for reason %d, not %d", *f.Status, *reason, *f.ReasonID).At("Status")
 	}
+	waits := func(f *Feedback) bool {
+		_, known := meanings[b.word(f)]
+		return !known && f.ReasonID == nil
+	}
+	// Those will wait. A change of the map that is under way would not see them: read
+	// again after that.
+	held, err := b.holdOff(waits)
+	if err == nil && held {
+		err = b.meanings(meanings, waits)
+	}
+	if err != nil {
+		return failed("translate status", err)
+	}
+	b.each(func(_ int, f *Feedback) error {
+		if f.Folded == nil {
+			return nil
+		}
+		reason, known := meanings[b.word(f)]
+		switch {
+		case !known:
+		case f.ReasonID == nil:
+			f.ReasonID = &reason
+		case *f.ReasonID != reason:
+			return fault.Newf(fault.Invalid, "the status %q stands for reason %d, not %d", *f.Status, reason, *f.ReasonID).At("Status")
+		}
+		return nil
+	})
 	return nil
 }
 
-// meaning is the reason in use that f's status stands for; nil if there is none.
-func (s *Service) meaning(tx *gorm.DB, f *Feedback) (*int32, error) {
-	var reason int32
-	err := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, `SELECT m.reason_id FROM status_maps m
-		JOIN feedback_reasons x ON x.id = m.reason_id AND x.active
-		WHERE m.customer_id = (SELECT customer_id FROM routings WHERE id = $1) AND m.folded = $2`, f.RoutingID, f.Folded).Scan(&reason)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return &reason, err
+func (b *batch) word(f *Feedback) word { return word{b.given[f.RoutingID].CustomerID, *f.Folded} }
+
+// meanings reads the reasons in use that the statuses of the reports stand for.
+func (b *batch) meanings(into map[word]int32, of func(*Feedback) bool) error {
+	seen := map[word]bool{}
+	var words []word
+	b.each(func(_ int, f *Feedback) error {
+		if f.Folded != nil && of(f) && !seen[b.word(f)] {
+			seen[b.word(f)] = true
+			words = append(words, b.word(f))
+		}
+		return nil
+	})
+	return store.Portions(words, func(part []word) error {
+		args := make([]any, 0, 2*len(part))
+		for _, w := range part {
+			args = append(args, w.customer, w.folded)
+		}
+		rows, err := b.tx.Statement.ConnPool.QueryContext(b.tx.Statement.Context, `SELECT m.customer_id, m.folded, m.reason_id FROM status_maps m
+			JOIN feedback_reasons x ON x.id = m.reason_id AND x.active
+			WHERE (m.customer_id, m.folded) IN (VALUES `+store.Values(b.DB.Dialect(), len(part), "bigint", "text")+`)`, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var w word
+			var reason int32
+			if err := rows.Scan(&w.customer, &w.folded, &reason); err != nil {
+				return err
+			}
+			into[w] = reason
+		}
+		return rows.Err()
+	})
 }
 
-// holdOff waits for changes of the map of f's customer, and keeps further ones
-// waiting until tx has ended. SQLite has one writer at a time anyway.
-func (s *Service) holdOff(tx *gorm.DB, f *Feedback) error {
-	if s.DB.Dialect() == store.SQLite {
-		return nil
+// holdOff waits for changes of the maps of the customers of those reports, and
+// keeps further ones waiting until the transaction has ended; false where there
+// was nothing to wait for. SQLite has one writer at a time anyway.
+func (b *batch) holdOff(of func(*Feedback) bool) (bool, error) {
+	if b.DB.Dialect() == store.SQLite {
+		return false, nil
 	}
-	_, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context,
-		"SELECT 1 FROM customers WHERE id = (SELECT customer_id FROM routings WHERE id = $1) FOR SHARE", f.RoutingID)
-	return err
+	customers := map[int64]bool{}
+	b.each(func(_ int, f *Feedback) error {
+		if f.Folded != nil && of(f) {
+			customers[b.given[f.RoutingID].CustomerID] = true
+		}
+		return nil
+	})
+	for _, id := range slices.Sorted(maps.Keys(customers)) {
+		if err := b.tx.Exec("SELECT 1 FROM customers WHERE id = ? FOR SHARE", id).Error; err != nil {
+			return false, err
+		}
+	}
+	return len(customers) > 0, nil
 }
 
 // holdMap is the other side of holdOff, before a change of a customer's map. It
@@ -115,7 +175,9 @@ var applied = []string{
 	WHERE r.lead_id = leads.id AND r.id IN (` + waiting + `) AND r.reason_id = $1
 		AND (leads.feedback_at IS NULL OR leads.feedback_at < r.feedback_at OR leads.feedback_at = r.feedback_at AND leads.reason_id <> $1)`,
 
-	`UPDATE feedback SET reason_id = $1 WHERE reason_id IS NULL AND folded = $2 AND routing_id IN (` + waiting + `)`,
+	`UPDATE feedback SET reason_id = $1,
+		return_state = CASE WHEN (SELECT asks_for_return FROM feedback_reasons WHERE id = $1) THEN 'requested' END
+	WHERE reason_id IS NULL AND folded = $2 AND routing_id IN (` + waiting + `)`,
 }
 
 // waiting are the routings with reports that wait.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +24,9 @@ const (
 	RoutingsRead  = "routings:read"
 	ReasonsRead   = "reasons:read"
 )
+
+// FieldNames are names in another system, by our own.
+type FieldNames map[string]string
 
 // Connection is the identity of one external system of a customer, or of a third
 // party that only reads. It works from StartsAt up to, and not including,
@@ -44,10 +49,18 @@ type Connection struct {
 	AllowedNetworks []string `gorm:"serializer:json" validate:"lte=100,dive,cidr"`
 	// RequestsPerMinute is how many requests all keys together may make in a minute,
 	// each part of a batch counted as one. 1200 unless given.
-	RequestsPerMinute int       `gorm:"default:1200" validate:"min=1,max=1000000"`
-	CreatedAt         time.Time `odata:"computed"`
-	Version           int64     `odata:"computed,etag"`
-	Keys              []Key     `odata:"partner=Connection"`
+	RequestsPerMinute int `gorm:"default:1200" validate:"min=1,max=1000000"`
+	// FeedbackFields gives for properties of Feedback the names that the system
+	// sends them by to /feedback; a property that is not in it goes by its own name.
+	FeedbackFields FieldNames `gorm:"serializer:json" validate:"lte=50,dive,keys,max=100,endkeys,required,max=200"`
+	// AllowGet lets the system report to /feedback by GET.
+	AllowGet bool
+	// MaxFeedbackAge is how long after a lead was delivered the system may report on
+	// it; null: for ever.
+	MaxFeedbackAge *time.Duration
+	CreatedAt      time.Time `odata:"computed"`
+	Version        int64     `odata:"computed,etag"`
+	Keys           []Key     `odata:"partner=Connection"`
 }
 
 // The defaults of a Connection.
@@ -118,8 +131,8 @@ func (s *Service) UpdateConnection(ctx context.Context, c *Connection) error {
 		}
 		next.Version++
 		res := tx.Model(&Connection{}).Where("id = ? AND version = ?", c.ID, c.Version).
-			Select("Name", "Description", "StartsAt", "EndsAt", "TimeZone", "StartsOn", "EndsOn",
-				"Scopes", "AllowedNetworks", "RequestsPerMinute", "Version").Updates(&next)
+			Select("Name", "Description", "StartsAt", "EndsAt", "TimeZone", "StartsOn", "EndsOn", "Scopes", "AllowedNetworks",
+				"RequestsPerMinute", "FeedbackFields", "AllowGet", "MaxFeedbackAge", "Version").Updates(&next)
 		if res.Error != nil {
 			return res.Error
 		}
@@ -186,17 +199,47 @@ func (c *Connection) prepare(old *Connection) error {
 	if c.AllowedNetworks == nil {
 		c.AllowedNetworks = []string{}
 	}
+	if c.FeedbackFields == nil {
+		c.FeedbackFields = FieldNames{}
+	}
 	if err := fault.Validate(c); err != nil {
 		return err
 	}
 	if err := c.followDays(old); err != nil {
 		return err
 	}
+	if err := c.FeedbackFields.check(); err != nil {
+		return err
+	}
+	if age := c.MaxFeedbackAge; age != nil && (*age <= 0 || *age%time.Microsecond != 0) {
+		return fault.New(fault.Invalid, "MaxFeedbackAge must be longer than nothing, in whole microseconds").At("MaxFeedbackAge")
+	}
 	if c.StartsAt != nil && c.EndsAt != nil && !c.EndsAt.After(*c.StartsAt) {
 		return fault.New(fault.Invalid, "EndsAt must be after StartsAt").At("EndsAt")
 	}
 	if _, err := networks(c.AllowedNetworks); err != nil {
 		return fault.New(fault.Invalid, err.Error()).At("AllowedNetworks")
+	}
+	return nil
+}
+
+// feedbackProperties are those that a system may have its own names for.
+var feedbackProperties = []string{
+	"RoutingID", "ReasonID", "Status", "Comment", "OccurredAt", "ExternalID", "ExternalLink", "Owner", "Amount", "Currency",
+}
+
+func (n FieldNames) check() error {
+	taken := map[string]string{}
+	for property, theirs := range n {
+		if !slices.Contains(feedbackProperties, property) {
+			return fault.Newf(fault.Invalid, "%q is no property of feedback that a system could send; they are %s",
+				property, strings.Join(feedbackProperties, ", ")).At("FeedbackFields")
+		}
+		if other, twice := taken[theirs]; twice {
+			return fault.Newf(fault.Invalid, "%s and %s cannot both be in the field %q",
+				min(property, other), max(property, other), theirs).At("FeedbackFields/" + max(property, other))
+		}
+		taken[theirs] = property
 	}
 	return nil
 }

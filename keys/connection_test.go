@@ -26,7 +26,7 @@ func TestCreateConnection(t *testing.T) {
 		utc := time.Date(2026, 3, 1, 8, 0, 0, 123456000, time.UTC)
 		want := Connection{
 			ID: got.ID, CustomerID: customer, Name: "מערכת לידים", StartsAt: &utc, Scopes: []string{FeedbackWrite},
-			AllowedNetworks: []string{"192.0.2.0/24"}, TimeZone: "Asia/Jerusalem", RequestsPerMinute: 1200, CreatedAt: c.Now(), Version: 1,
+			AllowedNetworks: []string{"192.0.2.0/24"}, TimeZone: "Asia/Jerusalem", RequestsPerMinute: 1200, FeedbackFields: FieldNames{}, CreatedAt: c.Now(), Version: 1,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("created (-want +got):\n%s", diff)

@@ -15,16 +15,8 @@ import (
 	"golang.org/x/text/encoding/charmap"
 
 	"leadloop/odata/fault"
+	"leadloop/rows"
 )
-
-// charsets are the character sets, besides UTF-8, that forms are still sent in.
-var charsets = map[string]*charmap.Charmap{
-	"windows-1255": charmap.Windows1255, "cp1255": charmap.Windows1255,
-	"iso-8859-8": charmap.ISO8859_8, "iso-8859-8-i": charmap.ISO8859_8,
-	"windows-1252": charmap.Windows1252, "iso-8859-1": charmap.Windows1252, "latin1": charmap.Windows1252,
-	"windows-1250": charmap.Windows1250, "iso-8859-2": charmap.ISO8859_2,
-	"windows-1251": charmap.Windows1251,
-}
 
 // parseForm reads one lead out of a form: the fields of the body, urlencoded or
 // multipart, and then those of the address's query that the body has not. Fields
@@ -37,7 +29,7 @@ func parseForm(d Delivery) ([]field, error) {
 	if d.ContentType != "" && err != nil {
 		return nil, fault.New(fault.Unsupported, "the content type is malformed")
 	}
-	if f.charset, err = charsetOf(params["charset"]); err != nil {
+	if f.charset, err = rows.Charset(params["charset"]); err != nil {
 		return nil, err
 	}
 	switch {
@@ -53,19 +45,6 @@ func parseForm(d Delivery) ([]field, error) {
 		return nil, err
 	}
 	return f.fields, f.query(d.Query)
-}
-
-// charsetOf returns the decoder of the character set called name, or nil for
-// UTF-8.
-func charsetOf(name string) (*charmap.Charmap, error) {
-	name = strings.ToLower(strings.TrimSpace(name))
-	if name == "" || name == "utf-8" || name == "utf8" || name == "us-ascii" {
-		return nil, nil
-	}
-	if c := charsets[name]; c != nil {
-		return c, nil
-	}
-	return nil, fault.Newf(fault.Unsupported, "the character set %s is not known", name)
 }
 
 // formFields gathers the fields of a form in their order.
@@ -173,7 +152,7 @@ func (f *formFields) part(part *multipart.Part) error {
 	}
 	charset := f.charset
 	if _, params, err := mime.ParseMediaType(part.Header.Get("Content-Type")); err == nil && params["charset"] != "" {
-		if charset, err = charsetOf(params["charset"]); err != nil {
+		if charset, err = rows.Charset(params["charset"]); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"leadloop/odata/fault"
+	"leadloop/rows"
 	"leadloop/store"
 )
 
@@ -25,7 +26,7 @@ type Import struct {
 	SourceID int64
 	// Name is the file's, kept as the user agent of the leads' payloads.
 	Name string
-	// Format is one of the Formats; "" and "auto" find it out.
+	// Format is one of those of package rows; "" and "auto" find it out.
 	Format string
 	// Delimiter and Charset are of CSV, Sheet is of XLSX; the zero ones find it out.
 	// Charset is one a form could name.
@@ -42,15 +43,7 @@ type Import struct {
 	Progress func(read int64)
 	// Refused, unless nil, is told of each row that is not taken. An error ends the
 	// import.
-	Refused func(Refusal) error
-}
-
-// Refusal is a row of a file that was not taken.
-type Refusal struct {
-	Line   int    // of the file, or row of the sheet, from 1
-	Target string // the property or field that is wrong, or ""
-	Reason string
-	Row    string // its fields as JSON; "" if it could not be read at all
+	Refused func(rows.Refusal) error
 }
 
 // Imported says what became of a file. With DryRun: what would.
@@ -62,21 +55,6 @@ type Imported struct {
 	Line       int // up to which all is done
 	Format     string
 	Charset    string // of CSV
-}
-
-// fileRow is one lead of a file.
-type fileRow struct {
-	line   int
-	fields []field
-	err    error // the row cannot be read; those after it can
-}
-
-// rowReader reads the rows of a file. next returns io.EOF after the last one;
-// another error means that nothing more can be read.
-type rowReader interface {
-	next() (fileRow, error)
-	// columns are the names the fields of every row have, nil if they differ.
-	columns() []string
 }
 
 // Import takes the rows of a file in as if each had been a delivery of the
@@ -99,17 +77,19 @@ func (s *Service) Import(ctx context.Context, file io.ReadSeeker, o Import) (Imp
 	if err != nil {
 		return Imported{}, err
 	}
-	f, err := openFile(file, src, o)
+	f, err := rows.Open(file, rows.Options{
+		Name: o.Name, Format: o.Format, Delimiter: o.Delimiter, Charset: o.Charset, Sheet: o.Sheet, Region: src.Region, Header: oneLine,
+	})
 	if err != nil {
 		return Imported{}, err
 	}
-	defer f.close()
-	names, err := columnMap(f.rows.columns(), o.Map)
+	defer f.Close()
+	names, err := columnMap(f.Columns(), o.Map)
 	if err != nil {
 		return Imported{}, err
 	}
 	i := &importer{s: s, src: src, o: o, names: names, seen: map[string]bool{}}
-	i.done.Format, i.done.Charset = f.format, f.charset
+	i.done.Format, i.done.Charset = f.Format, f.Charset
 	err = i.run(ctx, f)
 	return i.done, err
 }
@@ -124,42 +104,43 @@ type importer struct {
 	seen  map[string]bool // the ids of a dry run
 }
 
-func (i *importer) run(ctx context.Context, f *importFile) error {
+func (i *importer) run(ctx context.Context, f *rows.File) error {
 	for ended := false; !ended; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var rows []*leadRow
+		var batch []*leadRow
 		line := i.done.Line
 		for n := 0; n < importBatch; n++ {
-			r, err := f.rows.next()
+			r, err := f.Next()
 			if ended = errors.Is(err, io.EOF); ended {
 				break
 			}
 			if err != nil {
-				return errors.Join(i.flush(ctx, rows, line), err)
+				return errors.Join(i.flush(ctx, batch, line), err)
 			}
 			row, err := i.row(r)
 			if err != nil {
 				return err
 			}
-			if line = r.line; row != nil {
-				rows = append(rows, row)
+			if line = r.Line; row != nil {
+				batch = append(batch, row)
 			}
 		}
-		if err := i.flush(ctx, rows, line); err != nil {
+		if err := i.flush(ctx, batch, line); err != nil {
 			return err
 		}
 		if i.o.Progress != nil {
-			i.o.Progress(f.read.n)
+			i.o.Progress(f.Read())
 		}
 	}
 	return nil
 }
 
 // row makes a lead of a row, ready to be stored; nil if it is refused.
-func (i *importer) row(r fileRow) (*leadRow, error) {
-	text := rowText(r.fields)
+func (i *importer) row(r rows.Row) (*leadRow, error) {
+	fields, unreadable := cellsOf(r)
+	text := rowText(fields)
 	refuse := func(err error) (*leadRow, error) {
 		var e *fault.Error
 		if !errors.As(err, &e) || !refused(err) {
@@ -169,20 +150,36 @@ func (i *importer) row(r fileRow) (*leadRow, error) {
 		if i.o.Refused == nil {
 			return nil, nil
 		}
-		return nil, i.o.Refused(Refusal{Line: r.line, Target: e.Target, Reason: e.Message, Row: text})
+		return nil, i.o.Refused(rows.Refusal{Line: r.Line, Target: e.Target, Reason: e.Message, Row: text})
 	}
-	if r.err != nil {
-		return refuse(r.err)
+	if unreadable != nil {
+		return refuse(unreadable)
 	}
 	payload := &Payload{Body: []byte(text), ContentType: "application/json", UserAgent: quoted("import of " + i.o.Name)}
-	row, err := i.s.row(i.src, i.rename(r.fields), payload)
+	row, err := i.s.row(i.src, i.rename(fields), payload)
 	if err != nil {
 		return refuse(err)
 	}
 	if row.lead.ExternalID == nil {
-		row.setExternalID("import:" + contentID(r.fields))
+		row.setExternalID("import:" + contentID(fields))
 	}
 	return row, nil
+}
+
+// cellsOf are the fields of a row, also of one that cannot be read to its end.
+func cellsOf(r rows.Row) ([]field, error) {
+	if r.Object == nil {
+		fields := make([]field, len(r.Cells))
+		for i, c := range r.Cells {
+			fields[i] = field{name: c.Name, value: c.Text}
+		}
+		return fields, r.Err
+	}
+	leads, err := parseJSON(r.Object)
+	if err != nil {
+		return nil, err
+	}
+	return leads[0], nil
 }
 
 // rename gives the fields the names that they are to have; those that were given

@@ -16,6 +16,7 @@ import (
 	"gorm.io/gorm"
 
 	"leadloop/odata/fault"
+	"leadloop/rows"
 	"leadloop/store"
 	"leadloop/store/storetest"
 )
@@ -24,7 +25,7 @@ import (
 func importText(s *Service, src *Source, file string, o Import) (Imported, []string, error) {
 	var refused []string
 	o.SourceID = src.ID
-	o.Refused = func(r Refusal) error {
+	o.Refused = func(r rows.Refusal) error {
 		refused = append(refused, fmt.Sprintf("%d %s: %s", r.Line, r.Target, r.Reason))
 		return nil
 	}
@@ -91,18 +92,18 @@ func TestImportFormats(t *testing.T) {
 		name, text, format, charset string
 		o                           Import
 	}{
-		{"commas", plain, FormatCSV, "utf-8", Import{}},
-		{"semicolons and a byte order mark", "\ufeff" + strings.ReplaceAll(plain, ",", ";"), FormatCSV, "utf-8", Import{}},
-		{"quoted, CRLF", strings.ReplaceAll(strings.ReplaceAll(plain, "חיפה", `"חיפה"`), "\n", "\r\n"), FormatCSV, "utf-8", Import{}},
-		{"a delimiter named in the file", "sep=^\n" + strings.ReplaceAll(plain, ",", "^"), FormatCSV, "utf-8", Import{}},
-		{"a delimiter named", strings.ReplaceAll(plain, ",", "~"), FormatCSV, "utf-8", Import{Delimiter: '~'}},
-		{"windows-1255", hebrew, FormatCSV, "windows-1255", Import{}},
-		{"windows-1255, named", hebrew, FormatCSV, "cp1255", Import{Charset: "cp1255"}},
-		{"UTF-16 with tabs", wide, FormatCSV, "utf-8", Import{}},
-		{"JSON lines", one + "\n\n" + two, FormatJSONL, "utf-8", Import{}},
-		{"a JSON list", " [\n" + one + ",\n" + two + "\n]\n", FormatJSON, "utf-8", Import{}},
-		{"JSON objects", strings.ReplaceAll(one+two, ",", ",\n"), FormatJSON, "utf-8", Import{Name: "leads.json"}},
-		{"XLSX", book(t, []any{"שם פרטי", "שם משפחה", "טלפון", "עיר", "חברה"}, []any{"נועה", "לוי", "050-1234567", "חיפה", `לוי בע"מ`}, nil, []any{"Dana", "", "052-1234567", "עכו", ""}), FormatXLSX, "", Import{Sheet: "Leads"}},
+		{"commas", plain, rows.CSV, "utf-8", Import{}},
+		{"semicolons and a byte order mark", "\ufeff" + strings.ReplaceAll(plain, ",", ";"), rows.CSV, "utf-8", Import{}},
+		{"quoted, CRLF", strings.ReplaceAll(strings.ReplaceAll(plain, "חיפה", `"חיפה"`), "\n", "\r\n"), rows.CSV, "utf-8", Import{}},
+		{"a delimiter named in the file", "sep=^\n" + strings.ReplaceAll(plain, ",", "^"), rows.CSV, "utf-8", Import{}},
+		{"a delimiter named", strings.ReplaceAll(plain, ",", "~"), rows.CSV, "utf-8", Import{Delimiter: '~'}},
+		{"windows-1255", hebrew, rows.CSV, "windows-1255", Import{}},
+		{"windows-1255, named", hebrew, rows.CSV, "cp1255", Import{Charset: "cp1255"}},
+		{"UTF-16 with tabs", wide, rows.CSV, "utf-8", Import{}},
+		{"JSON lines", one + "\n\n" + two, rows.JSONL, "utf-8", Import{}},
+		{"a JSON list", " [\n" + one + ",\n" + two + "\n]\n", rows.JSON, "utf-8", Import{}},
+		{"JSON objects", strings.ReplaceAll(one+two, ",", ",\n"), rows.JSON, "utf-8", Import{Name: "leads.json"}},
+		{"XLSX", book(t, []any{"שם פרטי", "שם משפחה", "טלפון", "עיר", "חברה"}, []any{"נועה", "לוי", "050-1234567", "חיפה", `לוי בע"מ`}, nil, []any{"Dana", "", "052-1234567", "עכו", ""}), rows.XLSX, "", Import{Sheet: "Leads"}},
 	}
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := New(db, storetest.Vault())
@@ -145,7 +146,7 @@ func TestImportFormats(t *testing.T) {
 
 func TestImportRefusals(t *testing.T) {
 	src := Source{Checks: []Check{{Property: "Phone", Required: true}}}
-	long := strings.Repeat("x", maxLine)
+	long := strings.Repeat("x", rows.MaxLine)
 	tests := []struct {
 		name, text string
 		o          Import
@@ -166,11 +167,11 @@ func TestImportRefusals(t *testing.T) {
 			Import{},
 			2,
 			[]string{
-				"2 : a lead must be a JSON object", "3 : malformed JSON: it ends too early", "4 Phone: the field Phone comes twice",
-				fmt.Sprintf("5 : the line is longer than %d bytes", maxLine), fmt.Sprintf("6 : the line is longer than %d bytes", maxLine),
+				"2 : a row must be a JSON object", "3 : malformed JSON: it ends too early", "4 Phone: the field Phone comes twice",
+				fmt.Sprintf("5 : the line is longer than %d bytes", rows.MaxLine), fmt.Sprintf("6 : the line is longer than %d bytes", rows.MaxLine),
 			},
 		},
-		{"a JSON list", "[\n{\"Phone\":\n\"0501234567\"},\n\n{\"Phone\":\"1\"}, 7]", Import{}, 1, []string{"5 Phone: Phone is not a phone number", "5 : a lead must be a JSON object"}},
+		{"a JSON list", "[\n{\"Phone\":\n\"0501234567\"},\n\n{\"Phone\":\"1\"}, 7]", Import{}, 1, []string{"5 Phone: Phone is not a phone number", "5 : a row must be a JSON object"}},
 		{"XLSX", book(t, []any{"Phone", "City"}, []any{972501234567, 1.5}, []any{12, "b"}), Import{Sheet: "Leads"}, 1, []string{"3 Phone: Phone is not a phone number"}},
 	}
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
@@ -263,9 +264,9 @@ func TestImportGoesOn(t *testing.T) {
 		src := addSource(t, s, Source{Kind: KindJSON, DuplicateWindow: "P1D"})
 		var file strings.Builder
 		file.WriteString("Phone,Note\n")
-		const rows = 5*importBatch + 7
-		for i := range rows {
-			fmt.Fprintf(&file, "05012%05d,%d\n", i%(rows-3), i) // the last three are persons again
+		const many = 5*importBatch + 7
+		for i := range many {
+			fmt.Fprintf(&file, "05012%05d,%d\n", i%(many-3), i) // the last three are persons again
 		}
 		ctx, cancel := context.WithCancel(manager())
 		var read []int64
@@ -279,11 +280,11 @@ func TestImportGoesOn(t *testing.T) {
 			t.Fatalf("%+v, %v", first, err)
 		}
 		rest, err := s.Import(manager(), strings.NewReader(file.String()), Import{SourceID: src.ID})
-		want := Imported{Added: rows - 2*importBatch, Known: 2 * importBatch, Duplicates: 3, Line: rows + 1, Format: FormatCSV, Charset: "utf-8"}
+		want := Imported{Added: many - 2*importBatch, Known: 2 * importBatch, Duplicates: 3, Line: many + 1, Format: rows.CSV, Charset: "utf-8"}
 		if err != nil || rest != want {
 			t.Fatalf("%+v, %v", rest, err)
 		}
-		if len(routed) != rows-3 || count(t, s, "leads") != rows || count(t, s, "payloads") != rows {
+		if len(routed) != many-3 || count(t, s, "leads") != many || count(t, s, "payloads") != many {
 			t.Errorf("%d routed, %d stored", len(routed), count(t, s, "leads"))
 		}
 		for id, n := range routed {

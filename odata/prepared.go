@@ -154,16 +154,35 @@ type seen struct {
 // access asks a set what the caller may see of it, in a read once.
 func (q *request) access(es *edm.EntitySet) (Predicate, error) {
 	if q.kind == nil {
-		return q.s.sets[es.Name].access(q.Context())
+		return q.see(q.s.sets[es.Name])
 	}
 	for i := range q.seen {
 		if q.seen[i].set == es {
 			return q.seen[i].p, q.seen[i].err
 		}
 	}
-	p, err := q.s.sets[es.Name].access(q.Context())
+	p, err := q.see(q.s.sets[es.Name])
 	q.seen = append(q.seen, seen{es, p, err})
 	return p, err
+}
+
+// see asks x what the caller may see of it, and in which languages.
+func (q *request) see(x *set) (Predicate, error) {
+	p, err := x.access(q.Context())
+	if err != nil || x.languages == nil {
+		return p, err
+	}
+	if p.Languages, err = x.languages(q.Context(), strings.Join(q.Header.Values("Accept-Language"), ",")); err != nil {
+		return p, err
+	}
+	h := q.w.Header()
+	if vary := h.Get("Vary"); !strings.Contains(vary, "Accept-Language") {
+		h.Set("Vary", vary+", Accept-Language")
+	}
+	if len(p.Languages) > 0 {
+		h.Set("Content-Language", p.Languages[0])
+	}
+	return p, nil
 }
 
 // now is the time that now() gives.

@@ -26,6 +26,11 @@ type Set[T any] struct {
 	// any other way: by key, in $expand, inside lambdas, for a change. It returns
 	// a Forbidden fault where the caller has no business with the set.
 	Access func(ctx context.Context) (Predicate, error)
+	// Languages gives, of those in which the set's entities have texts, the ones for
+	// a client whose Accept-Language is accept, best first. Properties tagged texts=…
+	// are then read in the first of them that each entity has, and answers say so in
+	// Content-Language and Vary.
+	Languages func(ctx context.Context, accept string) ([]string, error)
 	// Search names the properties that $search looks in. The database must have the
 	// index that sqlgen.SearchIndex makes over them. Callers to whom one of them is
 	// hidden cannot search.
@@ -73,6 +78,7 @@ type Set[T any] struct {
 type set struct {
 	*edm.EntitySet
 	access      func(ctx context.Context) (Predicate, error)
+	languages   func(ctx context.Context, accept string) ([]string, error)
 	fresh       func() any // a pointer to a struct
 	create      func(ctx context.Context, entity any) error
 	update      func(ctx context.Context, entity any) error
@@ -114,7 +120,7 @@ func Add[T any](s *Service, d Set[T]) {
 			}
 			es.Type.Search = append(es.Type.Search, p)
 		}
-		x := &set{EntitySet: es, access: d.Access, description: d.Description, tracked: d.Track, kept: d.Keep}
+		x := &set{EntitySet: es, access: d.Access, languages: d.Languages, description: d.Description, tracked: d.Track, kept: d.Keep}
 		x.fresh = func() any { return new(T) }
 		if d.New != nil {
 			x.fresh = func() any { return d.New() }

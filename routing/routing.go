@@ -48,7 +48,10 @@ type Routing struct {
 	Error         *string    `odata:"computed"`
 	ReasonID      *int32     `odata:"computed"` // the newest feedback's reason
 	FeedbackAt    *time.Time `odata:"computed"`
-	Version       int64      `odata:"computed,etag"`
+	// ReturnedAt is when staff approved that the customer returns the lead: it does
+	// not count as given or sold any more. The caps it took stay taken.
+	ReturnedAt *time.Time `odata:"computed"`
+	Version    int64      `odata:"computed,etag"`
 
 	Lead     *leads.Lead `odata:"partner=Routings"`
 	Customer *Customer   `odata:"partner=Routings"`
@@ -63,50 +66,24 @@ func (s *Service) Find(tx *gorm.DB, id uuid.UUID, customerID int64) (*Routing, e
 	var r Routing
 	row := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, `SELECT
 		id, lead_id, customer_id, rule_id, rule_revision, state, attempt_count, next_attempt_at, created_at,
-		delivered_at, external_id, external_link, error, reason_id, feedback_at, version
+		delivered_at, external_id, external_link, error, reason_id, feedback_at, returned_at, version
 		FROM routings WHERE id = $1`, id)
 	err := row.Scan(
 		&r.ID, &r.LeadID, &r.CustomerID, &r.RuleID, &r.RuleRevision, &r.State, &r.AttemptCount, &r.NextAttemptAt, &r.CreatedAt,
-		&r.DeliveredAt, &r.ExternalID, &r.ExternalLink, &r.Error, &r.ReasonID, &r.FeedbackAt, &r.Version)
+		&r.DeliveredAt, &r.ExternalID, &r.ExternalLink, &r.Error, &r.ReasonID, &r.FeedbackAt, &r.ReturnedAt, &r.Version)
 	if err := owned(id, r.CustomerID, customerID, err); err != nil {
 		return nil, err
 	}
 	return &r, nil
 }
 
-// LeadOf returns the lead of the routing with the id, if that belongs to the
-// customer (0: any customer). It fails as Find does, and costs less.
-func (s *Service) LeadOf(tx *gorm.DB, id uuid.UUID, customerID int64) (uuid.UUID, error) {
-	var lead uuid.UUID
-	var owner int64
-	err := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context,
-		"SELECT lead_id, customer_id FROM routings WHERE id = $1", id).Scan(&lead, &owner)
-	return lead, owned(id, owner, customerID, err)
-}
-
 // owned judges a look-up of a routing that gave owner and err.
 func owned(id uuid.UUID, owner, customerID int64, err error) error {
 	switch {
 	case isNoRows(err), err == nil && customerID != 0 && owner != customerID:
-		return fault.Newf(fault.NotFound, "no routing %s", id).At("RoutingID")
+		return NoRouting(id)
 	case err != nil:
 		return fmt.Errorf("routing %s: %w", id, err)
-	}
-	return nil
-}
-
-// SetFeedback makes reasonID, given at the instant at, the current feedback of
-// the routing and of its lead, in each unless a newer one is there already.
-func (s *Service) SetFeedback(tx *gorm.DB, routingID, leadID uuid.UUID, reasonID int32, at time.Time) error {
-	_, err := exec(tx, `UPDATE routings SET reason_id = $1, feedback_at = $2, version = version + 1
-		WHERE id = $3 AND (feedback_at IS NULL OR feedback_at <= $2)`, reasonID, at, routingID)
-	if err != nil {
-		return fmt.Errorf("feedback on routing %s: %w", routingID, err)
-	}
-	_, err = exec(tx, `UPDATE leads SET reason_id = $1, feedback_at = $2, version = version + 1
-		WHERE id = $3 AND (feedback_at IS NULL OR feedback_at <= $2)`, reasonID, at, leadID)
-	if err != nil {
-		return fmt.Errorf("feedback on lead %s: %w", leadID, err)
 	}
 	return nil
 }

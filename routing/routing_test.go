@@ -59,11 +59,11 @@ func TestSetFeedback(t *testing.T) {
 		latest := noon
 		for _, c := range reports {
 			f.ok(db.Write(f.ctx, func(tx *gorm.DB) error {
-				owned, err := f.LeadOf(tx, r.ID, f.customer)
+				given, err := f.Given(tx, f.customer, r.ID)
 				if err != nil {
 					return err
 				}
-				return f.SetFeedback(tx, r.ID, owned, c.reason, c.at)
+				return f.SetFeedback(tx, Current{r.ID, given[r.ID].LeadID, c.reason, c.at})
 			}))
 			if c.at.After(latest) {
 				latest = c.at

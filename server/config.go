@@ -14,14 +14,15 @@ import (
 type commands struct {
 	ShowVersion kong.VersionFlag `name:"version" env:"-" help:"Print the version."`
 
-	Serve   serveCommand   `cmd:"" help:"Run the server."`
-	Demo    demoCommand    `cmd:"" help:"Run with sample data and a stand-in CRM, so that the loop is seen turning."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database up to this version's schema and stop."`
-	User    userCommand    `cmd:"" help:"Manage the staff's accounts."`
-	Key     keyCommand     `cmd:"" help:"Manage the API keys of customers' connections."`
-	Lead    leadCommand    `cmd:"" help:"Take leads in from files."`
-	Audit   auditCommand   `cmd:"" help:"Prove the audit trail."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve    serveCommand    `cmd:"" help:"Run the server."`
+	Demo     demoCommand     `cmd:"" help:"Run with sample data and a stand-in CRM, so that the loop is seen turning."`
+	Migrate  migrateCommand  `cmd:"" help:"Bring the database up to this version's schema and stop."`
+	User     userCommand     `cmd:"" help:"Manage the staff's accounts."`
+	Key      keyCommand      `cmd:"" help:"Manage the API keys of customers' connections."`
+	Lead     leadCommand     `cmd:"" help:"Take leads in from files."`
+	Feedback feedbackCommand `cmd:"" help:"Take feedback in from files."`
+	Audit    auditCommand    `cmd:"" help:"Prove the audit trail."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
 }
 
 // database are the flags that say where the data is.

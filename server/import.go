@@ -17,6 +17,7 @@ import (
 
 	"leadloop/leads"
 	"leadloop/odata/fault"
+	"leadloop/rows"
 )
 
 type leadCommand struct {
@@ -25,22 +26,28 @@ type leadCommand struct {
 
 type leadImport struct {
 	database
-	File      string            `arg:"" help:"The file. CSV and XLSX have the columns' names in their first row."`
-	Source    int64             `help:"ID of the source that the leads are to be of." required:"" placeholder:"ID"`
-	Map       map[string]string `help:"What a column becomes: a property of the lead; nothing drops it. May be given several times." placeholder:"COLUMN=PROPERTY" mapsep:"none"`
-	DryRun    bool              `help:"Only say what would be added and what refused."`
-	Report    string            `help:"Write the rows that were refused, with line and reason, to this CSV file." placeholder:"FILE" type:"path"`
-	Format    string            `help:"Form of the file: ${enum}." enum:"auto,csv,jsonl,json,xlsx" default:"auto"`
-	Delimiter string            `help:"What stands between the cells of CSV, a character or tab; found out unless given." placeholder:"CHARACTER"`
-	Charset   string            `help:"Character set of the file, such as windows-1255; found out unless given." placeholder:"NAME"`
-	Sheet     string            `help:"The sheet of an XLSX file; the first unless given." placeholder:"NAME"`
+	importFile
+	Source int64             `help:"ID of the source that the leads are to be of." required:"" placeholder:"ID"`
+	Map    map[string]string `help:"What a column becomes: a property of the lead; nothing drops it. May be given several times." placeholder:"COLUMN=PROPERTY" mapsep:"none"`
+}
+
+// importFile is a file of rows to be taken in, and what to do with those that are
+// refused.
+type importFile struct {
+	File      string `arg:"" help:"The file. CSV and XLSX have the columns' names in their first row."`
+	DryRun    bool   `help:"Only say what would be added and what refused."`
+	Report    string `help:"Write the rows that were refused, with line and reason, to this CSV file." placeholder:"FILE" type:"path"`
+	Format    string `help:"Form of the file: ${enum}." enum:"auto,csv,jsonl,json,xlsx" default:"auto"`
+	Delimiter string `help:"What stands between the cells of CSV, a character or tab; found out unless given." placeholder:"CHARACTER"`
+	Charset   string `help:"Character set of the file, such as windows-1255; found out unless given." placeholder:"NAME"`
+	Sheet     string `help:"The sheet of an XLSX file; the first unless given." placeholder:"NAME"`
 }
 
 // maxShown is how many refused rows are shown where there is no report.
 const maxShown = 20
 
 // delimiter reads --delimiter; 0 where there is none.
-func (c *leadImport) delimiter() (rune, error) {
+func (c *importFile) delimiter() (rune, error) {
 	if c.Delimiter == "" {
 		return 0, nil
 	}
@@ -54,49 +61,75 @@ func (c *leadImport) delimiter() (rune, error) {
 	return r, nil
 }
 
-// Run runs the command.
-func (c *leadImport) Run(ctx context.Context, s streams) error {
+// options are how the file is to be read.
+func (c *importFile) options() (rows.Options, error) {
 	delimiter, err := c.delimiter()
-	if err != nil {
-		return err
-	}
+	return rows.Options{Name: filepath.Base(c.File), Format: c.Format, Delimiter: delimiter, Charset: c.Charset, Sheet: c.Sheet}, err
+}
+
+// take opens the file and has take read it, with where refused rows and progress
+// go.
+func (c *importFile) take(s streams, take func(file *os.File, refused func(rows.Refusal) error, progress func(int64)) error) error {
 	file, err := os.Open(c.File)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
+	refusals, err := c.refusals(s.err)
+	if err != nil {
+		return err
+	}
+	bar := newBar(s.err, file)
+	err = take(file, refusals.add, func(read int64) { _ = bar.Set64(read) })
+	_ = bar.Finish() // only shows
+	return errors.Join(refusals.close(), err)
+}
+
+// Run runs the command.
+func (c *leadImport) Run(ctx context.Context, s streams) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(c.File); err != nil {
+		return err
+	}
 	return c.with(ctx, s, func(ctx context.Context, a *App) error {
-		refusals, err := c.refusals(s.err)
-		if err != nil {
+		var done leads.Imported
+		err := c.take(s, func(file *os.File, refused func(rows.Refusal) error, progress func(int64)) (err error) {
+			done, err = a.Leads.Import(ctx, file, leads.Import{
+				SourceID: c.Source, Name: o.Name, Format: o.Format, Delimiter: o.Delimiter, Charset: o.Charset, Sheet: o.Sheet,
+				Map: c.Map, DryRun: c.DryRun, Refused: refused, Progress: progress,
+			})
 			return err
-		}
-		bar := newBar(s.err, file)
-		done, err := a.Leads.Import(ctx, file, leads.Import{
-			SourceID: c.Source, Name: filepath.Base(c.File), Format: c.Format, Delimiter: delimiter, Charset: c.Charset, Sheet: c.Sheet,
-			Map: c.Map, DryRun: c.DryRun, Refused: refusals.add, Progress: func(read int64) { _ = bar.Set64(read) },
 		})
-		_ = bar.Finish() // only shows
-		return errors.Join(refusals.close(), c.tell(s, done, err))
+		return c.tell(s, imported{c.summary(done), done.Line, done.Refused}, err)
 	})
 }
 
+// imported is what became of a file.
+type imported struct {
+	summary       string
+	line, refused int
+}
+
 // tell says what became of the file.
-func (c *leadImport) tell(s streams, done leads.Imported, err error) error {
+func (c *importFile) tell(s streams, done imported, err error) error {
 	if errors.Is(err, context.Canceled) {
-		return withHint(fmt.Errorf("stopped after line %d: %s", done.Line, c.summary(done)), "the same command again goes on from there")
+		return withHint(fmt.Errorf("stopped after line %d: %s", done.line, done.summary), "the same command again goes on from there")
 	}
-	if err != nil && done.Line > 0 {
-		return withHint(fmt.Errorf("%w; up to line %d: %s", err, done.Line, c.summary(done)), "what is in is not added again: put the file right and import it again")
+	if err != nil && done.line > 0 {
+		return withHint(fmt.Errorf("%w; up to line %d: %s", err, done.line, done.summary), "what is in is not added again: put the file right and import it again")
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(s.out, c.summary(done))
-	if done.Refused > 0 && c.Report == "" {
-		return withHint(errors.New(refusedRows(done.Refused)), "--report FILE writes them to a file")
+	fmt.Fprintln(s.out, done.summary)
+	if done.refused > 0 && c.Report == "" {
+		return withHint(errors.New(refusedRows(done.refused)), "--report FILE writes them to a file")
 	}
-	if done.Refused > 0 {
-		return fmt.Errorf("%s; %s says why", refusedRows(done.Refused), c.Report)
+	if done.refused > 0 {
+		return fmt.Errorf("%s; %s says why", refusedRows(done.refused), c.Report)
 	}
 	return nil
 }
@@ -145,7 +178,7 @@ type refusals struct {
 
 // refusals opens the report that the flags ask for. It holds what people gave
 // about themselves, so only its owner can read it.
-func (c *leadImport) refusals(stderr io.Writer) (*refusals, error) {
+func (c *importFile) refusals(stderr io.Writer) (*refusals, error) {
 	if c.Report == "" {
 		return &refusals{err: stderr}, nil
 	}
@@ -158,7 +191,7 @@ func (c *leadImport) refusals(stderr io.Writer) (*refusals, error) {
 	return r, errors.Join(err, r.csv.Write([]string{"Line", "Field", "Reason", "Row"}))
 }
 
-func (r *refusals) add(refused leads.Refusal) error {
+func (r *refusals) add(refused rows.Refusal) error {
 	if r.csv != nil {
 		return r.csv.Write([]string{fmt.Sprint(refused.Line), harmless(refused.Target), harmless(refused.Reason), harmless(refused.Row)})
 	}

@@ -32,6 +32,7 @@ func (a *App) Handler() http.Handler {
 	r.HandleFunc("/auth/token", a.token).Methods(http.MethodPost)
 	r.HandleFunc("/auth/key/revoke", a.revokeKey).Methods(http.MethodPost)
 	r.HandleFunc("/intake/{token}", a.intake).Methods(http.MethodPost, http.MethodGet)
+	r.Handle("/feedback", a.authenticate(http.HandlerFunc(a.feedback))).Methods(http.MethodPost, http.MethodGet)
 	r.PathPrefix("/odata").Handler(a.authenticate(a.OData))
 	r.PathPrefix("/console/").Handler(a.console)
 	r.Handle("/console", http.RedirectHandler("/console/", http.StatusTemporaryRedirect))

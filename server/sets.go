@@ -309,7 +309,7 @@ func (a *App) ruleAction(f func(ctx context.Context, id int64) error) func(conte
 
 func (a *App) addFeedbackSets() {
 	odata.Add(a.OData, odata.Set[feedback.Reason]{
-		Name: "FeedbackReasons", Type: "FeedbackReason", New: feedback.NewReason,
+		Name: "FeedbackReasons", Type: "FeedbackReason", New: feedback.NewReason, Languages: a.Feedback.Languages,
 		Access: access{scopes: everyScope, expr: "Active eq true"}.predicate, Track: true, Keep: []string{"Active"},
 		Create: a.Feedback.CreateReason, Update: a.Feedback.UpdateReason,
 		Delete: func(ctx context.Context, r *feedback.Reason) error { return a.Feedback.DeleteReason(ctx, r.ID) },
@@ -325,7 +325,19 @@ func (a *App) addFeedbackSets() {
 		Name: "Feedback", Access: access{scopes: mine, expr: "Routing/CustomerID eq @customer", was: "CustomerID eq @customer"}.predicate,
 		Track: true, Keep: []string{"Routing/CustomerID"},
 		Create: a.Feedback.Report,
+		Actions: []odata.Action{
+			odata.Bound("DecideReturn", func(ctx context.Context, f *feedback.Feedback, p decision) (*feedback.Feedback, error) {
+				if err := a.Feedback.DecideReturn(ctx, f.ID, p.Approve, p.Comment); err != nil {
+					return nil, err
+				}
+				var now feedback.Feedback
+				return &now, a.DB.Read(ctx).Where("id = ?", f.ID).Take(&now).Error
+			}).Describe("Approves or declines the return that the report asks for. The customer sees the comment."),
+		},
 	})
+	odata.AddActions(a.OData, odata.Unbound("SubmitFeedback", a.submitFeedback).
+		Describe("Takes up to 1,000 reports. Each item has the properties of Feedback that a report may have; there is a result "+
+			"for each, in their order, and those that are refused keep none of the others from being stored."))
 }
 
 // connectionID reads a ConnectionID; nil if it is none.

@@ -31,6 +31,8 @@ import (
 //     declared by this if the other struct has none
 //     decimal=N    an integer field holds hundredths (N=2), thousandths (3), …: the property is
 //     a Decimal of that scale
+//     texts=X      a field of text that is shown in the caller's language where the field X, a map held as
+//     JSON, has it: see odata.Set.Languages
 //     type=X       a field of text is a Date ("2026-01-31") or a TimeOfDay ("15:04:05.000000")
 //
 // A Go type with an ODataEnum or ODataFlags method is an enumeration type (see
@@ -90,8 +92,32 @@ func (b *Builder) entity(name string, model any) (*Struct, error) {
 		return nil, fmt.Errorf("%s has no primary key", name)
 	}
 	s.index()
+	for _, f := range parsed.Fields {
+		if err := s.localise(f); err != nil {
+			return nil, err
+		}
+	}
 	b.model.Entities = append(b.model.Entities, s)
 	return s, nil
+}
+
+// localise joins a field of text to that which has its translations.
+func (s *Struct) localise(f *schema.Field) error {
+	options, hidden := tag(f.Tag)
+	if hidden || options["texts"] == "" {
+		return nil
+	}
+	texts := s.byName[options["texts"]]
+	for _, p := range s.Properties {
+		if p.Column != f.DBName {
+			continue
+		}
+		if p.Type != String || texts == nil || !texts.JSON {
+			return fmt.Errorf("%s.%s: odata:\"texts=%s\" needs a field of text, and the name of a map held as JSON", s.Name, f.Name, options["texts"])
+		}
+		p.Texts = texts
+	}
+	return nil
 }
 
 func (s *Struct) index() {

@@ -173,6 +173,9 @@ type Property struct {
 	Immutable bool // taken at creation only
 	WriteOnly bool // never shown
 	Dynamic   bool // not in the metadata: a query computed it
+	// Texts is the property with this one's text by language, as a JSON object such
+	// as {"en":"…","he":"…"}; nil: there is but the one text.
+	Texts *Property
 	Index     int  // place among the struct's Properties
 
 	Description string // of the tag doc:"…"

@@ -48,6 +48,9 @@ type Predicate struct {
 	// there, neither shown nor to be named in an expression. Where one of them makes
 	// the ETag, the entities have none for that caller.
 	Hide []string
+	// Languages are those in which the caller wants texts, best first: tags of
+	// letters, digits and hyphens. What has no text in any of them has its own.
+	Languages []string
 }
 
 // Access says which rows of a set the caller may read. It returns a Forbidden
@@ -161,6 +164,7 @@ func (b *Binder) guard(v *Var) error {
 	}
 	v.Access, err = b.predicate(p, b.Lifts.reach(set, &p), v)
 	v.hidden = p.Hide // not from the predicate itself
+	v.Languages = p.Languages
 	return err
 }
 

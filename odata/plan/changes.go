@@ -121,6 +121,9 @@ func (r *reading) property(v *Var, p *edm.Property) {
 	switch {
 	case v == r.root && p != nil:
 		r.bits |= r.c.Log.Bit(p)
+		if p.Texts != nil {
+			r.bits |= r.c.Log.Bit(p.Texts)
+		}
 	case v == r.root:
 		for _, column := range r.c.Log.Columns() {
 			if column.JSON {

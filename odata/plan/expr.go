@@ -49,6 +49,9 @@ type Var struct {
 	Shapes *Shapes          // not nil: rows of different structure
 	Expand []uri.ExpandItem // what is expanded where nothing is asked for
 
+	// Languages are those in which texts are read; see Predicate.
+	Languages []string
+
 	computed  []Computed
 	Where     Expr     // by itself, this one entity: see Single
 	hidden    []string // properties the caller must not see

@@ -43,6 +43,7 @@ type access struct {
 	set       *edm.EntitySet
 	expr, was string
 	hide      []string
+	languages []string
 	types     map[string]edm.Type
 }
 
@@ -139,7 +140,7 @@ func (c *Conditions) Size() int {
 
 // same reports whether p is a alike, but for the values of arguments.
 func (a *access) same(p *Predicate) bool {
-	if p.Expr != a.expr || p.Was != a.was || len(p.Args) != len(a.types) || !slices.Equal(p.Hide, a.hide) {
+	if p.Expr != a.expr || p.Was != a.was || len(p.Args) != len(a.types) || !slices.Equal(p.Hide, a.hide) || !slices.Equal(p.Languages, a.languages) {
 		return false
 	}
 	for name, value := range p.Args {
@@ -195,7 +196,7 @@ func (l *Lifts) reach(set *edm.EntitySet, p *Predicate) int {
 			return i
 		}
 	}
-	a := access{set: set, expr: p.Expr, was: p.Was, hide: slices.Clone(p.Hide), types: make(map[string]edm.Type, len(p.Args))}
+	a := access{set: set, expr: p.Expr, was: p.Was, hide: slices.Clone(p.Hide), languages: slices.Clone(p.Languages), types: make(map[string]edm.Type, len(p.Args))}
 	for name, value := range p.Args {
 		t, ok := goType(value)
 		l.once = l.once || !ok

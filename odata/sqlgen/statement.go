@@ -126,9 +126,30 @@ func (g *generator) name(v *plan.Var) string {
 	return n
 }
 
-// column writes a column of v.
+// column writes a column of v, of a text that has translations the one that the
+// caller reads.
 func (g *generator) column(v *plan.Var, p *edm.Property) {
-	g.w(g.name(v), ".", quoteName(p.Column))
+	own := g.name(v) + "." + quoteName(p.Column)
+	if p.Texts == nil || len(v.Languages) == 0 {
+		g.w(own)
+		return
+	}
+	g.w("coalesce(")
+	for _, language := range v.Languages {
+		g.w(g.name(v), ".", quoteName(p.Texts.Column))
+		g.per(` ->> '$."`+letters(language)+`"', `, " ->> '"+letters(language)+"', ")
+	}
+	g.w(own, ")")
+}
+
+// letters is a language's tag, without what no tag has.
+func letters(language string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z' {
+			return r
+		}
+		return -1
+	}, language)
 }
 
 // quoteName quotes an identifier.

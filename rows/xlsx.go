@@ -1,4 +1,4 @@
-package leads
+package rows
 
 import (
 	"errors"
@@ -22,8 +22,8 @@ type sheetRows struct {
 	line       int
 }
 
-// openSheet opens a workbook at the sheet called name, or its first one.
-func openSheet(file io.Reader, name string) (rows *sheetRows, closeIt func(), err error) {
+// openSheet opens a workbook at the sheet that o names, or its first one.
+func openSheet(file io.Reader, o Options) (rows *sheetRows, closeIt func(), err error) {
 	book, err := excelize.OpenReader(file, excelize.Options{UnzipSizeLimit: maxSheet, ShortDatePattern: "yyyy-mm-dd"})
 	if err != nil {
 		return nil, nil, fault.Newf(fault.Invalid, "the workbook cannot be read: %v", err)
@@ -34,7 +34,7 @@ func openSheet(file io.Reader, name string) (rows *sheetRows, closeIt func(), er
 			closeBook()
 		}
 	}()
-	sheets := book.GetSheetList()
+	sheets, name := book.GetSheetList(), o.Sheet
 	if name == "" && len(sheets) > 0 {
 		name = sheets[0]
 	}
@@ -55,15 +55,15 @@ func openSheet(file io.Reader, name string) (rows *sheetRows, closeIt func(), er
 	if err != nil {
 		return nil, nil, err
 	}
-	s.table, err = newTable(header)
+	s.table, err = newTable(header, o.Header)
 	return s, closeBook, err
 }
 
-func (s *sheetRows) next() (fileRow, error) {
+func (s *sheetRows) next() (Row, error) {
 	for {
 		cells, err := s.cells()
 		if err != nil {
-			return fileRow{}, err
+			return Row{}, err
 		}
 		if r := s.row(s.line, cells); r != nil {
 			return *r, nil

@@ -1,4 +1,4 @@
-package leads
+package rows
 
 import (
 	"bufio"
@@ -11,8 +11,8 @@ import (
 	"leadloop/odata/fault"
 )
 
-// maxLine is how long a line of JSON lines may be.
-const maxLine = MaxBody
+// MaxLine is how long a line of JSON lines may be.
+const MaxLine = 1 << 20
 
 // lineRows reads JSON lines: an object a line.
 type lineRows struct {
@@ -22,21 +22,21 @@ type lineRows struct {
 
 func (l *lineRows) columns() []string { return nil }
 
-func (l *lineRows) next() (fileRow, error) {
+func (l *lineRows) next() (Row, error) {
 	for {
 		text, long, err := l.read()
 		if err != nil && (!errors.Is(err, io.EOF) || len(text) == 0) {
-			return fileRow{}, asFault(err)
+			return Row{}, asFault(err)
 		}
 		l.line++
 		if long {
-			return fileRow{line: l.line, err: fault.Newf(fault.Invalid, "the line is longer than %d bytes", maxLine)}, nil
+			return Row{Line: l.line, Err: fault.Newf(fault.Invalid, "the line is longer than %d bytes", MaxLine)}, nil
 		}
 		if text = bytes.TrimSpace(text); len(text) > 0 {
 			return objectRow(l.line, text), nil
 		}
 		if err != nil {
-			return fileRow{}, err
+			return Row{}, err
 		}
 	}
 }
@@ -45,7 +45,7 @@ func (l *lineRows) next() (fileRow, error) {
 func (l *lineRows) read() (text []byte, long bool, err error) {
 	for {
 		part, err := l.r.ReadSlice('\n')
-		if long = long || len(text)+len(part) > maxLine; !long {
+		if long = long || len(text)+len(part) > MaxLine; !long {
 			text = append(text, part...)
 		} else if len(text) == 0 {
 			text = append(text, part[:1]...)
@@ -56,20 +56,12 @@ func (l *lineRows) read() (text []byte, long bool, err error) {
 	}
 }
 
-// objectRow is the row of a lead in JSON.
-func objectRow(line int, text []byte) fileRow {
-	r := fileRow{line: line}
+// objectRow is the row that is an object.
+func objectRow(line int, text []byte) Row {
 	if text[0] != '{' {
-		r.err = fault.New(fault.Invalid, "a lead must be a JSON object")
-		return r
+		return Row{Line: line, Err: fault.New(fault.Invalid, "a row must be a JSON object")}
 	}
-	leads, err := parseJSON(text)
-	if err != nil {
-		r.err = err
-		return r
-	}
-	r.fields = leads[0]
-	return r
+	return Row{Line: line, Object: text}
 }
 
 // jsonRows reads a list of objects, or objects one after the other, without
@@ -106,17 +98,17 @@ func openJSON(text io.Reader) (*jsonRows, error) {
 
 func (j *jsonRows) columns() []string { return nil }
 
-func (j *jsonRows) next() (fileRow, error) {
+func (j *jsonRows) next() (Row, error) {
 	if j.list && !j.d.More() {
-		return fileRow{}, j.end()
+		return Row{}, j.end()
 	}
 	var text json.RawMessage
 	err := j.d.Decode(&text)
 	if errors.Is(err, io.EOF) && !j.list {
-		return fileRow{}, io.EOF
+		return Row{}, io.EOF
 	}
 	if err != nil {
-		return fileRow{}, j.malformed(err)
+		return Row{}, j.malformed(err)
 	}
 	return objectRow(j.lines.at(j.d.InputOffset()-int64(len(text))), text), nil
 }

@@ -1,4 +1,4 @@
-package leads
+package rows
 
 import (
 	"bufio"
@@ -16,13 +16,13 @@ import (
 // called by its number; of two with one name the second has a number behind it.
 type table struct{ names []string }
 
-func newTable(header []string) (table, error) {
-	if len(header) > maxFields {
-		return table{}, fault.Newf(fault.Invalid, "the file has more than %d columns", maxFields)
+func newTable(header []string, clean func(string) string) (table, error) {
+	if len(header) > MaxColumns {
+		return table{}, fault.Newf(fault.Invalid, "the file has more than %d columns", MaxColumns)
 	}
 	var t table
 	for i, name := range header {
-		if name = oneLine(name); name == "" {
+		if name = clean(name); name == "" {
 			name = fmt.Sprintf("Column %d", i+1)
 		}
 		own := name
@@ -36,18 +36,18 @@ func newTable(header []string) (table, error) {
 
 func (t table) columns() []string { return t.names }
 
-// row gives the cells of a row as fields; nil if all are blank.
-func (t table) row(line int, cells []string) *fileRow {
-	r := &fileRow{line: line}
+// row gives the cells of a row by their names; nil if all are blank.
+func (t table) row(line int, cells []string) *Row {
+	r := &Row{Line: line}
 	blank := true
 	for i, cell := range cells {
 		filled := strings.TrimSpace(cell) != ""
 		blank = blank && !filled
 		switch {
 		case i < len(t.names):
-			r.fields = append(r.fields, field{name: t.names[i], value: cell})
-		case filled && r.err == nil:
-			r.err = fault.Newf(fault.Invalid, "the row has a cell %d, but the file only %d columns", i+1, len(t.names))
+			r.Cells = append(r.Cells, Cell{t.names[i], cell})
+		case filled && r.Err == nil:
+			r.Err = fault.Newf(fault.Invalid, "the row has a cell %d, but the file only %d columns", i+1, len(t.names))
 		}
 	}
 	if blank {
@@ -68,7 +68,8 @@ const delimiters = ",;\t|"
 
 // openCSV reads the header. Without a delimiter the one that is most in it is
 // taken, or the one that a line such as sep=; before it names.
-func openCSV(text io.Reader, delimiter rune) (*csvRows, error) {
+func openCSV(text io.Reader, o Options) (*csvRows, error) {
+	delimiter := o.Delimiter
 	b := bufio.NewReaderSize(text, 64<<10)
 	c := &csvRows{}
 	if head, _ := b.Peek(4); strings.EqualFold(string(head), "sep=") {
@@ -95,7 +96,7 @@ func openCSV(text io.Reader, delimiter rune) (*csvRows, error) {
 	case err != nil:
 		return nil, err
 	}
-	c.table, err = newTable(header)
+	c.table, err = newTable(header, o.Header)
 	return c, err
 }
 
@@ -124,15 +125,15 @@ func likeliest(b *bufio.Reader) rune {
 	return best
 }
 
-func (c *csvRows) next() (fileRow, error) {
+func (c *csvRows) next() (Row, error) {
 	for {
 		cells, err := c.r.Read()
 		var syntax *csv.ParseError
 		switch {
 		case errors.As(err, &syntax):
-			return fileRow{line: syntax.StartLine + c.lines, err: fault.New(fault.Invalid, "the row is not well-formed: "+syntax.Err.Error())}, nil
+			return Row{Line: syntax.StartLine + c.lines, Err: fault.New(fault.Invalid, "the row is not well-formed: "+syntax.Err.Error())}, nil
 		case err != nil:
-			return fileRow{}, asFault(err)
+			return Row{}, asFault(err)
 		}
 		line, _ := c.r.FieldPos(0)
 		r := c.row(line+c.lines, cells)
@@ -140,7 +141,7 @@ func (c *csvRows) next() (fileRow, error) {
 			continue
 		}
 		if len(cells) < len(c.names) && slices.ContainsFunc(cells, func(cell string) bool { return strings.Contains(cell, "\n") }) {
-			r.err = fault.Newf(fault.Invalid, "the row has %d cells for %d columns and runs over several lines: is a quote left open?", len(cells), len(c.names))
+			r.Err = fault.Newf(fault.Invalid, "the row has %d cells for %d columns and runs over several lines: is a quote left open?", len(cells), len(c.names))
 		}
 		return *r, nil
 	}

@@ -1,0 +1,120 @@
+package routing
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"leadloop/odata/fault"
+	"leadloop/store"
+)
+
+// Given is what feedback has to know of a routing.
+type Given struct {
+	LeadID     uuid.UUID
+	CustomerID int64
+	At         time.Time // when it was delivered, or else made
+}
+
+// Current is feedback that may be the current one of a routing and its lead.
+type Current struct {
+	RoutingID, LeadID uuid.UUID
+	ReasonID          int32
+	At                time.Time
+}
+
+// NoRouting is the one answer for a routing that does not exist and for somebody
+// else's.
+func NoRouting(id uuid.UUID) error {
+	return fault.Newf(fault.NotFound, "no routing %s", id).At("RoutingID")
+}
+
+// Given returns those of the routings that belong to the customer (0: any
+// customer), by id.
+func (s *Service) Given(tx *gorm.DB, customerID int64, ids ...uuid.UUID) (map[uuid.UUID]Given, error) {
+	given := make(map[uuid.UUID]Given, len(ids))
+	err := store.Portions(ids, func(part []uuid.UUID) error {
+		args := make([]any, len(part))
+		for i, id := range part {
+			args[i] = id
+		}
+		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `SELECT id, lead_id, customer_id, delivered_at, created_at
+			FROM routings WHERE id IN (VALUES `+store.Values(s.db.Dialect(), len(part), "uuid")+`)`, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id uuid.UUID
+			var g Given
+			var delivered *time.Time
+			if err := rows.Scan(&id, &g.LeadID, &g.CustomerID, &delivered, &g.At); err != nil {
+				return err
+			}
+			if delivered != nil {
+				g.At = *delivered
+			}
+			if customerID == 0 || g.CustomerID == customerID {
+				given[id] = g
+			}
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("routings: %w", err)
+	}
+	return given, nil
+}
+
+// SetFeedback makes each of the list the current feedback of its routing and of
+// its lead, in each unless a newer one is there already. The list is in the order
+// of arrival: of those of one time the last one counts.
+func (s *Service) SetFeedback(tx *gorm.DB, list ...Current) error {
+	err := s.setCurrent(tx, "routings", list, func(c Current) uuid.UUID { return c.RoutingID })
+	if err != nil {
+		return fmt.Errorf("feedback on routings: %w", err)
+	}
+	if err = s.setCurrent(tx, "leads", list, func(c Current) uuid.UUID { return c.LeadID }); err != nil {
+		return fmt.Errorf("feedback on leads: %w", err)
+	}
+	return nil
+}
+
+// setCurrent puts the newest of the list for each id into its row of the table.
+func (s *Service) setCurrent(tx *gorm.DB, table string, list []Current, of func(Current) uuid.UUID) error {
+	newest := make(map[uuid.UUID]Current, len(list))
+	for _, c := range list {
+		if n, there := newest[of(c)]; !there || !c.At.Before(n.At) {
+			newest[of(c)] = c
+		}
+	}
+	ids := make([]uuid.UUID, 0, len(newest))
+	for id := range newest {
+		ids = append(ids, id)
+	}
+	// In one order, so that transactions do not wait for each other in a circle.
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	return store.Portions(ids, func(part []uuid.UUID) error {
+		args := make([]any, 0, 3*len(part))
+		for _, id := range part {
+			args = append(args, id, newest[id].ReasonID, newest[id].At)
+		}
+		_, err := exec(tx, `UPDATE `+table+` SET reason_id = v.column2, feedback_at = v.column3, version = version + 1
+			FROM (VALUES `+store.Values(s.db.Dialect(), len(part), "uuid", "integer", "timestamptz")+`) v
+			WHERE id = v.column1 AND (feedback_at IS NULL OR feedback_at <= v.column3)`, args...)
+		return err
+	})
+}
+
+// SetReturned says since when the lead of the routing is returned, nil: it is not.
+func (s *Service) SetReturned(tx *gorm.DB, id uuid.UUID, at *time.Time) error {
+	_, err := exec(tx, `UPDATE routings SET returned_at = $1, version = version + 1
+		WHERE id = $2 AND returned_at IS DISTINCT FROM $1`, at, id)
+	if err != nil {
+		return fmt.Errorf("return of routing %s: %w", id, err)
+	}
+	return nil
+}
