@@ -20,6 +20,7 @@ type commands struct {
 	User    userCommand    `cmd:"" help:"Manage the staff's accounts."`
 	Key     keyCommand     `cmd:"" help:"Manage the API keys of customers' connections."`
 	Lead    leadCommand    `cmd:"" help:"Take leads in from files."`
+	Person  personCommand  `cmd:"" help:"Tell what is held about a person."`
 	Audit   auditCommand   `cmd:"" help:"Prove the audit trail."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
