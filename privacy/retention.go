@@ -89,6 +89,9 @@ func (s *Service) Sweep(ctx context.Context) error {
 // dropBefore deletes the leads that a source received before an instant, and what
 // it refused.
 func (s *Service) dropBefore(ctx context.Context, source int64, before time.Time) error {
+	if err := s.forgetRefused(ctx, source, before); err != nil {
+		return err
+	}
 	for {
 		found, err := s.leadsBefore(ctx, source, before, mark{}, "")
 		if err != nil || len(found) == 0 {
@@ -109,14 +112,8 @@ func (s *Service) dropBefore(ctx context.Context, source int64, before time.Time
 // maskBefore erases the leads that a source received before an instant, and
 // deletes what it refused.
 func (s *Service) maskBefore(ctx context.Context, source int64, before time.Time) error {
-	if err := s.DB.Write(ctx, func(tx *gorm.DB) error {
-		n, err := leads.DropRejectionsBefore(tx, source, before)
-		if err != nil {
-			return err
-		}
-		return audit(tx, "Mask", source, "Rejections", n, before)
-	}); err != nil {
-		return fmt.Errorf("drop rejections of source %d: %w", source, err)
+	if err := s.forgetRefused(ctx, source, before); err != nil {
+		return err
 	}
 	after := s.swept.masked[source]
 	for {
@@ -140,6 +137,21 @@ func (s *Service) maskBefore(ctx context.Context, source int64, before time.Time
 		last := found[len(found)-1]
 		after = mark{last.ReceivedAt, last.ID}
 	}
+}
+
+// forgetRefused deletes what a source refused before an instant.
+func (s *Service) forgetRefused(ctx context.Context, source int64, before time.Time) error {
+	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		n, err := leads.DropRejectionsBefore(tx, source, before)
+		if err != nil {
+			return err
+		}
+		return audit(tx, "Drop", source, "Rejections", n, before)
+	})
+	if err != nil {
+		return fmt.Errorf("drop rejections of source %d: %w", source, err)
+	}
+	return nil
 }
 
 // emptyBefore empties the bodies of the attempts before an instant for leads of

@@ -60,13 +60,16 @@ BEGIN
         | CASE WHEN OLD."reason_id" IS DISTINCT FROM NEW."reason_id" THEN 524288 ELSE 0 END
         | CASE WHEN OLD."feedback_at" IS DISTINCT FROM NEW."feedback_at" THEN 1048576 ELSE 0 END
         | CASE WHEN OLD."version" IS DISTINCT FROM NEW."version" THEN 2305843009213693952 ELSE 0 END
-        | CASE WHEN CAST(OLD."properties" AS text) IS DISTINCT FROM CAST(NEW."properties" AS text) THEN 4194304 ELSE 0 END
-        | CASE WHEN OLD."consent_text" IS DISTINCT FROM NEW."consent_text" THEN 8388608 ELSE 0 END
-        | CASE WHEN OLD."consent_at" IS DISTINCT FROM NEW."consent_at" THEN 16777216 ELSE 0 END
-        | CASE WHEN OLD."erased_at" IS DISTINCT FROM NEW."erased_at" THEN 33554432 ELSE 0 END, OLD."id", NULL);
+        | CASE WHEN OLD."consent_text" IS DISTINCT FROM NEW."consent_text" THEN 4194304 ELSE 0 END
+        | CASE WHEN OLD."consent_at" IS DISTINCT FROM NEW."consent_at" THEN 8388608 ELSE 0 END
+        | CASE WHEN OLD."erased_at" IS DISTINCT FROM NEW."erased_at" THEN 16777216 ELSE 0 END
+        | CASE WHEN CAST(OLD."properties" AS text) IS DISTINCT FROM CAST(NEW."properties" AS text) THEN 33554432 ELSE 0 END, OLD."id", NULL);
     RETURN NULL;
 END $$;
 -- +goose StatementEnd
+
+-- The dynamic properties have another bit than before.
+UPDATE leads_changes SET mask = mask - 4194304 + 33554432 WHERE mask > 0 AND mask & 4194304 <> 0;
 
 -- How long the leads of a source are kept, in days.
 ALTER TABLE sources ADD COLUMN mask_after_days integer;
@@ -105,6 +108,7 @@ BEGIN
     RETURN NULL;
 END $$;
 -- +goose StatementEnd
+UPDATE leads_changes SET mask = (mask & ~33554432 & ~29360128) | CASE WHEN mask & 33554432 <> 0 THEN 4194304 ELSE 0 END WHERE mask > 0 AND mask & 62914560 <> 0;
 ALTER TABLE sources DROP COLUMN attempts_days;
 ALTER TABLE sources DROP COLUMN drop_after_days;
 ALTER TABLE sources DROP COLUMN mask_after_days;
