@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"strings"
+	"time"
 
 	"leadloop/odata/fault"
 )
@@ -57,6 +58,7 @@ var textProperties = func() []textProperty {
 const (
 	toFullName = "full name"
 	toIsTest   = "IsTest"
+	toConsent  = "ConsentAt"
 )
 
 // usualNames are what forms usually call a property, besides its own name, the
@@ -73,10 +75,11 @@ var usualNames = map[string][]string{
 		"emailaddress", "mail", "youremail", "workemail",
 		"אימייל", "מייל", "דואל", "דואר אלקטרוני", "כתובת מייל", "כתובת אימייל",
 	},
-	"City":       {"town", "עיר", "יישוב", "ישוב", "עיר מגורים"},
-	"Message":    {"msg", "yourmessage", "comment", "comments", "הודעה", "הערות"},
-	"Campaign":   {"campaignname", "קמפיין"},
-	"ExternalID": {"leadid"},
+	"City":        {"town", "עיר", "יישוב", "ישוב", "עיר מגורים"},
+	"Message":     {"msg", "yourmessage", "comment", "comments", "הודעה", "הערות"},
+	"Campaign":    {"campaignname", "קמפיין"},
+	"ExternalID":  {"leadid"},
+	"ConsentText": {"consent", "gdprconsent", "marketingconsent", "הסכמה", "אישור דיוור", "אישור קבלת דיוור"},
 }
 
 // place is where a field goes, and how sure that is: 0 for the property's own
@@ -88,7 +91,7 @@ type place struct {
 
 // places are the targets by the plain form of each name that has one.
 var places = func() map[string]place {
-	m := map[string]place{plain(toIsTest): {toIsTest, 1}}
+	m := map[string]place{plain(toIsTest): {toIsTest, 1}, plain(toConsent): {toConsent, 1}}
 	for _, p := range textProperties {
 		m[plain(p.name)] = place{p.name, 1}
 	}
@@ -193,6 +196,14 @@ func (m *mapping) fill(lead *Lead) error {
 			return fault.Newf(fault.Invalid, "%s must be true or false", m.fields[i].name).At(m.fields[i].name)
 		}
 		lead.IsTest, m.used[i] = isTest, true
+	}
+	if i, ok := m.chosen[toConsent]; ok {
+		text, _ := textOf(m.fields[i].value)
+		at, err := time.Parse(time.RFC3339, strings.TrimSpace(text))
+		if err != nil || at.Year() < 1 || at.Year() > 9999 {
+			return fault.Newf(fault.Invalid, "%s must be an instant such as 2026-05-01T12:00:00Z", m.fields[i].name).At(m.fields[i].name)
+		}
+		lead.ConsentAt, m.used[i] = &at, true
 	}
 	v := reflect.ValueOf(lead).Elem()
 	for _, p := range textProperties {

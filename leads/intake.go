@@ -202,6 +202,7 @@ func (s *Service) rowOf(src *Source, fields []field, payload *Payload, id uuid.U
 		return nil, err
 	}
 	lead.ID, lead.SourceID, lead.ReceivedAt, lead.Version = id, &src.ID, receivedAt, 1
+	lead.prepareConsent()
 	return newLeadRow(lead, payload)
 }
 

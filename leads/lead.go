@@ -57,6 +57,13 @@ type Lead struct {
 	// float64, json.Number (a number neither of the two can hold exactly), []any
 	// and map[string]any.
 	Properties map[string]any `gorm:"serializer:properties" odata:"dynamic"`
+	// ConsentText is what the person agreed to, in the form's words, and ConsentAt
+	// when: where the sender does not say, when the lead was received.
+	ConsentText *string
+	ConsentAt   *time.Time
+	// ErasedAt is when the personal properties were erased. Such a lead is not
+	// changed, routed or sent any more.
+	ErasedAt *time.Time `odata:"computed"`
 
 	Source      *Source `odata:"partner=Leads"`
 	DuplicateOf *Lead
@@ -91,11 +98,12 @@ func (s *Service) CreateLead(ctx context.Context, lead *Lead) error {
 	}
 	next := *lead
 	next.ID, next.ReceivedAt, next.Version = id, s.Now(), 1
-	next.DuplicateOfID, next.ReasonID, next.FeedbackAt = nil, nil, nil
+	next.DuplicateOfID, next.ReasonID, next.FeedbackAt, next.ErasedAt = nil, nil, nil, nil
 	next.Source, next.DuplicateOf = nil, nil
 	if err := next.prepare(src.region()); err != nil {
 		return err
 	}
+	next.prepareConsent()
 	row, err := newLeadRow(&next, nil)
 	if err != nil {
 		return err
@@ -136,6 +144,9 @@ func (s *Service) UpdateLead(ctx context.Context, lead *Lead) error {
 		if err != nil {
 			return err
 		}
+		if old.ErasedAt != nil {
+			return errErased
+		}
 		next = *lead
 		if err := s.prepareUpdate(tx, &next, &old); err != nil {
 			return err
@@ -164,7 +175,7 @@ func save(tx *gorm.DB, lead Lead) error {
 
 // changeable are the columns that an update may change.
 var changeable = func() []string {
-	names := []string{"IsTest", "Properties", "Version"}
+	names := []string{"IsTest", "ConsentAt", "Properties", "Version"}
 	for _, p := range textProperties {
 		names = append(names, p.name)
 	}
@@ -193,8 +204,9 @@ func (s *Service) prepareUpdate(tx *gorm.DB, lead, old *Lead) error {
 		return err
 	}
 	lead.ReceivedAt, lead.State, lead.DuplicateOfID = old.ReceivedAt, old.State, old.DuplicateOfID
-	lead.ReasonID, lead.FeedbackAt = old.ReasonID, old.FeedbackAt
+	lead.ReasonID, lead.FeedbackAt, lead.ErasedAt = old.ReasonID, old.FeedbackAt, nil
 	lead.Version = old.Version + 1
+	lead.prepareConsent()
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -48,6 +49,16 @@ func (l *Lead) prepare(region string) error {
 		l.State = StateTest
 	}
 	return fault.Validate(l)
+}
+
+// prepareConsent dates a consent that came without its time.
+func (l *Lead) prepareConsent() {
+	switch {
+	case l.ConsentText != nil && l.ConsentAt == nil:
+		l.ConsentAt = &l.ReceivedAt
+	case l.ConsentAt != nil:
+		l.ConsentAt = new(l.ConsentAt.UTC().Truncate(time.Microsecond))
+	}
 }
 
 // prepareProperties checks the dynamic properties and drops those that are null,

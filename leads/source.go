@@ -84,6 +84,13 @@ type Source struct {
 	// PerAddress is how many deliveries a minute one network address may make; 0
 	// means no limit.
 	PerAddress int `validate:"min=0,max=1000000"`
+	// MaskAfterDays is how many days after its arrival a lead is erased,
+	// DropAfterDays when it is deleted with all that hangs on it, and AttemptsDays
+	// how many days after an exchange with a customer's system its bodies are; nil:
+	// never.
+	MaskAfterDays *int `validate:"omitempty,min=1,max=36500"`
+	DropAfterDays *int `validate:"omitempty,min=1,max=36500"`
+	AttemptsDays  *int `validate:"omitempty,min=1,max=36500"`
 	// Enabled is false for a source whose token is not to work for now.
 	Enabled bool
 	// OldToken is the token before the newest one; it works until OldTokenUntil.
@@ -95,8 +102,10 @@ type Source struct {
 }
 
 // NewSource returns a source with the defaults of a new one: enabled, one
-// customer a lead, Israel for phone numbers.
-func NewSource() *Source { return &Source{Region: DefaultRegion, MaxRoutings: 1, Enabled: true} }
+// customer a lead, Israel for phone numbers, exchanges kept for 90 days.
+func NewSource() *Source {
+	return &Source{Region: DefaultRegion, MaxRoutings: 1, AttemptsDays: new(90), Enabled: true}
+}
 
 // Limit is how many customers may get one lead of s; 0 means all that match. A
 // nil source, that of leads made by staff, gives 1.
@@ -187,6 +196,7 @@ var changeableOfSource = []string{
 	"Name", "Kind", "SecretMAC", "SealedSecret", "Settings", "Mapping", "Region", "MaxRoutings", "Enabled", "Version",
 	"DuplicateWindow", "DuplicateBy", "DuplicateAcross", "RouteDuplicates",
 	"Checks", "Honeypot", "FillTimeField", "MinFillSeconds", "PerAddress",
+	"MaskAfterDays", "DropAfterDays", "AttemptsDays",
 }
 
 // DeleteSource removes the source and its rejections; its token stops working

@@ -189,6 +189,7 @@ func propertyOf(lead *leads.Lead, name string) any {
 		"FirstName": lead.FirstName, "LastName": lead.LastName, "Phone": lead.Phone, "PhoneRaw": lead.PhoneRaw, "Email": lead.Email,
 		"City": lead.City, "Message": lead.Message, "Campaign": lead.Campaign, "UtmSource": lead.UtmSource, "UtmMedium": lead.UtmMedium,
 		"UtmCampaign": lead.UtmCampaign, "UtmTerm": lead.UtmTerm, "UtmContent": lead.UtmContent, "ExternalID": lead.ExternalID,
+		"ConsentText": lead.ConsentText,
 	}
 	text, ok := declared[name]
 	switch {

@@ -31,6 +31,9 @@ func (s *Service) RouteLead(ctx context.Context, id uuid.UUID) error {
 		if lead.IsTest {
 			return fault.New(fault.Conflict, "a test lead is never routed")
 		}
+		if lead.ErasedAt != nil {
+			return fault.New(fault.Conflict, "the lead was erased")
+		}
 		o.cause = Asked
 		_, err = s.route(tx, lead, o)
 		return err

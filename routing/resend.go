@@ -279,7 +279,8 @@ func (s *Service) requeue(tx *gorm.DB, ids []uuid.UUID) (int64, error) {
 	}
 	n, err := exec(tx, `UPDATE routings SET state = 'pending', next_attempt_at = $1, attempt_count = 0,
 		lease_token = NULL, error = NULL, version = version + 1
-		WHERE `+which+` AND state IN ('delivered', 'rejected', 'failed', 'parked')`, s.now(), s.list(ids))
+		WHERE `+which+` AND state IN ('delivered', 'rejected', 'failed', 'parked')
+		AND NOT EXISTS (SELECT 1 FROM leads l WHERE l.id = routings.lead_id AND l.erased_at IS NOT NULL)`, s.now(), s.list(ids))
 	if err != nil {
 		return 0, fmt.Errorf("resend: %w", err)
 	}

@@ -102,6 +102,9 @@ func (s *Service) Resend(ctx context.Context, id uuid.UUID) error {
 			if err != nil {
 				return err
 			}
+			if r.State != Pending && r.State != Sending {
+				return fault.New(fault.Conflict, "the lead was erased")
+			}
 			return fault.Newf(fault.Conflict, "the routing is %s and will be sent anyway", r.State)
 		}
 		return nil

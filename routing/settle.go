@@ -12,6 +12,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"leadloop/leads"
 	"leadloop/store"
 )
 
@@ -269,15 +270,44 @@ func insertAttempts(tx *gorm.DB, ended []turned, held map[uuid.UUID]bool) error 
 		if a == nil {
 			continue
 		}
-		problem := a.Error
+		row := *a
 		if !held[a.RoutingID] {
-			problem = optional("the lease had run out; the routing was sent again by another worker")
+			there, err := row.comeLate(tx)
+			if err != nil {
+				return err
+			}
+			if !there {
+				continue
+			}
 		}
-		rows = append(rows, []any{a.RoutingID, a.StartedAt, a.DurationMs, a.StatusCode, a.Request, a.Response, a.Outcome, problem})
+		rows = append(rows, []any{row.RoutingID, row.StartedAt, row.DurationMs, row.StatusCode, row.Request, row.Response, row.Outcome, row.Error})
 	}
 	_, err := overRows(tx, attemptColumns, rows, `INSERT INTO attempts
 		(routing_id, started_at, duration_ms, status_code, request, response, outcome, error) SELECT * FROM v`)
 	return err
+}
+
+// comeLate changes a for a routing whose lease was lost meanwhile, and reports
+// whether there still is that routing. An erased lead's exchange is kept without
+// its bodies.
+func (a *Attempt) comeLate(tx *gorm.DB) (there bool, err error) {
+	var routing Routing
+	err = shareRow(tx).Select("lead_id").Where("id = ?", a.RoutingID).Take(&routing).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var lead leads.Lead
+	if err := tx.Select("erased_at").Where("id = ?", routing.LeadID).Take(&lead).Error; err != nil {
+		return false, err
+	}
+	a.Error = optional("the lease had run out; the routing was sent again by another worker")
+	if lead.ErasedAt != nil {
+		a.Request, a.Response, a.Error = "", "", optional("the lead was erased meanwhile")
+	}
+	return true, nil
 }
 
 // unpark makes the routings due that wait for the rule to be resumed.

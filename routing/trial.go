@@ -161,6 +161,7 @@ func sampleLead(given map[string]any, now time.Time) (*leads.Lead, error) {
 		"FirstName": &l.FirstName, "LastName": &l.LastName, "Phone": &l.Phone, "PhoneRaw": &l.PhoneRaw, "Email": &l.Email,
 		"City": &l.City, "Message": &l.Message, "Campaign": &l.Campaign, "UtmSource": &l.UtmSource, "UtmMedium": &l.UtmMedium,
 		"UtmCampaign": &l.UtmCampaign, "UtmTerm": &l.UtmTerm, "UtmContent": &l.UtmContent, "ExternalID": &l.ExternalID,
+		"ConsentText": &l.ConsentText,
 	}
 	var p problems
 	for name, value := range given {
@@ -188,5 +189,5 @@ func sampleLead(given map[string]any, now time.Time) (*leads.Lead, error) {
 // serverSet are the lead's properties that a sample cannot choose.
 var serverSet = map[string]bool{
 	"ID": true, "SourceID": true, "ReceivedAt": true, "IsTest": true, "DuplicateOfID": true, "State": true,
-	"ReasonID": true, "FeedbackAt": true, "Version": true,
+	"ReasonID": true, "FeedbackAt": true, "Version": true, "ConsentAt": true, "ErasedAt": true,
 }

@@ -43,7 +43,7 @@ func auditSteps(crm string) []auditStep {
 		{"post /Sources", "", `{"Name":"Form","Kind":"meta","Settings":{"AppSecret":"secret-app","GraphURL":"http://a"}}`, "Source", "create", `{}`, `{
 			"ID":1,"Name":"Form","Kind":"meta","Token":"***","Settings":{"AppSecret":"***","GraphURL":"http://a"},"Mapping":[],"Region":"IL",
 			"MaxRoutings":1,"DuplicateWindow":"","DuplicateBy":"…","DuplicateAcross":false,"RouteDuplicates":false,"Checks":[],"Honeypot":"",
-			"FillTimeField":"","MinFillSeconds":0,"PerAddress":0,"Enabled":true,"CreatedAt":"…"}`},
+			"FillTimeField":"","MinFillSeconds":0,"PerAddress":0,"AttemptsDays":90,"Enabled":true,"CreatedAt":"…"}`},
 		{
 			"patch /Sources({ID})", "1", `{"Settings":{"AppSecret":"secret-app-2","GraphURL":"http://a"}}`, "Source", "update",
 			`{"Settings":{"AppSecret":"***"}}`, `{"Settings":{"AppSecret":"***"}}`,
@@ -66,6 +66,8 @@ func auditSteps(crm string) []auditStep {
 		{"post /FeedbackReasons", "", `{"Name":"Fax","Category":"negative"}`, "FeedbackReason", "create", `{}`, `{"…":"…","Name":"Fax","Active":true}`},
 		{"patch /FeedbackReasons({ID})", "reason", `{"Active":false}`, "FeedbackReason", "update", `{"Active":true}`, `{"Active":false}`},
 		{"delete /FeedbackReasons({ID})", "reason", ``, "FeedbackReason", "delete", `{"…":"…","Name":"Fax","Active":false}`, `{}`},
+		{"post /Leads({ID})/Erase", "lead", ``, "Lead", "", `{}`, `{"Rejections":0}`},
+		{"post /ExportPerson", "", `{"Email":"dana@example.com"}`, "Person", "Export", `{}`, `{"Leads":[]}`},
 		{"post /Users", "", `{"Email":"eve@example.com","Role":"viewer","Password":"secret password 1"}`, "User", "create", `{}`, `{
 			"ID":2,"Email":"eve@example.com","Name":"","Role":"viewer","PasswordHash":"***","Active":true,"CreatedAt":"…"}`},
 		{"patch /Users({ID})", "2", `{"Password":"secret password 2"}`, "User", "update", `{"PasswordHash":"***"}`, `{"PasswordHash":"***"}`},
@@ -90,7 +92,7 @@ func TestAudit(t *testing.T) {
 				t.Errorf("%s leaves an event, or does it not? Add it to auditSteps, or to ownRecord", o)
 			}
 		}
-		keys := map[string]string{}
+		keys := map[string]string{"lead": s.admin.post("/odata/Leads", `{"Email":"dana@example.com"}`).want(201).text("ID")}
 		secrets := []string{"secret-app", "secret-setting", "secret password"}
 		for _, step := range steps {
 			secrets = append(secrets, s.audit(t, step, keys)...)

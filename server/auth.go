@@ -38,7 +38,7 @@ func (a *App) authenticate(next http.Handler) http.Handler {
 			a.OData.WriteError(w, r, err)
 			return
 		}
-		actor.Through, actor.Remote = store.API, remote
+		actor.Through, actor.Remote = store.API, remote.String()
 		who(r.Context()).set(actor)
 		next.ServeHTTP(w, r.WithContext(store.WithActor(r.Context(), actor)))
 	})

@@ -21,6 +21,7 @@ type commands struct {
 	Key      keyCommand      `cmd:"" help:"Manage the API keys of customers' connections."`
 	Lead     leadCommand     `cmd:"" help:"Take leads in from files."`
 	Feedback feedbackCommand `cmd:"" help:"Take feedback in from files."`
+	Person   personCommand   `cmd:"" help:"Tell what is held about a person."`
 	Audit    auditCommand    `cmd:"" help:"Prove the audit trail."`
 	Version  versionCommand  `cmd:"" help:"Print the version."`
 }

@@ -13,6 +13,7 @@ import (
 	"leadloop/leads"
 	"leadloop/odata"
 	"leadloop/odata/fault"
+	"leadloop/privacy"
 	"leadloop/routing"
 	"leadloop/store"
 )
@@ -155,11 +156,30 @@ func (a *App) addLeadSets() {
 				if err := a.Routing.RouteLead(ctx, l.ID); err != nil {
 					return nil, err
 				}
-				var now leads.Lead
-				return &now, a.DB.Read(ctx).Where("id = ?", l.ID).Take(&now).Error
+				return a.lead(ctx, l.ID)
 			}),
+			odata.Bound("Erase", func(ctx context.Context, l *leads.Lead, _ odata.None) (*leads.Lead, error) {
+				if err := a.Privacy.Erase(ctx, l.ID); err != nil {
+					return nil, err
+				}
+				return a.lead(ctx, l.ID)
+			}).Describe("Empties the lead's personal properties for good, with the delivery it came in and the bodies of the exchanges about it."),
 		},
 	})
+	odata.AddActions(a.OData, odata.Unbound("ExportPerson", func(ctx context.Context, p personParams) (*privacy.Held, error) {
+		return a.Privacy.Export(ctx, leads.Person{Phone: valueOf(p.Phone), Email: valueOf(p.Email)})
+	}).Describe("All that is held about a person, by Phone, Email or both, of which one is enough."))
+}
+
+// personParams are the parameters of ExportPerson.
+type personParams struct {
+	Phone, Email *string
+}
+
+// lead is the lead as it is now.
+func (a *App) lead(ctx context.Context, id uuid.UUID) (*leads.Lead, error) {
+	var now leads.Lead
+	return &now, a.DB.Read(ctx).Where("id = ?", id).Take(&now).Error
 }
 
 // statusParams are the parameters of Customers(ID)/SetStatusMap.

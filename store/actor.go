@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"net/netip"
 
 	"github.com/google/uuid"
 
@@ -72,7 +71,7 @@ type Actor struct {
 	Scopes       []string // Machine
 	Name         string   // for people to read: an e-mail address, a connection's name
 	Through      string   // the road they came by
-	Remote       netip.Addr
+	Remote       string   // the address they called from; empty if they did not
 }
 
 // Has reports whether the actor is a Machine whose connection has scope.

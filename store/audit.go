@@ -71,14 +71,10 @@ func newEvent(ctx context.Context, change Change) (*AuditEvent, error) {
 		return nil, err
 	}
 	a := ActorOf(ctx)
-	e := &AuditEvent{
-		At: Now(), ActorKind: a.Kind.String(), ActorID: a.id(), ActorName: plainText(a.Name), Through: a.Through,
-		Action: change.Action, Entity: change.Entity, Key: plainText(fmt.Sprint(change.Key)), Before: before, After: after,
-	}
-	if a.Remote.IsValid() {
-		e.RemoteAddress = a.Remote.String()
-	}
-	return e, nil
+	return &AuditEvent{
+		At: Now(), ActorKind: a.Kind.String(), ActorID: a.id(), ActorName: plainText(a.Name), Through: a.Through, RemoteAddress: a.Remote,
+		Action: change.Action, Entity: change.Entity, Key: change.key(), Before: before, After: after,
+	}, nil
 }
 
 var kindNames = [...]string{Nobody: "nobody", Staff: "staff", Machine: "connection", System: "system"}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -35,7 +34,7 @@ func audited(t *testing.T, db *store.DB, changes ...store.Change) {
 	t.Helper()
 	ctx := store.WithActor(t.Context(), store.Actor{
 		Kind: store.Staff, UserID: 7, Role: store.Manager, Name: "dana@example.com",
-		Through: store.API, Remote: netip.MustParseAddr("192.0.2.1"),
+		Through: store.API, Remote: "192.0.2.1",
 	})
 	if err := db.Write(ctx, func(tx *gorm.DB) error {
 		for _, c := range changes {

@@ -33,6 +33,14 @@ type Change struct {
 	Before, After any
 }
 
+// key is the Key as text.
+func (c Change) key() string {
+	if c.Key == nil {
+		return ""
+	}
+	return plainText(fmt.Sprint(c.Key))
+}
+
 // facts are the differences between Before and After.
 func (c Change) facts() (before, after Facts, err error) {
 	if before, err = factsOf(c.Before); err != nil {
@@ -63,6 +71,13 @@ func (c Change) facts() (before, after Facts, err error) {
 		}
 	}
 	return masked(before), masked(after), nil
+}
+
+// FactsOf are the properties of a model, a pointer to which is given, with its
+// secrets hidden.
+func FactsOf(model any) (Facts, error) {
+	f, err := factsOf(model)
+	return masked(f), err
 }
 
 // secret is a value that is compared, and shown as hidden.

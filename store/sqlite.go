@@ -134,6 +134,7 @@ func (b *sqliteBackend) connector(mode sqliteMode) *sqliteConnector {
 		q.Set("_journal_mode", "WAL")
 		q.Set("_synchronous", "FULL")
 		q.Set("_txlock", "immediate")
+		q.Set("_secure_delete", "fast") // what is erased is to be gone from the file as well
 	}
 	dsn := "file:" + (&url.URL{Path: b.path}).EscapedPath() + "?" + q.Encode()
 	return &sqliteConnector{

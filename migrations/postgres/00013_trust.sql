@@ -30,8 +30,91 @@ END $$;
 CREATE TRIGGER audit_events_keep BEFORE UPDATE OR DELETE ON audit_events FOR EACH ROW EXECUTE FUNCTION audit_events_keep();
 CREATE TRIGGER audit_events_keep_all BEFORE TRUNCATE ON audit_events FOR EACH STATEMENT EXECUTE FUNCTION audit_events_keep();
 
+-- What a person agreed to, and leads whose personal properties are gone.
+ALTER TABLE leads ADD COLUMN consent_text text COLLATE "C";
+ALTER TABLE leads ADD COLUMN consent_at timestamptz;
+ALTER TABLE leads ADD COLUMN erased_at timestamptz;
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "leads_changes_update"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "leads_changes" ("mask", "id", "customer_id") VALUES (0
+        | CASE WHEN OLD."source_id" IS DISTINCT FROM NEW."source_id" THEN 1 ELSE 0 END
+        | CASE WHEN OLD."received_at" IS DISTINCT FROM NEW."received_at" THEN 2 ELSE 0 END
+        | CASE WHEN OLD."first_name" IS DISTINCT FROM NEW."first_name" THEN 4 ELSE 0 END
+        | CASE WHEN OLD."last_name" IS DISTINCT FROM NEW."last_name" THEN 8 ELSE 0 END
+        | CASE WHEN OLD."phone" IS DISTINCT FROM NEW."phone" THEN 16 ELSE 0 END
+        | CASE WHEN OLD."phone_raw" IS DISTINCT FROM NEW."phone_raw" THEN 32 ELSE 0 END
+        | CASE WHEN OLD."email" IS DISTINCT FROM NEW."email" THEN 64 ELSE 0 END
+        | CASE WHEN OLD."city" IS DISTINCT FROM NEW."city" THEN 128 ELSE 0 END
+        | CASE WHEN OLD."message" IS DISTINCT FROM NEW."message" THEN 256 ELSE 0 END
+        | CASE WHEN OLD."campaign" IS DISTINCT FROM NEW."campaign" THEN 512 ELSE 0 END
+        | CASE WHEN OLD."utm_source" IS DISTINCT FROM NEW."utm_source" THEN 1024 ELSE 0 END
+        | CASE WHEN OLD."utm_medium" IS DISTINCT FROM NEW."utm_medium" THEN 2048 ELSE 0 END
+        | CASE WHEN OLD."utm_campaign" IS DISTINCT FROM NEW."utm_campaign" THEN 4096 ELSE 0 END
+        | CASE WHEN OLD."utm_term" IS DISTINCT FROM NEW."utm_term" THEN 8192 ELSE 0 END
+        | CASE WHEN OLD."utm_content" IS DISTINCT FROM NEW."utm_content" THEN 16384 ELSE 0 END
+        | CASE WHEN OLD."external_id" IS DISTINCT FROM NEW."external_id" THEN 32768 ELSE 0 END
+        | CASE WHEN OLD."is_test" IS DISTINCT FROM NEW."is_test" THEN 65536 ELSE 0 END
+        | CASE WHEN OLD."duplicate_of_id" IS DISTINCT FROM NEW."duplicate_of_id" THEN 131072 ELSE 0 END
+        | CASE WHEN OLD."state" IS DISTINCT FROM NEW."state" THEN 262144 ELSE 0 END
+        | CASE WHEN OLD."reason_id" IS DISTINCT FROM NEW."reason_id" THEN 524288 ELSE 0 END
+        | CASE WHEN OLD."feedback_at" IS DISTINCT FROM NEW."feedback_at" THEN 1048576 ELSE 0 END
+        | CASE WHEN OLD."version" IS DISTINCT FROM NEW."version" THEN 2305843009213693952 ELSE 0 END
+        | CASE WHEN OLD."consent_text" IS DISTINCT FROM NEW."consent_text" THEN 4194304 ELSE 0 END
+        | CASE WHEN OLD."consent_at" IS DISTINCT FROM NEW."consent_at" THEN 8388608 ELSE 0 END
+        | CASE WHEN OLD."erased_at" IS DISTINCT FROM NEW."erased_at" THEN 16777216 ELSE 0 END
+        | CASE WHEN CAST(OLD."properties" AS text) IS DISTINCT FROM CAST(NEW."properties" AS text) THEN 33554432 ELSE 0 END, OLD."id", NULL);
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
+-- The dynamic properties have another bit than before.
+UPDATE leads_changes SET mask = mask - 4194304 + 33554432 WHERE mask > 0 AND mask & 4194304 <> 0;
+
+-- How long the leads of a source are kept, in days.
+ALTER TABLE sources ADD COLUMN mask_after_days integer;
+ALTER TABLE sources ADD COLUMN drop_after_days integer;
+ALTER TABLE sources ADD COLUMN attempts_days integer;
+
 -- +goose Down
 
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "leads_changes_update"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "leads_changes" ("mask", "id", "customer_id") VALUES (0
+        | CASE WHEN OLD."source_id" IS DISTINCT FROM NEW."source_id" THEN 1 ELSE 0 END
+        | CASE WHEN OLD."received_at" IS DISTINCT FROM NEW."received_at" THEN 2 ELSE 0 END
+        | CASE WHEN OLD."first_name" IS DISTINCT FROM NEW."first_name" THEN 4 ELSE 0 END
+        | CASE WHEN OLD."last_name" IS DISTINCT FROM NEW."last_name" THEN 8 ELSE 0 END
+        | CASE WHEN OLD."phone" IS DISTINCT FROM NEW."phone" THEN 16 ELSE 0 END
+        | CASE WHEN OLD."phone_raw" IS DISTINCT FROM NEW."phone_raw" THEN 32 ELSE 0 END
+        | CASE WHEN OLD."email" IS DISTINCT FROM NEW."email" THEN 64 ELSE 0 END
+        | CASE WHEN OLD."city" IS DISTINCT FROM NEW."city" THEN 128 ELSE 0 END
+        | CASE WHEN OLD."message" IS DISTINCT FROM NEW."message" THEN 256 ELSE 0 END
+        | CASE WHEN OLD."campaign" IS DISTINCT FROM NEW."campaign" THEN 512 ELSE 0 END
+        | CASE WHEN OLD."utm_source" IS DISTINCT FROM NEW."utm_source" THEN 1024 ELSE 0 END
+        | CASE WHEN OLD."utm_medium" IS DISTINCT FROM NEW."utm_medium" THEN 2048 ELSE 0 END
+        | CASE WHEN OLD."utm_campaign" IS DISTINCT FROM NEW."utm_campaign" THEN 4096 ELSE 0 END
+        | CASE WHEN OLD."utm_term" IS DISTINCT FROM NEW."utm_term" THEN 8192 ELSE 0 END
+        | CASE WHEN OLD."utm_content" IS DISTINCT FROM NEW."utm_content" THEN 16384 ELSE 0 END
+        | CASE WHEN OLD."external_id" IS DISTINCT FROM NEW."external_id" THEN 32768 ELSE 0 END
+        | CASE WHEN OLD."is_test" IS DISTINCT FROM NEW."is_test" THEN 65536 ELSE 0 END
+        | CASE WHEN OLD."duplicate_of_id" IS DISTINCT FROM NEW."duplicate_of_id" THEN 131072 ELSE 0 END
+        | CASE WHEN OLD."state" IS DISTINCT FROM NEW."state" THEN 262144 ELSE 0 END
+        | CASE WHEN OLD."reason_id" IS DISTINCT FROM NEW."reason_id" THEN 524288 ELSE 0 END
+        | CASE WHEN OLD."feedback_at" IS DISTINCT FROM NEW."feedback_at" THEN 1048576 ELSE 0 END
+        | CASE WHEN OLD."version" IS DISTINCT FROM NEW."version" THEN 2305843009213693952 ELSE 0 END
+        | CASE WHEN CAST(OLD."properties" AS text) IS DISTINCT FROM CAST(NEW."properties" AS text) THEN 4194304 ELSE 0 END, OLD."id", NULL);
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+UPDATE leads_changes SET mask = (mask & ~33554432 & ~29360128) | CASE WHEN mask & 33554432 <> 0 THEN 4194304 ELSE 0 END WHERE mask > 0 AND mask & 62914560 <> 0;
+ALTER TABLE sources DROP COLUMN attempts_days;
+ALTER TABLE sources DROP COLUMN drop_after_days;
+ALTER TABLE sources DROP COLUMN mask_after_days;
+ALTER TABLE leads DROP COLUMN erased_at;
+ALTER TABLE leads DROP COLUMN consent_at;
+ALTER TABLE leads DROP COLUMN consent_text;
 DROP TABLE audit_events;
 DROP FUNCTION audit_events_keep();
 DELETE FROM settings WHERE name = 'audit_head';
