@@ -18,11 +18,11 @@ var layers = [][]string{
 	{"leadloop/server"},
 	{"leadloop/server/console"},
 	{"leadloop/server/staff"},
-	{"leadloop/privacy"},
+	{"leadloop/server/privacy"},
 	{"leadloop/feedback"},
 	{"leadloop/routing"},
 	{"leadloop/leads", "leadloop/keys"},
-	{"leadloop/rows"},
+	{"leadloop/leads/rows"},
 	{"leadloop/odata"},
 	{"leadloop/odata/sqlgen", "leadloop/odata/payload"},
 	{"leadloop/odata/eval"},
@@ -60,7 +60,7 @@ func TestHouse(t *testing.T) {
 				t.Errorf("%s depends on %s: odata is a library for any model", p, d)
 			}
 		}
-		domain := slices.Contains([]string{"leadloop/keys", "leadloop/leads", "leadloop/routing", "leadloop/feedback", "leadloop/privacy"}, p)
+		domain := slices.Contains([]string{"leadloop/keys", "leadloop/leads", "leadloop/routing", "leadloop/feedback", "leadloop/server/privacy"}, p)
 		if domain && slices.Contains(deps, "leadloop/odata") {
 			t.Errorf("%s depends on the OData service: domain packages know no HTTP server", p)
 		}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"leadloop/keys"
+	"leadloop/leads/rows"
 	"leadloop/odata/fault"
-	"leadloop/rows"
 	"leadloop/store"
 )
 

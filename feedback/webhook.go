@@ -15,8 +15,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"leadloop/leads/rows"
 	"leadloop/odata/fault"
-	"leadloop/rows"
 	"leadloop/store"
 )
 

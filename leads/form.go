@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/text/encoding/charmap"
 
+	"leadloop/leads/rows"
 	"leadloop/odata/fault"
-	"leadloop/rows"
 )
 
 // parseForm reads one lead out of a form: the fields of the body, urlencoded or

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"sync"
 
+	"leadloop/leads/rows"
 	"leadloop/odata/fault"
-	"leadloop/rows"
 	"leadloop/store"
 )
 

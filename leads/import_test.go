@@ -15,8 +15,8 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"gorm.io/gorm"
 
+	"leadloop/leads/rows"
 	"leadloop/odata/fault"
-	"leadloop/rows"
 	"leadloop/store"
 	"leadloop/store/storetest"
 )

@@ -21,8 +21,8 @@ import (
 	"leadloop/leads"
 	"leadloop/odata"
 	"leadloop/odata/sqlgen"
-	"leadloop/privacy"
 	"leadloop/routing"
+	"leadloop/server/privacy"
 	"leadloop/store"
 )
 

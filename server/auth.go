@@ -110,7 +110,7 @@ func (a *App) revokeKey(w http.ResponseWriter, r *http.Request) {
 	case a.guesses.spent(address) && !a.Keys.Proven(c.key):
 		err = errGuessed
 	default:
-		err = a.Keys.RevokeOwn(store.WithActor(r.Context(), store.Actor{Through: store.API, Remote: address, Name: "holder of the key"}), c.key)
+		err = a.Keys.RevokeOwn(store.WithActor(r.Context(), store.Actor{Through: store.API, Remote: address.String(), Name: "holder of the key"}), c.key)
 		if fault.CodeOf(err) == fault.Unauthorized {
 			if err = errUnauthorized; a.guesses.note(r, address) {
 				err = errGuessed

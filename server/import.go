@@ -16,8 +16,8 @@ import (
 	"golang.org/x/term"
 
 	"leadloop/leads"
+	"leadloop/leads/rows"
 	"leadloop/odata/fault"
-	"leadloop/rows"
 )
 
 type leadCommand struct {

@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"leadloop/feedback"
-	"leadloop/rows"
+	"leadloop/leads/rows"
 )
 
 type feedbackCommand struct {

@@ -13,8 +13,8 @@ import (
 	"leadloop/leads"
 	"leadloop/odata"
 	"leadloop/odata/fault"
-	"leadloop/privacy"
 	"leadloop/routing"
+	"leadloop/server/privacy"
 	"leadloop/store"
 )
 
