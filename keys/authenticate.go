@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -28,8 +29,9 @@ var errRefused = fault.New(fault.Unauthorized, "The key is missing, wrong, or no
 //
 // One and the same Unauthorized fault answers a key that is malformed, unknown,
 // wrong, revoked or expired, one of another connection, one outside its
-// connection's dates, and one from outside its networks. Any other error means
-// that the database could not be asked.
+// connection's dates, and one from outside its networks. RateLimited, with the
+// time to wait, answers a good key whose connection has made its
+// RequestsPerMinute. Any other error means that the database could not be asked.
 //
 // What the database says is kept for up to two seconds; the Actor's Scopes are
 // shared and must not be changed.
@@ -49,10 +51,25 @@ func (s *Service) Authenticate(ctx context.Context, key string, connectionID *uu
 	if !match || !usable {
 		return store.Actor{}, errRefused
 	}
+	if g.proved.CompareAndSwap(false, true) {
+		s.proven.add(g.hash)
+	}
+	if err := limited(g.meter.take(1, now)); err != nil {
+		return store.Actor{}, err
+	}
 	if g.due(now) {
-		s.usage.note(id, now)
+		s.usage.note(id, use{now, remote})
 	}
 	return g.actor, nil
+}
+
+// Proven reports whether key has let a caller in here before. It asks no
+// database, and says nothing of whether the key still does.
+func (s *Service) Proven(key string) bool {
+	if _, ok := parse(key); !ok {
+		return false
+	}
+	return s.proven.has([32]byte(s.hash(key)))
 }
 
 // grant is what the database knows of a key id; its zero value with a loaded
@@ -64,7 +81,9 @@ type grant struct {
 	startsAt, endsAt   *time.Time
 	expiresAt, revoked *time.Time
 	networks           []netip.Prefix
+	meter              *meter
 	loaded             time.Time
+	proved             atomic.Bool  // it is among the proven
 	noted              atomic.Int64 // Unix microseconds of the last use that was noted
 }
 
@@ -117,22 +136,27 @@ func (s *Service) load(ctx context.Context, id string) (*grant, error) {
 	var (
 		g                    grant
 		hash, scopes, blocks []byte
+		narrowed             []byte
 		used                 *time.Time
+		rate                 int
 	)
-	err := s.DB.Read(ctx).Raw(`SELECT k.hash, k.expires_at, k.revoked_at, k.last_used_at,
-		c.id, c.customer_id, c.name, c.starts_at, c.ends_at, c.scopes, c.allowed_networks
-		FROM keys k JOIN connections c ON c.id = k.connection_id WHERE k.id = ?`, id).Row().
-		Scan(&hash, &g.expiresAt, &g.revoked, &used, &g.actor.ConnectionID, &g.actor.CustomerID, &g.actor.Name,
-			&g.startsAt, &g.endsAt, &scopes, &blocks)
+	err := s.DB.Read(ctx).Raw(`SELECT k.hash, k.expires_at, k.revoked_at, k.last_used_at, k.scopes,
+		c.id, c.customer_id, c.name, c.starts_at, c.ends_at, c.scopes, c.allowed_networks,
+		c.requests_per_minute FROM keys k JOIN connections c ON c.id = k.connection_id WHERE k.id = ?`, id).Row().
+		Scan(&hash, &g.expiresAt, &g.revoked, &used, &narrowed, &g.actor.ConnectionID, &g.actor.CustomerID, &g.actor.Name,
+			&g.startsAt, &g.endsAt, &scopes, &blocks, &rate)
 	if errors.Is(err, sql.ErrNoRows) {
 		return &grant{}, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var list []string
-	if err := errors.Join(json.Unmarshal(scopes, &g.actor.Scopes), json.Unmarshal(blocks, &list)); err != nil {
+	var list, only []string
+	if err := errors.Join(json.Unmarshal(scopes, &g.actor.Scopes), json.Unmarshal(narrowed, &only), json.Unmarshal(blocks, &list)); err != nil {
 		return nil, fmt.Errorf("connection %v: %w", g.actor.ConnectionID, err)
+	}
+	if len(only) > 0 {
+		g.actor.Scopes = slices.DeleteFunc(g.actor.Scopes, func(scope string) bool { return !slices.Contains(only, scope) })
 	}
 	if g.networks, err = networks(list); err != nil {
 		return nil, fmt.Errorf("connection %v: %w", g.actor.ConnectionID, err)
@@ -140,6 +164,7 @@ func (s *Service) load(ctx context.Context, id string) (*grant, error) {
 	if used != nil {
 		g.noted.Store(used.UnixMicro())
 	}
+	g.meter = s.meters.meter(g.actor.ConnectionID, rate, s.Now())
 	g.known, g.actor.Kind = copy(g.hash[:], hash) == len(g.hash), store.Machine
 	return &g, nil
 }

@@ -78,3 +78,28 @@ func (g *grant) fresh(now time.Time) bool {
 	age := now.Sub(g.loaded)
 	return age >= 0 && age < cacheLifetime
 }
+
+// proven are the hashes of keys that have let a caller in, of so many at most.
+type proven struct {
+	mu     sync.Mutex
+	hashes map[[32]byte]struct{}
+}
+
+func (p *proven) add(hash [32]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for h := range p.hashes { // room by dropping an arbitrary one
+		if len(p.hashes) < cacheSize {
+			break
+		}
+		delete(p.hashes, h)
+	}
+	p.hashes[hash] = struct{}{}
+}
+
+func (p *proven) has(hash [32]byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.hashes[hash]
+	return ok
+}

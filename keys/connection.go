@@ -27,18 +27,34 @@ const (
 // party that only reads. It works from StartsAt up to, and not including,
 // EndsAt; either may be open. An empty AllowedNetworks lets any address in.
 type Connection struct {
-	ID              uuid.UUID `gorm:"primaryKey" odata:"computed"`
-	CustomerID      int64     `odata:"immutable" validate:"required"`
-	Name            string    `validate:"required,max=200"`
-	Description     string    `validate:"max=2000"`
-	StartsAt        *time.Time
-	EndsAt          *time.Time
-	Scopes          []string  `gorm:"serializer:json" validate:"dive,oneof=feedback:write leads:read routings:read reasons:read"`
-	AllowedNetworks []string  `gorm:"serializer:json" validate:"lte=100,dive,cidr"`
-	CreatedAt       time.Time `odata:"computed"`
-	Version         int64     `odata:"computed,etag"`
-	Keys            []Key     `odata:"partner=Connection"`
+	ID          uuid.UUID `gorm:"primaryKey" odata:"computed"`
+	CustomerID  int64     `odata:"immutable" validate:"required"`
+	Name        string    `validate:"required,max=200"`
+	Description string    `validate:"max=2000"`
+	StartsAt    *time.Time
+	EndsAt      *time.Time
+	// TimeZone is the IANA name of the zone of the customer's calendar.
+	TimeZone string `gorm:"default:Asia/Jerusalem" validate:"max=100"`
+	// StartsOn and EndsOn are the first and the last day of the connection in
+	// TimeZone, both included: StartsAt and EndsAt follow them. They are null where
+	// an instant was given instead.
+	StartsOn        *string  `odata:"type=Date"`
+	EndsOn          *string  `odata:"type=Date"`
+	Scopes          []string `gorm:"serializer:json" validate:"dive,oneof=feedback:write leads:read routings:read reasons:read"`
+	AllowedNetworks []string `gorm:"serializer:json" validate:"lte=100,dive,cidr"`
+	// RequestsPerMinute is how many requests all keys together may make in a minute,
+	// each part of a batch counted as one. 1200 unless given.
+	RequestsPerMinute int       `gorm:"default:1200" validate:"min=1,max=1000000"`
+	CreatedAt         time.Time `odata:"computed"`
+	Version           int64     `odata:"computed,etag"`
+	Keys              []Key     `odata:"partner=Connection"`
 }
+
+// The defaults of a Connection.
+const (
+	defaultZone = "Asia/Jerusalem"
+	defaultRate = 1200
+)
 
 // CreateConnection stores c and fills in its computed properties. A connection
 // whose Scopes are nil may report feedback and nothing else; an empty list
@@ -52,7 +68,7 @@ func (s *Service) CreateConnection(ctx context.Context, c *Connection) error {
 	if next.Scopes == nil {
 		next.Scopes = []string{FeedbackWrite}
 	}
-	if err := next.prepare(); err != nil {
+	if err := next.prepare(&Connection{}); err != nil {
 		return err
 	}
 	id, err := uuid.NewV7FromReader(s.Rand)
@@ -83,14 +99,24 @@ func (s *Service) UpdateConnection(ctx context.Context, c *Connection) error {
 	if err := store.Require(ctx, store.Manager); err != nil {
 		return err
 	}
-	next := *c
-	if err := next.prepare(); err != nil {
-		return err
-	}
-	next.Version++
+	var next Connection
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		next = *c
+		var old Connection
+		err := tx.Where("id = ? AND version = ?", c.ID, c.Version).Take(&old).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return connectionMoved(tx, c.ID)
+		}
+		if err != nil {
+			return err
+		}
+		if err := next.prepare(&old); err != nil {
+			return err
+		}
+		next.Version++
 		res := tx.Model(&Connection{}).Where("id = ? AND version = ?", c.ID, c.Version).
-			Select("Name", "Description", "StartsAt", "EndsAt", "Scopes", "AllowedNetworks", "Version").Updates(&next)
+			Select("Name", "Description", "StartsAt", "EndsAt", "TimeZone", "StartsOn", "EndsOn",
+				"Scopes", "AllowedNetworks", "RequestsPerMinute", "Version").Updates(&next)
 		if res.Error != nil {
 			return res.Error
 		}
@@ -134,10 +160,16 @@ func (s *Service) DeleteConnection(ctx context.Context, id uuid.UUID) error {
 	return nil
 }
 
-// prepare validates c and brings its times and lists to the form they are
-// stored in.
-func (c *Connection) prepare() error {
+// prepare validates c, a change of old, and brings its times and lists to the
+// form they are stored in.
+func (c *Connection) prepare(old *Connection) error {
 	c.StartsAt, c.EndsAt = moment(c.StartsAt), moment(c.EndsAt)
+	if c.TimeZone == "" {
+		c.TimeZone = defaultZone
+	}
+	if c.RequestsPerMinute == 0 {
+		c.RequestsPerMinute = defaultRate
+	}
 	if c.Scopes == nil {
 		c.Scopes = []string{}
 	}
@@ -145,6 +177,9 @@ func (c *Connection) prepare() error {
 		c.AllowedNetworks = []string{}
 	}
 	if err := fault.Validate(c); err != nil {
+		return err
+	}
+	if err := c.followDays(old); err != nil {
 		return err
 	}
 	if c.StartsAt != nil && c.EndsAt != nil && !c.EndsAt.After(*c.StartsAt) {

@@ -26,7 +26,7 @@ func TestCreateConnection(t *testing.T) {
 		utc := time.Date(2026, 3, 1, 8, 0, 0, 123456000, time.UTC)
 		want := Connection{
 			ID: got.ID, CustomerID: customer, Name: "מערכת לידים", StartsAt: &utc, Scopes: []string{FeedbackWrite},
-			AllowedNetworks: []string{"192.0.2.0/24"}, CreatedAt: c.Now(), Version: 1,
+			AllowedNetworks: []string{"192.0.2.0/24"}, TimeZone: "Asia/Jerusalem", RequestsPerMinute: 1200, CreatedAt: c.Now(), Version: 1,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("created (-want +got):\n%s", diff)
@@ -167,7 +167,7 @@ func TestOnlyManagersWrite(t *testing.T) {
 			"create as customer": func() error { return s.CreateConnection(asClient, &Connection{CustomerID: customer, Name: "x"}) },
 			"update":             func() error { return s.UpdateConnection(asViewer, conn) },
 			"delete":             func() error { return s.DeleteConnection(asViewer, conn.ID) },
-			"issue":              func() error { _, err := s.Issue(asViewer, conn.ID); return err },
+			"issue":              func() error { _, err := s.Issue(asViewer, conn.ID, Terms{}); return err },
 			"revoke":             func() error { return s.Revoke(asViewer, k.KeyID) },
 			"list":               func() error { _, err := s.List(asClient, conn.ID); return err },
 		} {

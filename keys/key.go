@@ -20,13 +20,17 @@ import (
 // Key is one secret of a Connection, known only by its Hash. It works until it
 // is revoked or, if it has an end, until and not including ExpiresAt.
 type Key struct {
-	ID           string     `gorm:"primaryKey" odata:"computed"`
-	ConnectionID uuid.UUID  `odata:"computed"`
-	Hash         []byte     `odata:"-"`
+	ID           string    `gorm:"primaryKey" odata:"computed"`
+	ConnectionID uuid.UUID `odata:"computed"`
+	Hash         []byte    `odata:"-"`
+	// Scopes narrow those of the connection: the key may do what is in both. Empty:
+	// all that the connection may.
+	Scopes       []string   `gorm:"serializer:json" odata:"computed" validate:"dive,oneof=feedback:write leads:read routings:read reasons:read"`
 	CreatedAt    time.Time  `odata:"computed"`
 	ExpiresAt    *time.Time `odata:"computed"`
 	RevokedAt    *time.Time `odata:"computed"`
 	LastUsedAt   *time.Time `odata:"computed"` // written at most once a minute
+	LastUsedFrom *string    `odata:"computed"` // the address, written with LastUsedAt
 }
 
 // Issued is a new key. Key is shown here and never again.
@@ -36,30 +40,101 @@ type Issued struct {
 	Key          string
 }
 
+// Terms are what a new key is bound to beside its connection. The zero Terms are
+// none.
+type Terms struct {
+	ExpiresAt *time.Time // it works until then; nil: until it is revoked
+	Scopes    []string   // the only ones of the connection's it may use; empty: all
+}
+
 // Issue makes a new key for the connection; the keys it already has stay as they
-// are. Needs a manager. NotFound for an unknown connection.
-func (s *Service) Issue(ctx context.Context, connectionID uuid.UUID) (Issued, error) {
+// are. Needs a manager. NotFound for an unknown connection, Invalid for an end
+// that has passed and for scopes that are none.
+func (s *Service) Issue(ctx context.Context, connectionID uuid.UUID, terms Terms) (Issued, error) {
 	if err := store.Require(ctx, store.Manager); err != nil {
 		return Issued{}, err
 	}
-	var random [16 + 32]byte
-	if _, err := io.ReadFull(s.Rand, random[:]); err != nil {
-		return Issued{}, fmt.Errorf("issue key: %w", err)
+	row, key, err := s.newKey(connectionID, terms)
+	if err != nil {
+		return Issued{}, err
 	}
-	id, key := compose(random[:16], random[16:])
-	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
-		// A key that was refused moments ago as unknown must work from now on.
-		store.AfterCommit(tx.Statement.Context, s.cache.purge)
-		row := Key{ID: id, ConnectionID: connectionID, Hash: s.hash(key), CreatedAt: s.Now()}
-		return tx.Omit(clause.Associations).Create(&row).Error
-	})
+	if row.ExpiresAt != nil && !row.ExpiresAt.After(row.CreatedAt) {
+		return Issued{}, fault.New(fault.Invalid, "ExpiresAt has passed").At("ExpiresAt")
+	}
+	err = s.DB.Write(ctx, func(tx *gorm.DB) error { return s.store(tx, row) })
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		return Issued{}, fault.Newf(fault.NotFound, "no connection %v", connectionID)
 	}
 	if err != nil {
 		return Issued{}, fmt.Errorf("issue key: %w", err)
 	}
-	return Issued{ConnectionID: connectionID, KeyID: id, Key: key}, nil
+	return Issued{ConnectionID: connectionID, KeyID: row.ID, Key: key}, nil
+}
+
+// Rotate replaces a key by a new one of the same scopes. The old one works for
+// overlap more, or up to its own end if that is sooner; with an overlap of 0 it
+// ends at once. Where the old key had an end, the new one has none. Needs a
+// manager. NotFound for an unknown key, Conflict for one that has ended, Invalid
+// for an overlap under 0 or over a year.
+func (s *Service) Rotate(ctx context.Context, keyID string, overlap time.Duration) (Issued, error) {
+	if err := store.Require(ctx, store.Manager); err != nil {
+		return Issued{}, err
+	}
+	if overlap < 0 || overlap > maxOverlap {
+		return Issued{}, fault.New(fault.Invalid, "OverlapHours must be from 0 to 8784").At("OverlapHours")
+	}
+	var row Key
+	var key string
+	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old Key
+		if err := tx.Where("id = ?", keyID).Take(&old).Error; errors.Is(err, gorm.ErrRecordNotFound) {
+			return fault.Newf(fault.NotFound, "no key %s", keyID)
+		} else if err != nil {
+			return err
+		}
+		var err error
+		if row, key, err = s.newKey(old.ConnectionID, Terms{Scopes: old.Scopes}); err != nil {
+			return err
+		}
+		end := row.CreatedAt.Add(overlap)
+		res := tx.Exec(`UPDATE keys SET expires_at = CASE WHEN expires_at < ? THEN expires_at ELSE ? END
+			WHERE id = ? AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)`, end, end, keyID, row.CreatedAt)
+		if res.Error == nil && res.RowsAffected == 0 {
+			return fault.New(fault.Conflict, "this key has ended; issue a new one")
+		}
+		if res.Error != nil {
+			return res.Error
+		}
+		return s.store(tx, row)
+	})
+	if err != nil {
+		return Issued{}, fmt.Errorf("rotate key: %w", err)
+	}
+	return Issued{ConnectionID: row.ConnectionID, KeyID: row.ID, Key: key}, nil
+}
+
+// maxOverlap is the longest time for which a key that was replaced may go on.
+const maxOverlap = 366 * 24 * time.Hour
+
+// newKey makes the row of a new key, and the key itself.
+func (s *Service) newKey(connectionID uuid.UUID, terms Terms) (row Key, key string, err error) {
+	var random [16 + 32]byte
+	if _, err := io.ReadFull(s.Rand, random[:]); err != nil {
+		return Key{}, "", fmt.Errorf("make key: %w", err)
+	}
+	id, key := compose(random[:16], random[16:])
+	row = Key{
+		ID: id, ConnectionID: connectionID, Hash: s.hash(key), CreatedAt: s.Now(), ExpiresAt: moment(terms.ExpiresAt),
+		Scopes: append([]string{}, terms.Scopes...),
+	}
+	return row, key, fault.Validate(&row)
+}
+
+// store stores a new key. One that was refused moments ago as unknown must work
+// from now on.
+func (s *Service) store(tx *gorm.DB, row Key) error {
+	store.AfterCommit(tx.Statement.Context, s.cache.purge)
+	return tx.Omit(clause.Associations).Create(&row).Error
 }
 
 // Revoke ends a key for good: at once on this server, within two seconds on
@@ -79,6 +154,29 @@ func (s *Service) Revoke(ctx context.Context, keyID string) error {
 	})
 	if err != nil {
 		return fmt.Errorf("revoke key: %w", err)
+	}
+	return nil
+}
+
+// RevokeOwn revokes the key that is given, for whoever holds it: who finds a
+// leaked key can end it with nothing else, from any address and on any day. It
+// returns the one Unauthorized fault of Authenticate for a key that is not known;
+// one that was revoked before is no error.
+func (s *Service) RevokeOwn(ctx context.Context, key string) error {
+	id, ok := parse(key)
+	if !ok {
+		return errRefused
+	}
+	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec("UPDATE keys SET revoked_at = coalesce(revoked_at, ?) WHERE id = ? AND hash = ?", s.Now(), id, s.hash(key))
+		if res.Error == nil && res.RowsAffected == 0 {
+			return errRefused
+		}
+		store.AfterCommit(tx.Statement.Context, s.cache.purge)
+		return res.Error
+	})
+	if err != nil {
+		return fmt.Errorf("revoke own key: %w", err)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func TestIssueKeepsOldKeysAndNoSecret(t *testing.T) {
 		if !bytes.Equal(list[0].Hash, s.Vault.MAC("key", []byte(first.Key))) || bytes.Contains(list[0].Hash, []byte(secret)) {
 			t.Errorf("stored hash %q", list[0].Hash)
 		}
-		_, err = s.Issue(asStaff, uuid.New())
+		_, err = s.Issue(asStaff, uuid.New(), Terms{})
 		wantFault(t, err, fault.NotFound, "")
 		_, err = s.List(asViewer, uuid.New())
 		wantFault(t, err, fault.NotFound, "")

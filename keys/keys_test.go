@@ -80,7 +80,7 @@ func newConnection(t testing.TB, s *Service, c Connection) *Connection {
 
 func issue(t testing.TB, s *Service, connection uuid.UUID) Issued {
 	t.Helper()
-	k, err := s.Issue(asStaff, connection)
+	k, err := s.Issue(asStaff, connection, Terms{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"leadloop/store"
 )
 
@@ -34,6 +36,8 @@ type Service struct {
 
 	pepper func() []byte // what keys are hashed under, derived once
 	cache  *cache
+	proven proven
+	meters meters
 	usage  usage
 }
 
@@ -42,7 +46,8 @@ type Service struct {
 func New(db *store.DB, vault *store.Vault) *Service {
 	s := &Service{
 		DB: db, Vault: vault, Now: store.Now, Rand: rand.Reader, Log: slog.Default(),
-		cache: newCache(), usage: usage{pending: map[string]time.Time{}},
+		cache: newCache(), usage: usage{pending: map[string]use{}},
+		proven: proven{hashes: map[[32]byte]struct{}{}}, meters: meters{of: map[uuid.UUID]*meter{}},
 	}
 	s.pepper = sync.OnceValue(func() []byte { return s.Vault.Key("key") })
 	return s

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -12,30 +13,44 @@ import (
 	"gorm.io/gorm"
 )
 
-// usage gathers when keys were used, so that checking a key never writes. It
-// holds at most one time for each key that exists.
+// usage gathers when keys were used and from where, so that checking a key never
+// writes. It holds at most one use for each key that exists.
 type usage struct {
 	mu      sync.Mutex
-	pending map[string]time.Time
+	pending map[string]use
 }
 
-func (u *usage) note(id string, at time.Time) {
+type use struct {
+	at   time.Time
+	from netip.Addr
+}
+
+func (u *usage) note(id string, one use) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if at.After(u.pending[id]) {
-		u.pending[strings.Clone(id)] = at // id may be cut from a whole key
+	if one.at.After(u.pending[id].at) {
+		u.pending[strings.Clone(id)] = one // id may be cut from a whole key
 	}
 }
 
-func (u *usage) take() map[string]time.Time {
+func (u *usage) take() map[string]use {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	taken := u.pending
-	u.pending = map[string]time.Time{}
+	u.pending = map[string]use{}
 	return taken
 }
 
-// Flush writes the last-used times gathered so far, in one transaction. A key
+// address is from as it is stored: null if it is not known.
+func (u use) address() *string {
+	if !u.from.IsValid() {
+		return nil
+	}
+	text := u.from.Unmap().String()
+	return &text
+}
+
+// Flush writes the last uses gathered so far, in one transaction. A key
 // another server has written within the minute is left alone. What could not be
 // written is kept for the next time.
 func (s *Service) Flush(ctx context.Context) error {
@@ -46,9 +61,9 @@ func (s *Service) Flush(ctx context.Context) error {
 	ids := slices.Sorted(maps.Keys(taken)) // one order on all servers: no deadlock
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		for _, id := range ids {
-			at := taken[id]
-			err := tx.Exec("UPDATE keys SET last_used_at = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at <= ?)",
-				at, id, at.Add(-time.Minute)).Error
+			one := taken[id]
+			err := tx.Exec("UPDATE keys SET last_used_at = ?, last_used_from = ? WHERE id = ? AND (last_used_at IS NULL OR last_used_at <= ?)",
+				one.at, one.address(), id, one.at.Add(-time.Minute)).Error
 			if err != nil {
 				return err
 			}
@@ -56,8 +71,8 @@ func (s *Service) Flush(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
-		for id, at := range taken {
-			s.usage.note(id, at)
+		for id, one := range taken {
+			s.usage.note(id, one)
 		}
 		return fmt.Errorf("write last-used times: %w", err)
 	}

@@ -44,6 +44,11 @@ func (q *request) batch() error {
 	if err != nil {
 		return err
 	}
+	if q.s.Parts != nil {
+		if err := q.s.Parts(q.Context(), len(requests)-1); err != nil {
+			return err
+		}
+	}
 	b := &batchRun{q: q, ctx: context.WithValue(q.Context(), batchKey{}, true), done: map[string]outcome{}, failed: map[string]bool{}}
 	b.out = batch.NewJSON(q.w)
 	if answer == "multipart/mixed" {

@@ -38,6 +38,9 @@ type Options struct {
 	// Repeats remembers the answers of repeatable requests. Nil, or no Write: they
 	// are refused.
 	Repeats Repeats
+	// Parts is told how many requests a batch holds beside the one that it is
+	// itself, before they are carried out; an error refuses them all. May be nil.
+	Parts func(ctx context.Context, n int) error
 	// Limits bound what a request may ask for; zero fields take the defaults.
 	Limits Limits
 	// Now is the clock; nil takes time.Now.

@@ -38,6 +38,7 @@ type App struct {
 
 	log     *slog.Logger
 	proxies odata.Proxies
+	guesses guesses
 	console http.Handler
 }
 
@@ -76,7 +77,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	if err := checkVault(ctx, db, vault); err != nil {
 		return nil, err
 	}
-	a := &App{DB: db, Vault: vault, log: log, proxies: s.TrustedProxies}
+	a := &App{DB: db, Vault: vault, log: log, proxies: s.TrustedProxies, guesses: newGuesses()}
 	a.Staff = staff.New(db, vault)
 	a.Keys = keys.New(db, vault)
 	a.Leads = leads.New(db, vault)
@@ -93,6 +94,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 		Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Write: writer(db), Now: store.Now, Log: log,
 		Repeats: &repeats{db: db, vault: vault, now: store.Now}, TrustedProxies: s.TrustedProxies,
 		Title: "Leadloop", Version: version(), Security: securitySchemes,
+		Parts: a.Keys.Spend,
 	})
 	a.addSets()
 	if err := a.OData.Build(); err != nil {

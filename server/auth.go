@@ -42,27 +42,85 @@ func (a *App) authenticate(next http.Handler) http.Handler {
 	})
 }
 
-func (a *App) actor(r *http.Request) (store.Actor, error) {
-	var connection *uuid.UUID
-	secret := r.Header.Get("X-API-Key")
+// credentials are what a request proves itself by: a key, with the connection
+// that it claims to be of, or else a staff token.
+type credentials struct {
+	key        string
+	connection *uuid.UUID
+	token      string
+}
+
+// credentialsOf reads them; false where there are none, or none that could be.
+func credentialsOf(r *http.Request) (c credentials, ok bool) {
 	scheme, value, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if c.key = r.Header.Get("X-API-Key"); c.key != "" {
+		return c, true
+	}
 	switch {
-	case secret != "":
 	case strings.EqualFold(scheme, "Bearer"):
-		secret = strings.TrimSpace(value)
-		if !strings.HasPrefix(secret, keys.Prefix) {
-			return a.Staff.Authenticate(r.Context(), secret)
+		value = strings.TrimSpace(value)
+		if strings.HasPrefix(value, keys.Prefix) {
+			c.key = value
+		} else {
+			c.token = value
 		}
+		return c, value != ""
 	case strings.EqualFold(scheme, "Basic"):
-		user, password, ok := r.BasicAuth()
-		if connection = connectionID(user); !ok || connection == nil {
-			return store.Actor{}, errUnauthorized
-		}
-		secret = password
-	default:
+		user, password, basic := r.BasicAuth()
+		c.key, c.connection = password, connectionID(user)
+		return c, basic && c.connection != nil
+	}
+	return c, false
+}
+
+// actor is who calls. An address that sends many wrong credentials is not heard
+// any more for a while, but for keys that were good before and for staff tokens,
+// which nobody can guess: who shares the address is not locked out.
+func (a *App) actor(r *http.Request) (store.Actor, error) {
+	c, ok := credentialsOf(r)
+	if !ok {
 		return store.Actor{}, errUnauthorized
 	}
-	return a.Keys.Authenticate(r.Context(), secret, connection, a.remoteAddr(r))
+	address := a.remoteAddr(r)
+	if a.guesses.spent(address) && c.token == "" && !a.Keys.Proven(c.key) {
+		return store.Actor{}, errGuessed
+	}
+	actor, err := a.check(r, c, address)
+	if fault.CodeOf(err) == fault.Unauthorized && a.guesses.note(r, address) {
+		err = errGuessed
+	}
+	return actor, err
+}
+
+func (a *App) check(r *http.Request, c credentials, address netip.Addr) (store.Actor, error) {
+	if c.token != "" {
+		return a.Staff.Authenticate(r.Context(), c.token)
+	}
+	return a.Keys.Authenticate(r.Context(), c.key, c.connection, address)
+}
+
+// revokeKey revokes the key that the request is made with, for whoever holds it.
+func (a *App) revokeKey(w http.ResponseWriter, r *http.Request) {
+	address := a.remoteAddr(r)
+	c, ok := credentialsOf(r)
+	err := error(errUnauthorized)
+	switch {
+	case !ok || c.key == "":
+	case a.guesses.spent(address) && !a.Keys.Proven(c.key):
+		err = errGuessed
+	default:
+		err = a.Keys.RevokeOwn(r.Context(), c.key)
+		if fault.CodeOf(err) == fault.Unauthorized {
+			if err = errUnauthorized; a.guesses.note(r, address) {
+				err = errGuessed
+			}
+		}
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // challenge says how to sign in, as an answer to who is not let in must. Other

@@ -12,7 +12,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/network"
+	devnetwork "github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -71,7 +71,7 @@ func newBrowser(t testing.TB, base, language string) *browser {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(startChromium(t), chromedp.WithNewBrowserContext())
 	b := &browser{t: t, base: base, ctx: ctx, messages: make(chan string, 10_000)}
-	b.do(protocol(network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": language}}))
+	b.do(protocol(devnetwork.SetExtraHTTPHeaders, devnetwork.SetExtraHTTPHeadersParams{Headers: devnetwork.Headers{"Accept-Language": language}}))
 	console, stop := context.WithCancel(ctx)
 	messages := chromedp.Console(console)
 	ended := make(chan struct{})

@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"leadloop/server/staff"
 
@@ -138,6 +139,7 @@ func (c *userPasswd) Run(ctx context.Context, s streams) error {
 
 type keyCommand struct {
 	Issue  keyIssue  `cmd:"" help:"Issue a key to a connection and print it. It is shown this once."`
+	Rotate keyRotate `cmd:"" help:"Replace a key by a new one and print that. The old one goes on for a while."`
 	List   keyList   `cmd:"" help:"List a connection's keys."`
 	Revoke keyRevoke `cmd:"" help:"Revoke a key."`
 }
@@ -145,6 +147,14 @@ type keyCommand struct {
 type keyIssue struct {
 	database
 	Connection uuid.UUID `arg:"" help:"ConnectionID."`
+	ExpiresAt  time.Time `help:"When it ends, such as 2027-01-31T00:00:00Z; unless given, it does not." placeholder:"TIME"`
+	Scopes     []string  `help:"What it may do, of what the connection may: all of it unless given." placeholder:"SCOPE"`
+}
+
+type keyRotate struct {
+	database
+	Key     string        `arg:"" help:"KeyID: the ten characters after ll_live_"`
+	Overlap time.Duration `help:"How long the old key goes on; 0 ends it at once." default:"24h"`
 }
 
 type keyList struct {
@@ -160,12 +170,28 @@ type keyRevoke struct {
 // Run runs the command.
 func (c *keyIssue) Run(ctx context.Context, s streams) error {
 	return c.with(ctx, s, func(ctx context.Context, a *App) error {
-		issued, err := a.Keys.Issue(ctx, c.Connection)
+		terms := keys.Terms{Scopes: c.Scopes}
+		if !c.ExpiresAt.IsZero() {
+			terms.ExpiresAt = &c.ExpiresAt
+		}
+		issued, err := a.Keys.Issue(ctx, c.Connection, terms)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintln(s.out, issued.Key)
 		return nil
+	})
+}
+
+// Run runs the command.
+func (c *keyRotate) Run(ctx context.Context, s streams) error {
+	return c.with(ctx, s, func(ctx context.Context, a *App) error {
+		issued, err := a.Keys.Rotate(ctx, c.Key, c.Overlap)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(s.out, issued.Key)
+		return err
 	})
 }
 

@@ -44,7 +44,8 @@ func contractCustomer(s *stage) (key, connection string) {
 	got = s.admin.post("/odata/Connections", `{"CustomerID":1,"Name":"Acme CRM","Scopes":["feedback:write","leads:read"]}`).want(201).is(s.base, `{
 		"@odata.context": "%BASE%/odata/$metadata#Connections/$entity", "@odata.etag": "W/\"1\"",
 		"ID": "<uuid>", "CustomerID": 1, "Name": "Acme CRM", "Description": "", "StartsAt": null, "EndsAt": null,
-		"Scopes": ["feedback:write", "leads:read"], "AllowedNetworks": [], "CreatedAt": "<time>", "Version": 1}`)
+		"TimeZone": "Asia/Jerusalem", "StartsOn": null, "EndsOn": null,
+		"Scopes": ["feedback:write", "leads:read"], "AllowedNetworks": [], "RequestsPerMinute": 1200, "CreatedAt": "<time>", "Version": 1}`)
 	connection = got.text("ID")
 	wantHeader(got, "Location", s.base+"/odata/Connections("+connection+")")
 

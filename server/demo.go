@@ -153,7 +153,7 @@ func (d *demo) customer(ctx context.Context, c sampleCustomer, n int, connector 
 	if err := d.app.Keys.CreateConnection(ctx, connection); err != nil {
 		return err
 	}
-	issued, err := d.app.Keys.Issue(ctx, connection.ID)
+	issued, err := d.app.Keys.Issue(ctx, connection.ID, keys.Terms{})
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ func (a *App) Handler() http.Handler {
 	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/auth/token", a.token).Methods(http.MethodPost)
+	r.HandleFunc("/auth/key/revoke", a.revokeKey).Methods(http.MethodPost)
 	r.HandleFunc("/intake/{token}", a.intake).Methods(http.MethodPost, http.MethodGet)
 	r.PathPrefix("/odata").Handler(a.authenticate(a.OData))
 	r.PathPrefix("/console/").Handler(a.console)

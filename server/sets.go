@@ -93,14 +93,18 @@ func (a *App) addCustomerSets() {
 		Create: a.Keys.CreateConnection, Update: a.Keys.UpdateConnection,
 		Delete: func(ctx context.Context, c *keys.Connection) error { return a.Keys.DeleteConnection(ctx, c.ID) },
 		Actions: []odata.Action{
-			odata.Bound("IssueKey", func(ctx context.Context, c *keys.Connection, _ odata.None) (keys.Issued, error) {
-				return a.Keys.Issue(ctx, c.ID)
-			}),
+			odata.Bound("IssueKey", func(ctx context.Context, c *keys.Connection, p issueParams) (keys.Issued, error) {
+				return a.Keys.Issue(ctx, c.ID, keys.Terms{ExpiresAt: p.ExpiresAt, Scopes: p.Scopes})
+			}).Describe("Gives the connection a key more, shown this once. It works until ExpiresAt, if that is given, and does " +
+				"what both the connection's scopes and Scopes allow, if some are given."),
 		},
 	})
 	odata.Add(a.OData, odata.Set[keys.Key]{
 		Name: "Keys", Access: access{}.predicate,
 		Actions: []odata.Action{
+			odata.Bound("Rotate", func(ctx context.Context, k *keys.Key, p rotation) (keys.Issued, error) {
+				return a.Keys.Rotate(ctx, k.ID, p.or(24))
+			}).Describe("Gives a new key of the same scopes in place of this one, which works for OverlapHours more, 24 unless given."),
 			odata.Bound("Revoke", func(ctx context.Context, k *keys.Key, _ odata.None) (odata.None, error) {
 				return odata.None{}, a.Keys.Revoke(ctx, k.ID)
 			}),
@@ -115,7 +119,7 @@ func (a *App) addLeadSets() {
 		Delete: func(ctx context.Context, s *leads.Source) error { return a.Leads.DeleteSource(ctx, s.ID) },
 		Actions: []odata.Action{
 			odata.Bound("RotateToken", func(ctx context.Context, s *leads.Source, p rotation) (*leads.Source, error) {
-				return a.Leads.RotateToken(ctx, s.ID, p.overlap())
+				return a.Leads.RotateToken(ctx, s.ID, p.or(0))
 			}).Describe("Gives the source a new intake token. The old one works for OverlapHours more, 0 unless given."),
 		},
 	})
@@ -147,16 +151,23 @@ func (a *App) addLeadSets() {
 	})
 }
 
-// rotation are the parameters of Sources(ID)/RotateToken.
+// issueParams are the parameters of Connections(ID)/IssueKey.
+type issueParams struct {
+	ExpiresAt *time.Time
+	Scopes    []string
+}
+
+// rotation are the parameters of Sources(ID)/RotateToken and Keys(ID)/Rotate.
 type rotation struct {
 	OverlapHours *int
 }
 
-func (r rotation) overlap() time.Duration {
-	if r.OverlapHours == nil {
-		return 0
+// or is the overlap, of so many hours unless it is given.
+func (r rotation) or(hours int) time.Duration {
+	if r.OverlapHours != nil {
+		hours = min(max(*r.OverlapHours, -1), 1e6) // more would be no duration; it is refused all the same
 	}
-	return time.Duration(min(max(*r.OverlapHours, -1), 1e6)) * time.Hour // more would be no duration; it is refused all the same
+	return time.Duration(hours) * time.Hour
 }
 
 // explainParams are the parameters of Leads(ID)/Explain.

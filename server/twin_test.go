@@ -58,7 +58,7 @@ func newTwin(t testing.TB, dialect string, w *world) *twin {
 	}
 	n.app.Keys.Rand = rand.NewChaCha8([32]byte{})
 	for _, c := range w.connections {
-		issued, err := n.app.Keys.Issue(asSystem, c.ID)
+		issued, err := n.app.Keys.Issue(asSystem, c.ID, keys.Terms{})
 		if err != nil {
 			t.Fatal(err)
 		}

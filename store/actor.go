@@ -55,8 +55,9 @@ func ParseRole(name string) (r Role, ok bool) {
 // will record.
 type Actor struct {
 	Kind         ActorKind
-	UserID       int64 // Staff
-	Role         Role  // Staff
+	UserID       int64     // Staff
+	Role         Role      // Staff
+	SessionID    uuid.UUID // Staff: the sign-in they act by
 	ConnectionID uuid.UUID
 	CustomerID   int64    // Machine: whose connection it is
 	Scopes       []string // Machine

@@ -10,8 +10,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"golang.org/x/crypto/argon2"
 	"gorm.io/gorm"
+
 	"leadloop/odata/fault"
 	"leadloop/store"
 )
@@ -32,19 +34,17 @@ func (s *Service) SetPassword(ctx context.Context, userID int64, password string
 	if err != nil {
 		return err
 	}
-	return s.replaceHash(ctx, userID, hash)
+	return s.replaceHash(ctx, userID, hash, uuid.Nil)
 }
 
 // ChangePassword changes the password of the signed-in user, who proves to be
-// the one by the current password, and ends all their sessions, this one too.
+// the one by the current password, and ends all their sessions but the one they
+// act by.
 // Invalid at Current if that is wrong, Invalid for a short new one.
 func (s *Service) ChangePassword(ctx context.Context, current, password string) error {
-	if err := store.Require(ctx, store.Viewer); err != nil {
+	actor, err := person(ctx)
+	if err != nil {
 		return err
-	}
-	actor := store.ActorOf(ctx)
-	if actor.Kind != store.Staff {
-		return fault.New(fault.Forbidden, "only staff have a password of their own")
 	}
 	var u User
 	if err := s.DB.Read(ctx).Take(&u, actor.UserID).Error; err != nil {
@@ -61,10 +61,10 @@ func (s *Service) ChangePassword(ctx context.Context, current, password string) 
 	if err != nil {
 		return err
 	}
-	return s.replaceHash(ctx, u.ID, hash)
+	return s.replaceHash(ctx, u.ID, hash, actor.SessionID)
 }
 
-func (s *Service) replaceHash(ctx context.Context, userID int64, hash string) error {
+func (s *Service) replaceHash(ctx context.Context, userID int64, hash string, keep uuid.UUID) error {
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		res := tx.Exec("UPDATE users SET password_hash = ?, version = version + 1 WHERE id = ?", hash, userID)
 		if res.Error != nil {
@@ -73,7 +73,7 @@ func (s *Service) replaceHash(ctx context.Context, userID int64, hash string) er
 		if res.RowsAffected == 0 {
 			return fault.Newf(fault.NotFound, "no user %d", userID)
 		}
-		return s.endSessions(tx, userID)
+		return s.endSessions(tx, userID, keep)
 	})
 	return userFault("set password", err)
 }

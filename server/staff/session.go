@@ -36,13 +36,14 @@ type Session struct {
 	UserID    int64
 	Family    uuid.UUID
 	TokenHash []byte
+	BeganAt   time.Time // when the sign-in was
+	Address   string    // where the token was given to, "" if that is not known
+	Agent     string    // and what program, by its own word
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 	RevokedAt *time.Time
-	// Of a browser's session: see Browser. Empty for tokens of the API.
-	Agent, Address string
-	SeenAt         *time.Time
+	SeenAt    *time.Time // when a browser last used it; see OpenBrowser
 }
 
 // Service keeps the users and signs them in. Make one with New; its exported
@@ -59,8 +60,7 @@ type Service struct {
 	hashing  chan struct{}
 	throttle throttle
 	live     liveCache
-	key      []byte
-	kid      string
+	ring     keyring
 	parser   *jwt.Parser
 }
 
@@ -69,7 +69,7 @@ func New(db *store.DB, vault *store.Vault) *Service {
 	s := &Service{
 		DB: db, Vault: vault, Now: store.Now, Rand: rand.Reader, Cost: defaultCost,
 		hashing:  make(chan struct{}, 2),
-		throttle: throttle{tries: map[[32]byte]tries{}},
+		throttle: throttle{tries: map[[32]byte]tries{}, addresses: map[[32]byte]tries{}},
 		live:     liveCache{entries: map[uuid.UUID]liveEntry{}},
 	}
 	s.prepareTokens()
@@ -88,11 +88,12 @@ type Tokens struct {
 // SignIn starts a session for the user with this e-mail address and password.
 // Unauthorized, after the same work, for an unknown address, a wrong password
 // and an inactive user; RateLimited after several failures with the same e-mail
-// address from the same remote address, so that nobody elsewhere is kept out.
+// address from the same remote address, so that nobody elsewhere is kept out, and
+// after many from that address with any, but for who has signed in there before.
 func (s *Service) SignIn(ctx context.Context, email, password string, remote netip.Addr) (Tokens, error) {
 	email = foldEmail(email)
-	if wait := s.throttle.try(email, remote, s.Now()); wait > 0 {
-		return Tokens{}, fault.Newf(fault.RateLimited, "Too many failed sign-ins; try again in %d seconds.", int(wait.Seconds())+1)
+	if err := s.mayTry(ctx, email, remote); err != nil {
+		return Tokens{}, err
 	}
 	var u User
 	err := s.DB.Read(ctx).Where("email = ?", email).Take(&u).Error
@@ -109,11 +110,14 @@ func (s *Service) SignIn(ctx context.Context, email, password string, remote net
 		return Tokens{}, errSignIn
 	}
 	s.throttle.forget(email, remote)
+	if clientOf(ctx).Address == (netip.Addr{}) {
+		ctx = WithClient(ctx, Client{Address: remote, Agent: clientOf(ctx).Agent})
+	}
 	family, err := uuid.NewRandomFromReader(s.Rand)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("sign in: %w", err)
 	}
-	return s.begin(ctx, family, func(tx *gorm.DB) (int64, error) {
+	return s.begin(ctx, family, s.Now(), func(tx *gorm.DB) (int64, error) {
 		// Nothing changes by this: it holds the row against a change of the password that was just checked.
 		res := tx.Exec("UPDATE users SET active = active WHERE id = ? AND active AND password_hash = ?", u.ID, u.PasswordHash)
 		if res.Error == nil && res.RowsAffected == 0 {
@@ -140,7 +144,7 @@ func (s *Service) Refresh(ctx context.Context, refreshToken string) (Tokens, err
 	if err != nil {
 		return Tokens{}, fmt.Errorf("refresh session: %w", err)
 	}
-	tokens, err := s.begin(ctx, old.Family, func(tx *gorm.DB) (int64, error) {
+	tokens, err := s.begin(ctx, old.Family, old.BeganAt, func(tx *gorm.DB) (int64, error) {
 		res := tx.Exec("UPDATE users SET active = active WHERE id = ? AND active", old.UserID)
 		if res.Error == nil && res.RowsAffected == 0 {
 			return 0, errSession
@@ -184,9 +188,9 @@ func (s *Service) SignOut(ctx context.Context, refreshToken string) error {
 	return s.endFamily(ctx, old.Family)
 }
 
-// begin stores the next session of family for the user that admit lets in, and
-// makes its tokens. admit runs in the same transaction, perhaps more than once.
-func (s *Service) begin(ctx context.Context, family uuid.UUID, admit func(tx *gorm.DB) (int64, error)) (Tokens, error) {
+// begin stores the next session of family, a sign-in of the time began, for the
+// user that admit lets in, and makes its tokens. admit runs in the same transaction, perhaps more than once.
+func (s *Service) begin(ctx context.Context, family uuid.UUID, began time.Time, admit func(tx *gorm.DB) (int64, error)) (Tokens, error) {
 	raw := make([]byte, 32)
 	if _, err := io.ReadFull(s.Rand, raw); err != nil {
 		return Tokens{}, fmt.Errorf("begin session: %w", err)
@@ -207,13 +211,16 @@ func (s *Service) begin(ctx context.Context, family uuid.UUID, admit func(tx *go
 		if err := tx.Where("user_id = ? AND expires_at <= ?", userID, now).Delete(&Session{}).Error; err != nil {
 			return err
 		}
-		row := Session{ID: id, UserID: userID, Family: family, TokenHash: hash, CreatedAt: now, ExpiresAt: now.Add(sessionLifetime)}
+		row := Session{
+			ID: id, UserID: userID, Family: family, TokenHash: hash,
+			BeganAt: began, Address: clientOf(ctx).address(), Agent: clientOf(ctx).agent(), CreatedAt: now, ExpiresAt: now.Add(sessionLifetime),
+		}
 		return tx.Create(&row).Error
 	})
 	if err != nil {
 		return Tokens{}, fmt.Errorf("begin session: %w", err)
 	}
-	access, err := s.accessToken(userID, family, now)
+	access, err := s.accessToken(ctx, userID, family, now)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -231,9 +238,10 @@ func (s *Service) endFamily(ctx context.Context, family uuid.UUID) error {
 	return nil
 }
 
-func (s *Service) endSessions(tx *gorm.DB, userID int64) error {
+// endSessions ends all sign-ins of a user but keep.
+func (s *Service) endSessions(tx *gorm.DB, userID int64, keep uuid.UUID) error {
 	store.AfterCommit(tx.Statement.Context, s.live.purge)
-	return tx.Exec("UPDATE sessions SET revoked_at = ? WHERE user_id = ? AND revoked_at IS NULL", s.Now(), userID).Error
+	return tx.Exec("UPDATE sessions SET revoked_at = ? WHERE user_id = ? AND family <> ? AND revoked_at IS NULL", s.Now(), userID, keep).Error
 }
 
 // tokenHash is what is stored of a refresh token; false if it cannot be one.

@@ -255,7 +255,7 @@ func TestThrottle(t *testing.T) {
 }
 
 func TestThrottleIsBounded(t *testing.T) {
-	th, now := throttle{tries: map[[32]byte]tries{}}, time.Now()
+	th, now := throttle{tries: map[[32]byte]tries{}, addresses: map[[32]byte]tries{}}, time.Now()
 	for i := range throttledMost + 100 {
 		th.try(fmt.Sprint(i), home, now)
 	}

@@ -2,9 +2,7 @@ package staff
 
 import (
 	"context"
-	"crypto/subtle"
 	"database/sql"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strconv"
@@ -37,8 +35,6 @@ type claims struct {
 }
 
 func (s *Service) prepareTokens() {
-	s.key = s.Vault.Key("jwt")
-	s.kid = base64.RawURLEncoding.EncodeToString(s.Vault.MAC("jwt kid", s.key)[:6])
 	s.parser = jwt.NewParser(
 		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
 		jwt.WithIssuer(tokenIssuer), jwt.WithAudience(tokenAudience),
@@ -47,7 +43,11 @@ func (s *Service) prepareTokens() {
 	)
 }
 
-func (s *Service) accessToken(userID int64, family uuid.UUID, now time.Time) (string, error) {
+func (s *Service) accessToken(ctx context.Context, userID int64, family uuid.UUID, now time.Time) (string, error) {
+	key, err := s.signer(ctx, now)
+	if err != nil {
+		return "", fmt.Errorf("make access token: %w", err)
+	}
 	id, err := uuid.NewRandomFromReader(s.Rand)
 	if err != nil {
 		return "", fmt.Errorf("make access token: %w", err)
@@ -59,8 +59,8 @@ func (s *Service) accessToken(userID int64, family uuid.UUID, now time.Time) (st
 		},
 		Session: family,
 	})
-	token.Header["kid"] = s.kid
-	signed, err := token.SignedString(s.key)
+	token.Header["kid"] = key.id
+	signed, err := token.SignedString(key.secret)
 	if err != nil {
 		return "", fmt.Errorf("make access token: %w", err)
 	}
@@ -78,14 +78,27 @@ func (s *Service) Authenticate(ctx context.Context, accessToken string) (store.A
 		return store.Actor{}, errToken
 	}
 	var c claims
-	if _, err := s.parser.ParseWithClaims(accessToken, &c, s.keyOf); err != nil {
+	var failed error
+	now := s.Now()
+	_, err := s.parser.ParseWithClaims(accessToken, &c, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		var secret []byte
+		secret, failed = s.verifier(ctx, kid, now)
+		if secret == nil {
+			return nil, jwt.ErrTokenUnverifiable
+		}
+		return secret, nil
+	})
+	if failed != nil {
+		return store.Actor{}, fmt.Errorf("authenticate token: %w", failed)
+	}
+	if err != nil {
 		return store.Actor{}, errToken
 	}
 	userID, err := strconv.ParseInt(c.Subject, 10, 64)
 	if err != nil {
 		return store.Actor{}, errToken
 	}
-	now := s.Now()
 	actor, turn, ok := s.live.get(c.Session, now)
 	if !ok {
 		actor, err = s.loadActor(ctx, c.Session, now)
@@ -98,15 +111,6 @@ func (s *Service) Authenticate(ctx context.Context, accessToken string) (store.A
 		return store.Actor{}, errToken
 	}
 	return actor, nil
-}
-
-// keyOf gives the signing key to tokens that name it.
-func (s *Service) keyOf(t *jwt.Token) (any, error) {
-	kid, _ := t.Header["kid"].(string)
-	if subtle.ConstantTimeCompare([]byte(kid), []byte(s.kid)) != 1 {
-		return nil, jwt.ErrTokenUnverifiable
-	}
-	return s.key, nil
 }
 
 // loadActor reads who the user of a live session is now; the zero Actor if the
@@ -129,7 +133,7 @@ func (s *Service) loadActor(ctx context.Context, family uuid.UUID, now time.Time
 	if !ok {
 		return store.Actor{}, fmt.Errorf("user %d has the unknown role %q", userID, role)
 	}
-	return store.Actor{Kind: store.Staff, UserID: userID, Role: r, Name: email}, nil
+	return store.Actor{Kind: store.Staff, UserID: userID, Role: r, SessionID: family, Name: email}, nil
 }
 
 // liveCache keeps for a moment who a sign-in stands for, so that a request does

@@ -26,9 +26,19 @@ type forger struct {
 	key            any
 }
 
+// signingKey is the one that signs now.
+func signingKey(t testing.TB, s *Service) ringKey {
+	t.Helper()
+	k, err := s.signer(background, s.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 func newForger(t *testing.T, s *Service, good string) *forger {
 	t.Helper()
-	f := &forger{method: jwt.SigningMethodHS256, key: s.key}
+	f := &forger{method: jwt.SigningMethodHS256, key: signingKey(t, s).secret}
 	parts := strings.Split(good, ".")
 	for i, into := range []*map[string]any{&f.header, &f.claims} {
 		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
@@ -75,21 +85,27 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		without := func(name string) func(*forger) {
 			return func(f *forger) { delete(f.claims, name) }
 		}
+		secret := signingKey(t, s).secret
 		for name, change := range map[string]func(*forger){
 			"alg none":                     sign("none", jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
 			"alg None":                     sign("None", jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType),
 			"RS256":                        sign("RS256", jwt.SigningMethodRS256, private),
 			"HS256 under a public key":     sign("HS256", jwt.SigningMethodHS256, public),
-			"RS256 header, HMAC signature": sign("RS256", jwt.SigningMethodHS256, s.key),
-			"HS512 under our key":          sign("HS512", jwt.SigningMethodHS512, s.key),
-			"HS384 under our key":          sign("HS384", jwt.SigningMethodHS384, s.key),
+			"RS256 header, HMAC signature": sign("RS256", jwt.SigningMethodHS256, secret),
+			"HS512 under our key":          sign("HS512", jwt.SigningMethodHS512, secret),
+			"HS384 under our key":          sign("HS384", jwt.SigningMethodHS384, secret),
 			"HS256 under an empty key":     sign("HS256", jwt.SigningMethodHS256, []byte{}),
 			"HS256 under another key":      sign("HS256", jwt.SigningMethodHS256, s.Vault.Key("other")),
+			"HS256 under the sealed key":   sign("HS256", jwt.SigningMethodHS256, s.Vault.Seal(secret)),
+			"a key of its own in jwk":      func(f *forger) { f.header["jwk"], f.key = map[string]any{"kty": "oct", "k": "AAAA"}, []byte{0, 0, 0} },
+			"a key of its own by jku":      func(f *forger) { f.header["jku"], f.key = "https://example.com/keys", []byte("their own") },
 			"no kid":                       func(f *forger) { delete(f.header, "kid") },
 			"another kid":                  header("kid", "other"),
 			"a path as kid":                header("kid", "../../../../dev/null"),
 			"SQL as kid":                   header("kid", "x' UNION SELECT 'key"),
 			"a number as kid":              header("kid", 1),
+			"many as kid":                  header("kid", []string{signingKey(t, s).id}),
+			"nothing as kid":               header("kid", ""),
 			"another issuer":               claim("iss", "elsewhere"),
 			"no issuer":                    without("iss"),
 			"another audience":             claim("aud", "elsewhere"),
@@ -181,7 +197,7 @@ func TestTokenClaims(t *testing.T) {
 				t.Errorf("claim %s is %v, want %v", name, f.claims[name], value)
 			}
 		}
-		if f.header["alg"] != "HS256" || f.header["kid"] != s.kid || f.claims["jti"] == "" {
+		if f.header["alg"] != "HS256" || f.header["kid"] != signingKey(t, s).id || f.claims["jti"] == "" {
 			t.Errorf("header %v, claims %v", f.header, f.claims)
 		}
 		if _, ok := f.claims["role"]; ok {

@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"leadloop/odata/fault"
 	"leadloop/store"
@@ -26,6 +28,8 @@ type User struct {
 	TimeZone     string    `odata:"computed"`
 	CreatedAt    time.Time `odata:"computed"`
 	Version      int64     `odata:"computed,etag"`
+
+	Groups []GroupMember
 }
 
 // NewUser returns a user with the defaults of a new one: active.
@@ -50,7 +54,7 @@ func (s *Service) CreateUser(ctx context.Context, u *User) error {
 	var stored User
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		stored = next
-		return tx.Create(&stored).Error
+		return tx.Omit(clause.Associations).Create(&stored).Error
 	})
 	if err != nil {
 		return userFault("create user", err)
@@ -93,7 +97,7 @@ func (s *Service) UpdateUser(ctx context.Context, u *User) error {
 		}
 		store.AfterCommit(tx.Statement.Context, s.live.purge)
 		if u.Password != "" || !next.Active {
-			if err := s.endSessions(tx, u.ID); err != nil {
+			if err := s.endSessions(tx, u.ID, uuid.Nil); err != nil {
 				return err
 			}
 		}
