@@ -48,6 +48,7 @@ func TestConsoleSession(t *testing.T) {
 		b.press("עברית")
 		b.see("הפרופיל שלי")
 		b.press("English")
+		b.see("Your profile")
 		b.fill("Current", adminPassword)
 		b.fill("Password", "short")
 		b.press("Change the password")
