@@ -4,10 +4,10 @@ GO ?= go
 PKGS = ./...
 APT = DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120
 
-.PHONY: help run demo build test check fmt bench soak fuzz cover deps
+.PHONY: help run demo build test check fmt bench soak fuzz cover screenshots deps
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the program, ./leadloop
 	$(GO) build -o leadloop .
@@ -43,17 +43,22 @@ fuzz: ## run each fuzz target for a while (FUZZTIME=30s)
 		echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} $$dir; \
 	done
 
+screenshots: deps ## draw the pictures of the console anew, docs/pictures
+	$(GO) test -run TestConsolePages -count 1 -timeout 5m ./server -pictures
+
 cover: deps ## show how much the tests cover
 	$(GO) test -coverpkg ./... -coverprofile coverage.out $(PKGS)
 	$(GO) tool cover -func coverage.out | tail -1
 
-# What the tests need beside Go and gcc: PostgreSQL's programs, and what the
-# README's examples call.
+# What the tests need beside Go and gcc: PostgreSQL's programs, a browser with
+# letters for Hebrew, and what the README's examples call.
 deps:
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	fc-list 2>/dev/null | grep -q NotoSansHebrew || missing="$$missing fontconfig fonts-noto-core"; \
 	for program in curl jq openssl; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	test -z "$$missing" && exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "installing$$missing"; $(APT) update -qq && $(APT) install -y -qq $$missing >/dev/null; \
+		echo "installing$$missing"; $(APT) update -qq && $(APT) install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else echo "missing; please run: sudo apt-get install$$missing"; exit 1; fi

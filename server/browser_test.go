@@ -12,7 +12,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/cdproto/network"
+	devnetwork "github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -71,7 +71,7 @@ func newBrowser(t testing.TB, base, language string) *browser {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(startChromium(t), chromedp.WithNewBrowserContext())
 	b := &browser{t: t, base: base, ctx: ctx, messages: make(chan string, 10_000)}
-	b.do(protocol(network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": language}}))
+	b.do(protocol(devnetwork.SetExtraHTTPHeaders, devnetwork.SetExtraHTTPHeadersParams{Headers: devnetwork.Headers{"Accept-Language": language}}))
 	console, stop := context.WithCancel(ctx)
 	messages := chromedp.Console(console)
 	ended := make(chan struct{})
@@ -97,6 +97,7 @@ func newBrowser(t testing.TB, base, language string) *browser {
 		cancel()
 	})
 	b.size(1440, 900)
+	b.scheme("light")
 	return b
 }
 
@@ -211,8 +212,7 @@ func (b *browser) see(text string) {
 func (b *browser) fill(name, text string) {
 	b.t.Helper()
 	field := `[name="` + name + `"]`
-	b.until("document.querySelector(" + quote(field) + ")")
-	js[any](b, "(() => { const f = document.querySelector("+quote(field)+"); f.focus(); f.select?.() })()")
+	b.until("(() => { const f = document.querySelector(" + quote(field) + "); f?.focus(); f?.select?.(); return f && document.activeElement === f })()")
 	b.keys(kb.Delete, text)
 }
 
@@ -222,8 +222,7 @@ func (b *browser) press(text string) {
 	b.t.Helper()
 	find := `[...document.querySelectorAll('button, a, summary, label')].find(e => e.checkVisibility() &&
 		(e.innerText.trim() === ` + quote(text) + ` || e.getAttribute('aria-label') === ` + quote(text) + `))`
-	b.until(find)
-	js[any](b, find+".click()")
+	b.until("(e => { e?.click(); return e })(" + find + ")")
 }
 
 // keys sends keys to whatever has the focus.

@@ -3,10 +3,14 @@ package server
 import (
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"leadloop/server/staff"
+	"leadloop/store"
 )
 
 // TestConsoleSession is signing in and out, and that a session ends at once
@@ -33,7 +37,7 @@ func TestConsoleSession(t *testing.T) {
 		}
 		b.open("/console/profile")
 		b.see("This browser")
-		b.press("End") // the other's; hire left one of the API too, which stands after it
+		b.press("End") // the other's, which was used last; hire left one of the API too
 		b.see("The session has ended.")
 		other.open("/console/customers")
 		other.at("/console/signin?next=" + url.QueryEscape("/console/customers"))
@@ -44,6 +48,7 @@ func TestConsoleSession(t *testing.T) {
 		b.press("עברית")
 		b.see("הפרופיל שלי")
 		b.press("English")
+		b.see("Your profile")
 		b.fill("Current", adminPassword)
 		b.fill("Password", "short")
 		b.press("Change the password")
@@ -53,9 +58,51 @@ func TestConsoleSession(t *testing.T) {
 		b.fill("Password", "another horse battery")
 		b.press("Change the password")
 		b.see("The password is changed.")
+		b.open("/console/customers") // this browser's session lives on
+		b.at("/console/customers")
 		b.press("Sign out")
 		b.at("/console/signin")
 		b.signIn(adminEmail, "another horse battery")
+	})
+}
+
+// TestConsoleSetUp makes the first admin by the link, which works once.
+func TestConsoleSetUp(t *testing.T) {
+	onBoth(t, func(t *testing.T, dir, dsn string) {
+		vault, err := database{DB: dsn, SecretKeyFile: filepath.Join(dir, "leadloop.key")}.vault()
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, err := store.Open(asSystem, dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.Migrate(asSystem); err != nil {
+			t.Fatal(err)
+		}
+		token, err := staff.New(db, vault).OfferSetUp(asSystem)
+		if err != nil || token == "" {
+			t.Fatal(token, err)
+		}
+		s := serve(t, dir, dsn)
+		b := newBrowser(t, s.base, "he")
+		b.open("/console/setup?token=" + token)
+		b.fill("Name", "נועה")
+		b.fill("Email", "noa@example.com")
+		b.fill("Password", "short")
+		b.press("התחלה")
+		b.see("לפחות 10 תווים בבקשה.")
+		b.fill("Password", "long enough by now")
+		b.press("התחלה")
+		b.at("/console/customers")
+		b.see("נועה")
+		b.see("ברוכים הבאים")
+		other := newBrowser(t, s.base, "en")
+		other.open("/console/setup?token=" + token)
+		other.see("This link has been used")
+		b.complaints()
+		other.complaints()
 	})
 }
 

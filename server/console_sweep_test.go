@@ -96,10 +96,10 @@ func TestConsolePages(t *testing.T) {
 					b.scheme(scheme)
 					for _, width := range []int64{1440, 390} {
 						b.size(width, 900)
-						at := strings.Join([]string{p.path, language, scheme, map[int64]string{1440: "wide", 390: "narrow"}[width]}, " ")
-						sweep(b, at, language, string(axe))
-						if *pictures && p.picture != "" {
-							b.picture(strings.Join([]string{p.picture, language, scheme, map[int64]string{1440: "wide", 390: "narrow"}[width]}, "-"))
+						as := strings.Join([]string{language, scheme, map[int64]string{1440: "wide", 390: "narrow"}[width]}, "-")
+						sweep(b, p.path+" "+as, language, string(axe))
+						if *pictures && p.picture != "" && strings.Contains("en-light-wide he-dark-wide he-light-narrow", as) {
+							b.picture(p.picture + "-" + as)
 						}
 					}
 				}

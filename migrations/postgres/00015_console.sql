@@ -1,6 +1,7 @@
 -- +goose Up
 
--- What the console shows a user in, and when a browser's session was last used.
+-- What the console speaks to a user, and when a browser last used its session,
+-- null for those that are used by tokens.
 ALTER TABLE users ADD COLUMN language text COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE users ADD COLUMN time_zone text COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE sessions ADD COLUMN seen_at timestamptz;

@@ -19,6 +19,8 @@ func (c *Console) accountRoutes() []route {
 	return []route{
 		{pattern: "GET /console/signin", do: (*visit).signInPage, open: true},
 		{pattern: "POST /console/signin", do: (*visit).signIn, open: true},
+		{pattern: "GET /console/setup", do: (*visit).setUpPage, open: true},
+		{pattern: "POST /console/setup", do: (*visit).setUp, open: true},
 		{pattern: "POST /console/signout", do: (*visit).signOut},
 		{pattern: "POST /console/language", do: (*visit).chooseLanguage, open: true},
 		{pattern: "GET /console/profile", do: (*visit).profilePage},
@@ -43,11 +45,11 @@ func (v *visit) recognize() error {
 	if err != nil {
 		return fault.New(fault.Unauthorized, "Sign in first")
 	}
-	user, actor, session, err := v.Staff.Browsing(v.ctx(), cookie.Value)
+	user, actor, err := v.Staff.Browsing(v.ctx(), cookie.Value)
 	if err != nil {
 		return err
 	}
-	v.User, v.Actor, v.Session = user, actor, session
+	v.User, v.Actor = user, actor
 	v.R = v.R.WithContext(store.WithActor(v.ctx(), actor))
 	if v.Known != nil {
 		v.Known(v.ctx(), actor)
@@ -103,7 +105,7 @@ func (v *visit) begin(email, password string) error {
 }
 
 func (v *visit) signOut() error {
-	if err := v.Staff.EndSession(v.ctx(), v.Session.Family); err != nil {
+	if err := v.Staff.EndSession(v.ctx(), v.Actor.SessionID); err != nil {
 		return err
 	}
 	v.setCookie(&http.Cookie{Name: sessionCookie, MaxAge: -1})
@@ -195,7 +197,7 @@ func (v *visit) saveProfile() error {
 	return v.Invalid("profile", page{Title: v.T("profile.title"), Data: data})
 }
 
-// changePassword ends all sessions of the user, and begins this browser's anew.
+// changePassword ends all sessions of the user but this.
 func (v *visit) changePassword() error {
 	data, err := v.profileData()
 	if err != nil {
@@ -203,15 +205,11 @@ func (v *visit) changePassword() error {
 	}
 	f := data.Password
 	f.Fill(v)
-	password := v.R.PostFormValue("Password")
-	if err := v.Staff.ChangePassword(v.ctx(), v.R.PostFormValue("Current"), password); err != nil {
+	if err := v.Staff.ChangePassword(v.ctx(), v.R.PostFormValue("Current"), v.R.PostFormValue("Password")); err != nil {
 		if !f.Fail(v, err) {
 			return err
 		}
 		return v.Invalid("profile", page{Title: v.T("profile.title"), Data: data})
-	}
-	if err := v.begin(v.User.Email, password); err != nil {
-		return err
 	}
 	v.Done(v.T("profile.password.done"))
 	return v.Go("/console/profile")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/text/number"
@@ -15,6 +16,7 @@ func (c *Console) funcs(l *locale) template.FuncMap {
 		"t": l.T, "number": l.Number, "money": l.Money, "percent": l.Percent,
 		"date": l.Date, "time": l.timeElement, "ago": l.agoElement,
 		"static": c.assets.url, "icon": icon, "dict": dict,
+		"agent":     agentName,
 		"languages": func() []languageChoice { return choices(l.lang) },
 	}
 }
@@ -134,4 +136,29 @@ func choices(current string) []languageChoice {
 		list = append(list, languageChoice{l.code, l.name, l.code == current})
 	}
 	return list
+}
+
+// browsers and systems are told apart in a User-Agent by these, the more
+// particular first, as most pretend to be others too.
+var (
+	browsers = [][2]string{{"Edg", "Edge"}, {"OPR/", "Opera"}, {"Firefox/", "Firefox"}, {"FxiOS/", "Firefox"}, {"Chrome/", "Chrome"}, {"CriOS/", "Chrome"}, {"Safari/", "Safari"}}
+	systems  = [][2]string{{"iPhone", "iPhone"}, {"iPad", "iPad"}, {"Android", "Android"}, {"Windows", "Windows"}, {"Mac OS X", "macOS"}, {"CrOS", "ChromeOS"}, {"Linux", "Linux"}}
+)
+
+// agentName names the browser and the system of a User-Agent, as far as they
+// are known: "Firefox · Windows".
+func agentName(agent string) string {
+	var known []string
+	for _, list := range [][][2]string{browsers, systems} {
+		for _, pair := range list {
+			if strings.Contains(agent, pair[0]) {
+				known = append(known, pair[1])
+				break
+			}
+		}
+	}
+	if len(known) == 0 {
+		return agent
+	}
+	return strings.Join(known, " · ")
 }

@@ -32,11 +32,10 @@ const maxForm = 1 << 20
 type visit struct {
 	*Console
 	*locale
-	W       http.ResponseWriter
-	R       *http.Request
-	User    *staff.User    // nil on open pages where nobody is signed in
-	Actor   store.Actor    // who the user is to the domain functions
-	Session *staff.Session // of this browser
+	W     http.ResponseWriter
+	R     *http.Request
+	User  *staff.User // nil on open pages where nobody is signed in
+	Actor store.Actor // who the user is to the domain functions
 }
 
 // ctx carries the actor, and ends with the request.

@@ -19,7 +19,7 @@ const BrowserLifetime = 14 * 24 * time.Hour
 // seenEvery is how often the use of a session is written down.
 const seenEvery = 5 * time.Minute
 
-// OpenBrowser signs the client in as SignIn does, with its faults, and gives the secret of
+// OpenBrowser signs in as SignIn does, with its faults, and gives the secret of
 // a session for one browser's cookie. Only its hash is kept. It lets into the
 // console alone: it is neither an access token nor a refresh token.
 func (s *Service) OpenBrowser(ctx context.Context, email, password string, c Client) (secret string, err error) {
@@ -44,13 +44,13 @@ func (s *Service) OpenBrowser(ctx context.Context, email, password string, c Cli
 	return base64.RawURLEncoding.EncodeToString(raw), nil
 }
 
-// Browsing gives the user whose browser holds secret, the actor they are, and
-// the session. Unauthorized if the session or its user has ended, which is seen
+// Browsing gives the user whose browser holds secret and the actor they are.
+// Unauthorized if the session or its user has ended, which is seen
 // at once: it is read each time.
-func (s *Service) Browsing(ctx context.Context, secret string) (*User, store.Actor, *Session, error) {
+func (s *Service) Browsing(ctx context.Context, secret string) (*User, store.Actor, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(secret)
 	if err != nil || len(raw) != 32 {
-		return nil, store.Actor{}, nil, errSession
+		return nil, store.Actor{}, errSession
 	}
 	now := s.Now()
 	db := s.DB.Read(ctx)
@@ -61,21 +61,21 @@ func (s *Service) Browsing(ctx context.Context, secret string) (*User, store.Act
 		err = db.Where("id = ? AND active", session.UserID).Take(&u).Error
 	}
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return nil, store.Actor{}, nil, errSession
+		return nil, store.Actor{}, errSession
 	}
 	if err != nil {
-		return nil, store.Actor{}, nil, fmt.Errorf("browser session: %w", err)
+		return nil, store.Actor{}, fmt.Errorf("browser session: %w", err)
 	}
 	role, ok := store.ParseRole(u.Role)
 	if !ok {
-		return nil, store.Actor{}, nil, fmt.Errorf("user %d has the unknown role %q", u.ID, u.Role)
+		return nil, store.Actor{}, fmt.Errorf("user %d has the unknown role %q", u.ID, u.Role)
 	}
 	if session.SeenAt == nil || now.Sub(*session.SeenAt) >= seenEvery {
 		err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 			return tx.Exec("UPDATE sessions SET seen_at = ?, expires_at = ? WHERE id = ?", now, now.Add(BrowserLifetime), session.ID).Error
 		})
 	}
-	return &u, store.Actor{Kind: store.Staff, UserID: u.ID, Role: role, Name: u.Email, SessionID: session.Family, Through: store.Console}, &session, err
+	return &u, store.Actor{Kind: store.Staff, UserID: u.ID, Role: role, SessionID: session.Family, Name: u.Email, Through: store.Console}, err
 }
 
 // browserHash is what is stored of a browser's secret. Its purpose is its own,

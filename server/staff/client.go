@@ -57,7 +57,7 @@ func (c Client) agent() string {
 type SignedIn struct {
 	ID         uuid.UUID
 	BeganAt    time.Time
-	LastUsedAt time.Time // to a quarter of an hour: when its tokens were last refreshed
+	LastUsedAt time.Time // to a quarter of an hour: when its tokens were last refreshed, or its browser came
 	ExpiresAt  time.Time // unless it is used before
 	Address    string    // as of LastUsedAt; "" if not known
 	Agent      string
@@ -73,7 +73,7 @@ func (s *Service) Sessions(ctx context.Context) ([]SignedIn, error) {
 	}
 	var rows []Session
 	err = s.DB.Read(ctx).Where("user_id = ? AND used_at IS NULL AND revoked_at IS NULL AND expires_at > ?", actor.UserID, s.Now()).
-		Order("created_at DESC, id DESC").Find(&rows).Error
+		Order("COALESCE(seen_at, created_at) DESC, id DESC").Find(&rows).Error
 	if err != nil {
 		return nil, userFault("list sessions", err)
 	}

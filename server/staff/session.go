@@ -43,7 +43,7 @@ type Session struct {
 	ExpiresAt time.Time
 	UsedAt    *time.Time
 	RevokedAt *time.Time
-	SeenAt    *time.Time // of a browser's: when it was last used; see OpenBrowser
+	SeenAt    *time.Time // when a browser last used it; see OpenBrowser
 }
 
 // Service keeps the users and signs them in. Make one with New; its exported
