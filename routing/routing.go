@@ -116,15 +116,18 @@ func (s *Service) SetFeedback(tx *gorm.DB, routingID, leadID uuid.UUID, reasonID
 // Conflict while the routing is in the queue.
 func (s *Service) Resend(ctx context.Context, id uuid.UUID) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
+		r, err := s.Find(tx, id, 0)
+		if err != nil {
+			return err
+		}
+		if err := s.hides(tx, r.RuleID, "routing", id); err != nil {
+			return err
+		}
 		n, err := s.requeue(tx, []uuid.UUID{id})
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			r, err := s.Find(tx, id, 0)
-			if err != nil {
-				return err
-			}
 			return fault.Newf(fault.Conflict, "the routing is %s and will be sent anyway", r.State)
 		}
 		return nil
