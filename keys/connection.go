@@ -44,7 +44,7 @@ type Connection struct {
 	AllowedNetworks []string `gorm:"serializer:json" validate:"lte=100,dive,cidr"`
 	// RequestsPerMinute is how many requests all keys together may make in a minute,
 	// each part of a batch counted as one. 1200 unless given.
-	RequestsPerMinute int       `gorm:"default:1200" validate:"min=1,max=1000000"`
+	RequestsPerMinute int       `gorm:"default:1200" validate:"min=1,max=1000000000"`
 	CreatedAt         time.Time `odata:"computed"`
 	Version           int64     `odata:"computed,etag"`
 	Keys              []Key     `odata:"partner=Connection"`
