@@ -207,7 +207,6 @@ func TestExplainThen(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		c := newClock()
 		f := newFixture(t, db, WithClock(c.Now))
-		f.leads.Now = c.Now
 		to := newReceiver(t, nil).URL
 		r := f.named(to, "Changing", func(r *Rule) { r.Condition = "City eq 'Acre'" })
 		f.named(to, "Timely", func(r *Rule) { r.Condition = "now() ge 2026-11-22T10:00:00Z" })
