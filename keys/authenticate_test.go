@@ -212,7 +212,7 @@ func BenchmarkAuthenticate(b *testing.B) {
 	for _, dialect := range []string{"sqlite", "postgres"} {
 		db := storetest.Open(b, dialect)
 		s, c, customer := newService(b, db)
-		k := issue(b, s, newConnection(b, s, Connection{CustomerID: customer, AllowedNetworks: []string{"127.0.0.0/8"}}).ID)
+		k := issue(b, s, newConnection(b, s, Connection{CustomerID: customer, AllowedNetworks: []string{"127.0.0.0/8"}, RequestsPerMinute: 1_000_000_000}).ID)
 		b.Run(dialect+"/cached", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -49,7 +49,7 @@ type Connection struct {
 	AllowedNetworks []string `gorm:"serializer:json" validate:"lte=100,dive,cidr"`
 	// RequestsPerMinute is how many requests all keys together may make in a minute,
 	// each part of a batch counted as one. 1200 unless given.
-	RequestsPerMinute int `gorm:"default:1200" validate:"min=1,max=1000000"`
+	RequestsPerMinute int `gorm:"default:1200" validate:"min=1,max=1000000000"`
 	// FeedbackFields gives for properties of Feedback the names that the system
 	// sends them by to /feedback; a property that is not in it goes by its own name.
 	FeedbackFields FieldNames `gorm:"serializer:json" validate:"lte=50,dive,keys,max=100,endkeys,required,max=200"`

@@ -9,7 +9,9 @@ package keys
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
@@ -34,7 +36,7 @@ type Service struct {
 	Rand io.Reader
 	Log  *slog.Logger
 
-	pepper func() []byte // what keys are hashed under, derived once
+	macs   sync.Pool // of hashes under what keys are stored under
 	cache  *cache
 	proven proven
 	meters meters
@@ -49,7 +51,8 @@ func New(db *store.DB, vault *store.Vault) *Service {
 		cache: newCache(), usage: usage{pending: map[string]use{}},
 		proven: proven{hashes: map[[32]byte]struct{}{}}, meters: meters{of: map[uuid.UUID]*meter{}},
 	}
-	s.pepper = sync.OnceValue(func() []byte { return s.Vault.Key("key") })
+	pepper := sync.OnceValue(func() []byte { return s.Vault.Key("key") })
+	s.macs.New = func() any { return hmac.New(sha256.New, pepper()) }
 	return s
 }
 

@@ -16,7 +16,7 @@ import (
 // NotFound, or Conflict unless the current revision has passed its test.
 func (s *Service) Activate(ctx context.Context, id int64) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
-		r, err := load[Rule](lockRow(tx), "rule", id)
+		r, err := s.ruleFor(tx, lockRow(tx), id)
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (s *Service) Activate(ctx context.Context, id int64) error {
 // returns NotFound, or Conflict unless the rule is active.
 func (s *Service) Pause(ctx context.Context, id int64) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
-		r, err := load[Rule](lockRow(tx), "rule", id)
+		r, err := s.ruleFor(tx, lockRow(tx), id)
 		if err != nil {
 			return err
 		}

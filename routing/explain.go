@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -57,7 +58,8 @@ type ExplainedDecision struct {
 const maxExplained = 500
 
 // Explain explains a lead. ruleID, if not 0, is the one rule whose verdicts are
-// asked for. Needs a viewer. NotFound for an unknown lead.
+// asked for. Rules that the actor must not see are left out of all of it. Needs a
+// viewer. NotFound for an unknown lead.
 func (s *Service) Explain(ctx context.Context, id uuid.UUID, ruleID int64) (*Explanation, error) {
 	if err := store.Require(ctx, store.Viewer); err != nil {
 		return nil, err
@@ -99,21 +101,48 @@ func (x *explaining) read(ctx context.Context, id uuid.UUID) error {
 	if x.decisions, err = x.Decisions(ctx, id); err != nil {
 		return err
 	}
+	hidden, err := x.Hidden(ctx)
+	if err != nil {
+		return err
+	}
 	err = db.Select("id", "customer_id", "rule_id", "rule_revision", "state", "error", "created_at").
 		Where("lead_id = ?", id).Order("created_at, id").Find(&x.routings).Error
 	if err != nil {
 		return fmt.Errorf("routings of lead %s: %w", id, err)
 	}
+	if x.rules, err = readRegistry(db, hidden); err != nil {
+		return err
+	}
+	if len(hidden) > 0 {
+		x.leaveOut()
+	}
 	if len(x.decisions) == 0 && !x.unrecorded() {
 		return nil
-	}
-	if x.rules, err = readRegistry(db); err != nil {
-		return err
 	}
 	if x.live, err = x.Service.rules(ctx); err != nil {
 		return err
 	}
 	return x.readRevisions(db)
+}
+
+// leaveOut takes what is named after hidden rules out of what was read.
+func (x *explaining) leaveOut() {
+	theirs := map[uuid.UUID]bool{}
+	x.routings = slices.DeleteFunc(x.routings, func(r Routing) bool {
+		theirs[r.ID] = x.rules.hidden[r.RuleID]
+		return theirs[r.ID]
+	})
+	for i := range x.decisions {
+		d := &x.decisions[i]
+		for _, since := range x.rules.hiddenSince {
+			if !since.After(d.At) {
+				d.Rules--
+			}
+		}
+		if d.RoutingID != nil && theirs[*d.RoutingID] {
+			d.RoutingID = nil
+		}
+	}
 }
 
 // readRevisions reads the conditions of all that may have been decided by.
@@ -125,6 +154,9 @@ func (x *explaining) readRevisions(db *gorm.DB) error {
 	q := db.Select("rule_id", "revision", "condition", "created_at").Where("created_at <= ?", last)
 	if x.only != 0 {
 		q = q.Where("rule_id = ?", x.only)
+	}
+	if len(x.rules.hidden) > 0 {
+		q = q.Where("rule_id NOT IN ?", slices.Collect(maps.Keys(x.rules.hidden)))
 	}
 	var rows []RuleRevision
 	if err := q.Order("rule_id, created_at DESC, revision DESC").Find(&rows).Error; err != nil {
@@ -178,14 +210,18 @@ func (x *explaining) explained(d *Decision) ExplainedDecision {
 		Rules: d.Rules, Held: d.Held, Verdicts: []RuleVerdict{},
 	}
 	seen := map[int64]bool{}
+	kept := d.Held == len(d.Verdicts)
 	for i := range d.Verdicts {
+		if x.rules.hidden[d.Verdicts[i].RuleID] {
+			e.Held--
+			continue
+		}
 		if d.Verdicts[i].Outcome == Chosen {
 			e.chosen++
 		}
 		seen[d.Verdicts[i].RuleID] = true
 		e.add(x.stored(d, &d.Verdicts[i]), x.only)
 	}
-	kept := d.Held == len(d.Verdicts)
 	x.evaluated(&e, x.recordAt(d), seen, func(v *RuleVerdict) {
 		v.Code = ChangedSince
 		if !kept {
@@ -291,8 +327,10 @@ func (x *explaining) recordAt(d *Decision) *eval.Record {
 
 // registry is what all rules are called, and whose they are.
 type registry struct {
-	ordered []registered // by priority, then id
-	byID    map[int64]*registered
+	ordered     []registered // by priority, then id
+	byID        map[int64]*registered
+	hidden      map[int64]bool // rules that are not to be named
+	hiddenSince []time.Time    // when those of them were first activated that were
 }
 
 type registered struct {
@@ -303,12 +341,24 @@ type registered struct {
 	ActiveRevision *int64
 }
 
-func readRegistry(db *gorm.DB) (*registry, error) {
-	g := &registry{byID: map[int64]*registered{}}
+func readRegistry(db *gorm.DB, hidden []int64) (*registry, error) {
+	g := &registry{byID: map[int64]*registered{}, hidden: map[int64]bool{}}
 	err := db.Raw(`SELECT rules.id, rules.customer_id, rules.name, customers.name AS customer, rules.state, rules.priority, rules.active_revision
 		FROM rules JOIN customers ON customers.id = rules.customer_id`).Scan(&g.ordered).Error
 	if err != nil {
 		return nil, fmt.Errorf("rules: %w", err)
+	}
+	if len(hidden) > 0 {
+		for _, id := range hidden {
+			g.hidden[id] = true
+		}
+		g.ordered = slices.DeleteFunc(g.ordered, func(r registered) bool { return g.hidden[r.ID] })
+		err := db.Model(&RuleRevision{}).Where("rule_id IN ?", hidden).
+			Where("revision = (SELECT min(r.revision) FROM rule_revisions r WHERE r.rule_id = rule_revisions.rule_id)").
+			Pluck("created_at", &g.hiddenSince).Error
+		if err != nil {
+			return nil, fmt.Errorf("rules: %w", err)
+		}
 	}
 	slices.SortFunc(g.ordered, func(a, b registered) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.ID, b.ID))
@@ -330,6 +380,9 @@ func (g *registry) verdict(id int64) RuleVerdict {
 
 // name is what a rule is called in words.
 func (g *registry) name(id int64) string {
+	if g.hidden[id] {
+		return "another rule"
+	}
 	if r := g.byID[id]; r != nil {
 		return fmt.Sprintf("rule %d, %s,", id, r.Name)
 	}

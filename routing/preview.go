@@ -168,7 +168,7 @@ type previewing struct {
 
 func (s *Service) preview(ctx context.Context, ruleID int64) (*previewing, error) {
 	db := s.db.Read(ctx)
-	r, err := load[Rule](db, "rule", ruleID)
+	r, err := s.ruleFor(db, db, ruleID)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,11 @@ func (s *Service) preview(ctx context.Context, ruleID int64) (*previewing, error
 	if p.others, err = s.rules(ctx); err != nil {
 		return nil, err
 	}
-	if p.named, err = readRegistry(db); err != nil {
+	hidden, err := s.Hidden(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p.named, err = readRegistry(db, hidden); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -273,7 +277,7 @@ func (p *previewing) judge(lead *leads.Lead, verdicts []Verdict, holds bool, id 
 		v := p.named.shown(verdicts, &verdicts[i])
 		if v.RuleID == p.rule.id {
 			shown.Verdict, shown.Takes = v, verdicts[i].Outcome == Chosen
-		} else if len(shown.Rivals) < maxRivals {
+		} else if len(shown.Rivals) < maxRivals && !p.named.hidden[v.RuleID] {
 			shown.Rivals = append(shown.Rivals, v)
 		}
 	}
@@ -282,7 +286,7 @@ func (p *previewing) judge(lead *leads.Lead, verdicts []Verdict, holds bool, id 
 	}
 	p.codes[shown.Verdict.Code]++
 	for _, v := range verdicts {
-		if v.RuleID != p.rule.id {
+		if v.RuleID != p.rule.id && !p.named.hidden[v.RuleID] {
 			p.competes(&v, shown.Takes)
 		}
 	}

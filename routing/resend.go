@@ -38,6 +38,7 @@ type Resend struct {
 	CreatedAt time.Time  `odata:"computed"`
 	EndedAt   *time.Time `odata:"computed"`
 	Position  *uuid.UUID `odata:"-"` // the last routing looked at
+	UserID    *int64     `odata:"-"` // whose it is, where they do not see everything
 	Version   int64      `odata:"computed,etag"`
 }
 
@@ -50,6 +51,7 @@ type selection struct {
 	args      []any
 	delivered bool
 	dialect   string
+	hidden    []int64 // rules whose routings are left out
 }
 
 // selectRoutings compiles filter. It returns Invalid with the position of what is
@@ -98,7 +100,7 @@ func (f *selection) query(what string, before time.Time, after *uuid.UUID, tail 
 	if f.delivered {
 		states += ", 'delivered'"
 	}
-	query := "SELECT " + what + " FROM (" + f.sql + ") AS found WHERE state IN (" + states + ") AND created_at <= " + arg(before)
+	query := "SELECT " + what + " FROM (" + f.sql + ") AS found WHERE state IN (" + states + ") AND created_at <= " + arg(before) + without("rule_id", f.hidden)
 	if after != nil {
 		query += " AND id > " + arg(*after)
 	}
@@ -128,7 +130,10 @@ func (s *Service) ResendRoutings(ctx context.Context, filter string, limit *int6
 		}
 		return nil, p.err()
 	}
-	row := &Resend{Filter: filter, Max: limit, Delivered: delivered, State: ResendRunning, CreatedAt: s.now(), Version: 1}
+	row := &Resend{Filter: filter, Max: limit, Delivered: delivered, State: ResendRunning, CreatedAt: s.now(), UserID: watcher(ctx), Version: 1}
+	if f.hidden, err = s.Hidden(ctx); err != nil {
+		return nil, err
+	}
 	query, args := f.query("count(*)", row.CreatedAt, nil, "")
 	db := s.db.Read(ctx)
 	if err := db.Statement.ConnPool.QueryRowContext(ctx, query, args...).Scan(&row.Found); err != nil {
@@ -214,6 +219,9 @@ func (s *Service) resendStep(ctx context.Context, r *Resend, f *selection) (mine
 	step := int64(resendStep)
 	if r.Max != nil {
 		step = min(step, *r.Max-r.Resent)
+	}
+	if f.hidden, err = s.hidden(s.db.Read(ctx), r.UserID); err != nil {
+		return false, err
 	}
 	ids, err := s.findRoutings(ctx, r, f, step)
 	if err != nil {

@@ -93,15 +93,18 @@ func owned(id uuid.UUID, owner, customerID int64, err error) error {
 // Conflict while the routing is in the queue.
 func (s *Service) Resend(ctx context.Context, id uuid.UUID) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
+		r, err := s.Find(tx, id, 0)
+		if err != nil {
+			return err
+		}
+		if err := s.hides(tx, r.RuleID, "routing", id); err != nil {
+			return err
+		}
 		n, err := s.requeue(tx, []uuid.UUID{id})
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			r, err := s.Find(tx, id, 0)
-			if err != nil {
-				return err
-			}
 			if r.State != Pending && r.State != Sending {
 				return fault.New(fault.Conflict, "the lead was erased")
 			}

@@ -65,7 +65,10 @@ type Rule struct {
 	StartsAt       *time.Time // inclusive; not to be changed once it has passed
 	EndsAt         *time.Time // exclusive
 	OwnerID        *int64
-	CreatedAt      time.Time `odata:"computed"`
+	// Visibility is which of the staff see the rule: all, or chosen, who are its owner
+	// and its Viewers.
+	Visibility string    `gorm:"default:all" validate:"oneof=all chosen"`
+	CreatedAt  time.Time `odata:"computed"`
 	// Breaker tells how its customer's system fares; see breaker. The
 	// transmission alone writes these.
 	Breaker      string     `gorm:"<-:create;default:closed" odata:"computed"`
@@ -75,8 +78,9 @@ type Rule struct {
 	PauseReason *string `gorm:"<-:create" odata:"computed"`
 	Version     int64   `odata:"computed,etag"`
 
-	Customer  *Customer  `odata:"partner=Rules"`
-	Connector *Connector `odata:"partner=Rules"`
+	Customer  *Customer    `odata:"partner=Rules"`
+	Connector *Connector   `odata:"partner=Rules"`
+	Viewers   []RuleViewer `odata:"partner=Rule"`
 }
 
 // RuleRevision is the content of a rule as it was activated. It never changes.
@@ -111,6 +115,9 @@ func (s *Service) CreateRule(ctx context.Context, r *Rule) error {
 		if err := tx.Omit(clause.Associations).Create(&row).Error; err != nil {
 			return ownerKnown(&row, fmt.Errorf("create rule: %w", err))
 		}
+		if err := s.keepInSight(tx, &row); err != nil {
+			return err
+		}
 		*r = row
 		if err := s.rulesChanged(tx); err != nil {
 			return err
@@ -125,7 +132,7 @@ func (s *Service) CreateRule(ctx context.Context, r *Rule) error {
 // It returns NotFound, Invalid as CreateRule does, or PreconditionFailed.
 func (s *Service) UpdateRule(ctx context.Context, r *Rule) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
-		old, err := load[Rule](tx, "rule", r.ID)
+		old, err := s.ruleFor(tx, tx, r.ID)
 		if err != nil {
 			return err
 		}
@@ -140,6 +147,9 @@ func (s *Service) UpdateRule(ctx context.Context, r *Rule) error {
 		}
 		if err := save(tx, &row, r.Version); err != nil {
 			return ownerKnown(&row, err)
+		}
+		if err := s.keepInSight(tx, &row); err != nil {
+			return err
 		}
 		if err := recount(tx, old, &row); err != nil {
 			return err
@@ -165,6 +175,9 @@ func (r *Rule) setDefaults() {
 	}
 	if r.TimeZone == "" {
 		r.TimeZone = defaultZone
+	}
+	if r.Visibility == "" {
+		r.Visibility = VisibleToAll
 	}
 }
 
@@ -201,7 +214,7 @@ func (r *Rule) revise(old *Rule) error {
 // while routings refer to it.
 func (s *Service) DeleteRule(ctx context.Context, id int64) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
-		old, err := load[Rule](tx, "rule", id)
+		old, err := s.ruleFor(tx, tx, id)
 		if err != nil {
 			return err
 		}

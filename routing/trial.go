@@ -57,7 +57,8 @@ func (s *Service) Try(ctx context.Context, ruleID int64, t Trial) (TestResult, e
 	if err != nil {
 		return TestResult{}, err
 	}
-	r, err := load[Rule](s.db.Read(ctx), "rule", ruleID)
+	db := s.db.Read(ctx)
+	r, err := s.ruleFor(db, db, ruleID)
 	if err != nil {
 		return TestResult{}, err
 	}

@@ -171,6 +171,9 @@ func (g *registry) shown(all []Verdict, v *Verdict) RuleVerdict {
 		shown.Code = lostBy(v, by)
 	}
 	shown.Reason = clip(g.words(v, &shown), maxReason)
+	if g.hidden[v.By] {
+		shown.ByRuleID, shown.ByPriority, shown.ByDraw = nil, nil, nil
+	}
 	return shown
 }
 

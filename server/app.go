@@ -3,12 +3,15 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"leadloop/server/console"
@@ -188,7 +191,21 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return errors.Join(err, a.Close())
 	}
+	if err := a.offerSetUp(ctx, s.out, cmp.Or(c.PublicURL, "http://"+l.Addr().String())); err != nil {
+		return errors.Join(err, l.Close(), a.Close())
+	}
 	return errors.Join(a.Run(ctx, l), a.Close())
+}
+
+// offerSetUp prints a link that makes the first admin, where there is no user yet.
+// It goes to out and not into the log, which keeps no secrets.
+func (a *App) offerSetUp(ctx context.Context, out io.Writer, base string) error {
+	token, err := a.Staff.OfferSetUp(store.WithActor(ctx, store.Actor{Kind: store.System, Name: "serve"}))
+	if err == nil && token != "" {
+		_, err = fmt.Fprintf(out, "There are no users yet. This link makes the first admin, once, within a day:\n%s/console/setup?token=%s\n",
+			strings.TrimRight(base, "/"), token)
+	}
+	return err
 }
 
 // Run runs the command.

@@ -167,6 +167,15 @@ func TestRoles(t *testing.T) {
 			{"POST", "/odata/Users", `{"Email":"new-%@example.com","Role":"viewer","Password":"long enough, surely"}`, [5]int{401, 403, 403, 403, 201}},
 			{"PATCH", "/odata/Users(1)", `{"Name":"C"}`, [5]int{401, 403, 403, 403, 200}},
 			{"DELETE", "/odata/Users(1)", nil, [5]int{401, 403, 403, 403, 409}},
+			{"GET", "/odata/Groups", nil, [5]int{401, 403, 403, 200, 200}},
+			{"GET", "/odata/GroupMembers", nil, [5]int{401, 403, 403, 403, 200}},
+			{"GET", "/odata/RuleViewers", nil, [5]int{401, 403, 200, 200, 200}},
+			{"POST", "/odata/Groups", `{"Name":"New %"}`, [5]int{401, 403, 403, 403, 201}},
+			{"POST", "/odata/GroupMembers", `{"GroupID":1,"UserID":2}`, [5]int{401, 403, 403, 403, 201}},
+			{"POST", "/odata/Rules(" + rule + ")/Viewers", `{"GroupID":1}`, [5]int{401, 403, 403, 201, 409}},
+			{"PATCH", "/odata/Groups(1)", `{"Description":"x"}`, [5]int{401, 403, 403, 403, 200}},
+			{"DELETE", "/odata/GroupMembers(GroupID=1,UserID=2)", nil, [5]int{401, 403, 403, 403, 204}},
+			{"DELETE", "/odata/Groups(1)", nil, [5]int{401, 403, 403, 403, 204}},
 		}
 		for _, tt := range tests {
 			t.Run(tt.method+" "+tt.path, func(t *testing.T) {

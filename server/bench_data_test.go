@@ -87,7 +87,7 @@ func (b *bench) fill(ctx context.Context) error {
 			return errors.New("seeding counts on ids that follow each other")
 		}
 	}
-	connection := &keys.Connection{CustomerID: customers[0].ID, Name: "CRM", RequestsPerMinute: 1_000_000}
+	connection := &keys.Connection{CustomerID: customers[0].ID, Name: "CRM", RequestsPerMinute: 1_000_000_000}
 	if err := b.app.Keys.CreateConnection(ctx, connection); err != nil {
 		return err
 	}

@@ -8,9 +8,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"leadloop/leads"
 	"leadloop/odata"
@@ -48,6 +50,7 @@ func TestMeasure(t *testing.T) {
 			{name: "leadloop", run: b.post(b.app.Handler())},
 			{name: "one transaction a request", run: b.post(b.behind(b.oneByOne(t))), expected: 4},
 		}}.run(t, t.Output())
+		contest{name: "check of a key", entrants: []entrant{{name: "leadloop", run: b.check()}}, most: 5 * time.Microsecond}.run(t, t.Output())
 		contest{name: "parse and bind, ten terms", entrants: []entrant{{name: "leadloop", run: b.bind(t)}}}.run(t, t.Output())
 	})
 	t.Run("postgres", func(t *testing.T) {
@@ -227,6 +230,17 @@ func (b *bench) body(h http.Handler, path string) string {
 	text, err := io.ReadAll(w.Result().Body)
 	must(err)
 	return string(text)
+}
+
+// check is n checks of a key that was used before.
+func (b *bench) check() func(n int) {
+	here := netip.MustParseAddr("127.0.0.1")
+	return func(n int) {
+		for range n {
+			_, err := b.app.Keys.Authenticate(context.Background(), b.key, nil, here)
+			must(err)
+		}
+	}
 }
 
 // bind parses and binds a filter of ten terms, which is expected to take less than 8 µs.

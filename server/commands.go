@@ -240,3 +240,23 @@ func (c *keyRevoke) Run(ctx context.Context, s streams) error {
 		return err
 	})
 }
+
+type tokenCommand struct {
+	RotateKey tokenRotateKey `cmd:"" help:"Sign access tokens under a new key from now on. This also happens by itself every 30 days."`
+}
+
+type tokenRotateKey struct {
+	database
+	AtOnce bool `help:"Refuse tokens signed before, rather than let them expire within 15 minutes. Sessions go on."`
+}
+
+// Run runs the command.
+func (c *tokenRotateKey) Run(ctx context.Context, s streams) error {
+	return c.with(ctx, s, func(ctx context.Context, a *App) error {
+		if err := a.Staff.RotateSigningKey(ctx, c.AtOnce); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(s.out, "access tokens are signed under a new key")
+		return err
+	})
+}

@@ -19,6 +19,7 @@ type commands struct {
 	Migrate  migrateCommand  `cmd:"" help:"Bring the database up to this version's schema and stop."`
 	User     userCommand     `cmd:"" help:"Manage the staff's accounts."`
 	Key      keyCommand      `cmd:"" help:"Manage the API keys of customers' connections."`
+	Token    tokenCommand    `cmd:"" help:"Manage what the staff's access tokens are signed under."`
 	Lead     leadCommand     `cmd:"" help:"Take leads in from files."`
 	Feedback feedbackCommand `cmd:"" help:"Take feedback in from files."`
 	Person   personCommand   `cmd:"" help:"Tell what is held about a person."`

@@ -28,6 +28,7 @@ type contest struct {
 	name     string
 	entrants []entrant
 	slice    time.Duration // of a round; 0: slice
+	most     time.Duration // that ours is expected to take; 0: any
 }
 
 // A contest has most rounds, each of which gives every entrant at least slice;
@@ -71,6 +72,9 @@ func (c contest) run(t *testing.T, w io.Writer) {
 		}
 		fmt.Fprintln(w, line)
 		title = ""
+	}
+	if c.most > 0 && ours > float64(c.most)/margin {
+		t.Errorf("%s takes %v, expected %v at most", c.name, time.Duration(ours), c.most)
 	}
 }
 

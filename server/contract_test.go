@@ -76,7 +76,7 @@ func contractRule(t *testing.T, s *stage, crm *receiver) {
 		"Rotation": "weight", "Weight": 1, "CapDay": null, "CapWeek": null, "CapMonth": null, "CapTotal": null,
 		"TimeZone": "Asia/Jerusalem", "Schedule": [], "IsDefault": false,
 		"State": "draft", "Revision": 1, "TestedRevision": null, "ActiveRevision": null, "StartsAt": null, "EndsAt": null,
-		"OwnerID": null, "CreatedAt": "<time>",
+		"OwnerID": null, "Visibility": "all", "CreatedAt": "<time>",
 		"Breaker": "closed", "BreakerUntil": null, "FailingSince": null, "PauseReason": null, "Version": 1}`)
 
 	s.admin.post("/odata/Rules(1)/Test", `{}`).want(200).is(s.base, `{

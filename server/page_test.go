@@ -66,3 +66,9 @@ func TestIntakePage(t *testing.T) {
 	t.Parallel()
 	runPage(t, "intake.md", "Keeping out what should not come in")
 }
+
+func TestAccessPage(t *testing.T) {
+	t.Parallel()
+	runPage(t, "access.md", "Keys")
+	runPage(t, "access.md", "Which rules staff see")
+}

@@ -162,9 +162,17 @@ func serve(t testing.TB, dir, dsn string, args ...string) *instance {
 			t.Logf("log of the server:\n%s", s.log.String())
 		}
 	})
-	eventually(t, 30*time.Second, "the server listens", func() bool {
+	s.listens()
+	client{t: t, base: s.base}.get("/readyz").want(200)
+	return s
+}
+
+// listens waits until the server says where it listens.
+func (s *instance) listens() {
+	s.t.Helper()
+	eventually(s.t, 30*time.Second, "the server listens", func() bool {
 		if s.over() {
-			t.Fatalf("the server ended:\n%s", s.log.String())
+			s.t.Fatalf("the server ended:\n%s", s.log.String())
 		}
 		m := listening.FindStringSubmatch(s.log.String())
 		if m != nil {
@@ -172,15 +180,17 @@ func serve(t testing.TB, dir, dsn string, args ...string) *instance {
 		}
 		return m != nil
 	})
-	client{t: t, base: s.base}.get("/readyz").want(200)
-	return s
 }
 
-// launch starts cmd. It is killed if the tests are.
+// launch starts cmd. It is killed if the tests are. Its output goes into the log,
+// too, unless it has somewhere to go.
 func launch(t testing.TB, cmd *exec.Cmd) *instance {
 	t.Helper()
 	s := &instance{t: t, cmd: cmd, ended: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = &s.log, &s.log
+	cmd.Stderr = &s.log
+	if cmd.Stdout == nil {
+		cmd.Stdout = &s.log
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	begun := make(chan error)
 	go func() {

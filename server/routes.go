@@ -30,6 +30,7 @@ func (a *App) Handler() http.Handler {
 	r.HandleFunc("/healthz", a.healthz).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/readyz", a.readyz).Methods(http.MethodGet, http.MethodHead)
 	r.HandleFunc("/auth/token", a.token).Methods(http.MethodPost)
+	r.HandleFunc("/auth/setup", a.setUp).Methods(http.MethodPost)
 	r.HandleFunc("/auth/key/revoke", a.revokeKey).Methods(http.MethodPost)
 	r.HandleFunc("/intake/{token}", a.intake).Methods(http.MethodPost, http.MethodGet)
 	r.Handle("/feedback", a.authenticate(http.HandlerFunc(a.feedback))).Methods(http.MethodPost, http.MethodGet)
@@ -90,25 +91,25 @@ func (a *App) token(w http.ResponseWriter, r *http.Request) {
 		Password     string `json:"password"`
 		RefreshToken string `json:"refresh_token"`
 	}
-	body, err := readBody(w, r)
-	if err != nil {
+	if err := readInto(w, r, &in, `{"email":…,"password":…} or {"refresh_token":…}`); err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		a.fail(w, r, fault.New(fault.Invalid, `the body must be JSON: {"email":…,"password":…} or {"refresh_token":…}`))
-		return
-	}
+	ctx := a.fromClient(r)
 	var tokens staff.Tokens
+	var err error
 	switch {
 	case in.RefreshToken != "":
-		tokens, err = a.Staff.Refresh(r.Context(), in.RefreshToken)
+		tokens, err = a.Staff.Refresh(ctx, in.RefreshToken)
+		if fault.CodeOf(err) == fault.Unauthorized && a.guesses.note(r, a.remoteAddr(r)) {
+			err = errGuessed
+		}
 	case in.Email == "":
 		err = fault.New(fault.Invalid, "email is required").At("email")
 	case in.Password == "":
 		err = fault.New(fault.Invalid, "password is required").At("password")
 	default:
-		tokens, err = a.Staff.SignIn(r.Context(), in.Email, in.Password, a.remoteAddr(r))
+		tokens, err = a.Staff.SignIn(ctx, in.Email, in.Password, a.remoteAddr(r))
 	}
 	if err != nil {
 		a.fail(w, r, err)
@@ -116,6 +117,56 @@ func (a *App) token(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	send(w, http.StatusOK, tokens)
+}
+
+// setUp makes the first admin, for who has the link that serve printed, and signs
+// them in.
+func (a *App) setUp(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Token    string `json:"token"`
+		Email    string `json:"email"`
+		Name     string `json:"name"`
+		Password string `json:"password"`
+	}
+	err := readInto(w, r, &in, `{"token":…,"email":…,"name":…,"password":…}`)
+	if err == nil && a.guesses.spent(a.remoteAddr(r)) {
+		err = errGuessed
+	}
+	if err == nil {
+		err = a.Staff.SetUp(r.Context(), in.Token, in.Email, in.Name, in.Password)
+	}
+	if fault.CodeOf(err) == fault.Unauthorized && a.guesses.note(r, a.remoteAddr(r)) {
+		err = errGuessed
+	}
+	var tokens staff.Tokens
+	if err == nil {
+		tokens, err = a.Staff.SignIn(a.fromClient(r), in.Email, in.Password, a.remoteAddr(r))
+	}
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	send(w, http.StatusCreated, tokens)
+}
+
+// fromClient is the context of a request by which a session shows where it is
+// used from.
+func (a *App) fromClient(r *http.Request) context.Context {
+	return staff.WithClient(r.Context(), staff.Client{Address: a.remoteAddr(r), Agent: r.UserAgent()})
+}
+
+// readInto reads a bounded request body of JSON, whose form is said where it is
+// none.
+func readInto(w http.ResponseWriter, r *http.Request, into any, form string) error {
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fault.New(fault.Invalid, "the body must be JSON: "+form)
+	}
+	return nil
 }
 
 // readBody reads a bounded request body.

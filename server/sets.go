@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"leadloop/server/staff"
@@ -63,6 +65,28 @@ func (a access) predicate(ctx context.Context) (odata.Predicate, error) {
 	return odata.All, fault.Newf(fault.Forbidden, "this needs a connection with the scope %s", a.scopes[0])
 }
 
+// sight is a's predicate less what is named after rules that the caller must not
+// see: rule leads to the ID of the rule.
+func (a *App) sight(by access, rule string) func(ctx context.Context) (odata.Predicate, error) {
+	return func(ctx context.Context) (odata.Predicate, error) {
+		p, err := by.predicate(ctx)
+		if err != nil || store.ActorOf(ctx).Kind != store.Staff {
+			return p, err
+		}
+		hidden, err := a.Routing.Hidden(ctx)
+		if err != nil || len(hidden) == 0 {
+			return p, err
+		}
+		ids := make([]string, len(hidden))
+		for i, id := range hidden {
+			ids[i] = strconv.FormatInt(id, 10)
+		}
+		p.Expr = "not (" + rule + " in (" + strings.Join(ids, ",") + "))"
+		p.Was = "false" // of what they saw and see no more, nothing is said
+		return p, nil
+	}
+}
+
 var everyScope = []string{keys.FeedbackWrite, keys.LeadsRead, keys.RoutingsRead, keys.ReasonsRead}
 
 // addSets declares the entity sets: what is in them, who may read it, and what
@@ -73,11 +97,27 @@ func (a *App) addSets() {
 	a.addRoutingSets()
 	a.addFeedbackSets()
 	odata.Add(a.OData, odata.Set[store.AuditEvent]{Name: "AuditEvents", Access: access{role: store.Admin}.predicate})
+	a.addStaffSets()
+}
+
+func (a *App) addStaffSets() {
 	odata.Add(a.OData, odata.Set[staff.User]{
 		Name: "Users", New: staff.NewUser, Access: access{role: store.Admin}.predicate,
 		Outside: true, // passwords are hashed slowly
 		Create:  a.Staff.CreateUser, Update: a.Staff.UpdateUser,
 		Delete: func(ctx context.Context, u *staff.User) error { return a.Staff.DeleteUser(ctx, u.ID) },
+	})
+	// Who may show a rule to a group sees which there are.
+	odata.Add(a.OData, odata.Set[staff.Group]{
+		Name: "Groups", Access: access{role: store.Manager}.predicate,
+		Create: a.Staff.CreateGroup, Update: a.Staff.UpdateGroup,
+		Delete: func(ctx context.Context, g *staff.Group) error { return a.Staff.DeleteGroup(ctx, g.ID) },
+	})
+	odata.Add(a.OData, odata.Set[staff.GroupMember]{
+		Name: "GroupMembers", Access: access{role: store.Admin}.predicate, Create: a.Staff.AddMember,
+		Delete: func(ctx context.Context, m *staff.GroupMember) error {
+			return a.Staff.RemoveMember(ctx, m.GroupID, m.UserID)
+		},
 	})
 }
 
@@ -244,7 +284,7 @@ func (a *App) addRoutingSets() {
 		Delete: func(ctx context.Context, c *routing.Connector) error { return a.Routing.DeleteConnector(ctx, c.ID) },
 	})
 	odata.Add(a.OData, odata.Set[routing.Rule]{
-		Name: "Rules", Access: access{}.predicate,
+		Name: "Rules", Access: a.sight(access{}, "ID"),
 		Create: a.Routing.CreateRule, Update: a.Routing.UpdateRule,
 		Delete: func(ctx context.Context, r *routing.Rule) error { return a.Routing.DeleteRule(ctx, r.ID) },
 		Actions: []odata.Action{
@@ -257,14 +297,18 @@ func (a *App) addRoutingSets() {
 			odata.Bound("Pause", a.ruleAction(a.Routing.Pause)),
 		},
 	})
+	odata.Add(a.OData, odata.Set[routing.RuleViewer]{
+		Name: "RuleViewers", Access: a.sight(access{}, "RuleID"), Create: a.Routing.AddViewer,
+		Delete: func(ctx context.Context, v *routing.RuleViewer) error { return a.Routing.RemoveViewer(ctx, v.ID) },
+	})
 	mine := []string{keys.RoutingsRead, keys.LeadsRead}
 	odata.Add(a.OData, odata.Set[routing.Routing]{
 		Name: "Routings",
-		Access: access{
+		Access: a.sight(access{
 			scopes: mine, expr: "CustomerID eq @customer",
 			// The rule, and how the queue fares, are the house's own.
 			hide: []string{"RuleID", "RuleRevision", "AttemptCount", "NextAttemptAt", "Error"},
-		}.predicate,
+		}, "RuleID"),
 		Track: true, Keep: []string{"CustomerID"},
 		Actions: []odata.Action{
 			odata.Bound("Resend", func(ctx context.Context, r *routing.Routing, _ odata.None) (*routing.Routing, error) {
@@ -275,8 +319,8 @@ func (a *App) addRoutingSets() {
 			}),
 		},
 	})
-	odata.Add(a.OData, odata.Set[routing.Attempt]{Name: "Attempts", Access: access{}.predicate})
-	odata.Add(a.OData, odata.Set[routing.Notice]{Name: "Notices", Access: access{}.predicate})
+	odata.Add(a.OData, odata.Set[routing.Attempt]{Name: "Attempts", Access: a.sight(access{}, "Routing/RuleID")})
+	odata.Add(a.OData, odata.Set[routing.Notice]{Name: "Notices", Access: a.sight(access{}, "RuleID")})
 	a.addResends()
 }
 
@@ -342,7 +386,7 @@ func (a *App) addFeedbackSets() {
 	odata.Add(a.OData, odata.Set[feedback.UnmappedStatus]{Name: "UnmappedStatuses", Access: access{}.predicate})
 	mine := []string{keys.FeedbackWrite, keys.RoutingsRead}
 	odata.Add(a.OData, odata.Set[feedback.Feedback]{
-		Name: "Feedback", Access: access{scopes: mine, expr: "Routing/CustomerID eq @customer", was: "CustomerID eq @customer"}.predicate,
+		Name: "Feedback", Access: a.sight(access{scopes: mine, expr: "Routing/CustomerID eq @customer", was: "CustomerID eq @customer"}, "Routing/RuleID"),
 		Track: true, Keep: []string{"Routing/CustomerID"},
 		Create: a.Feedback.Report,
 		Actions: []odata.Action{

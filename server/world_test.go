@@ -71,7 +71,7 @@ func newWorld(number uint64) *world {
 func (w *world) connection(of routing.Customer) keys.Connection {
 	c := keys.Connection{
 		ID: w.id(), CustomerID: of.ID, Name: w.pick(someNames), Description: w.pick(someComments), CreatedAt: w.instant(), Version: 1 + w.Int64N(3),
-		Scopes: everyScope, AllowedNetworks: []string{}, RequestsPerMinute: 1_000_000,
+		Scopes: everyScope, AllowedNetworks: []string{}, RequestsPerMinute: 1_000_000_000,
 	}
 	if w.IntN(4) == 0 { // now and then it may not do everything
 		c.Scopes = []string{}

@@ -60,7 +60,7 @@ CREATE INDEX rule_viewers_user_id ON rule_viewers (user_id) WHERE user_id IS NOT
 CREATE INDEX rule_viewers_group_id ON rule_viewers (group_id) WHERE group_id IS NOT NULL;
 
 -- Whose resend it is: it leaves out what they do not see. Null: all is seen.
-ALTER TABLE resends ADD COLUMN user_id bigint REFERENCES users (id) ON DELETE CASCADE;
+ALTER TABLE resends ADD COLUMN user_id bigint;
 
 -- +goose Down
 
