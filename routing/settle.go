@@ -29,6 +29,7 @@ type result struct {
 	revision    int64    // of the rule, that was used
 	attempt     *Attempt // nil: nothing was sent
 	gone        bool     // the customer's system is not there any more
+	shutOut     bool     // it does not let us in
 }
 
 // judge tells what becomes of job j after the exchange x by a rule's revision,
@@ -52,7 +53,7 @@ func (s *Service) judge(j *job, revision int64, x *exchange, begun time.Time) *r
 	case Refused:
 		r.state = Rejected
 	default:
-		r.state = Failed
+		r.state, r.shutOut = Failed, x.shutOut()
 		if wait, ok := backoff(j.attempts+1, s.jitter(), retryAfter(x.header, now)); ok {
 			at := now.Add(wait).Truncate(time.Microsecond)
 			r.state, r.next = Pending, &at
@@ -212,8 +213,16 @@ func queueAgain(tx *gorm.DB, jobs []*job, held map[uuid.UUID]bool) error {
 }
 
 var resultColumns = []column{
-	{"routing", "uuid"}, {"token", "text"}, {"new_state", "text"}, {"next", "timestamptz"}, {"sent", "bigint"}, {"revision", "bigint"},
-	{"problem", "text"}, {"delivered", "timestamptz"}, {"far_id", "text"}, {"far_link", "text"},
+	{"routing", "uuid"},
+	{"token", "text"},
+	{"new_state", "text"},
+	{"next", "timestamptz"},
+	{"sent", "bigint"},
+	{"revision", "bigint"},
+	{"problem", "text"},
+	{"delivered", "timestamptz"},
+	{"far_id", "text"},
+	{"far_link", "text"},
 }
 
 // applyResults writes the results of the jobs that still have their lease.
@@ -243,8 +252,14 @@ func mark(held map[uuid.UUID]bool, ids []uuid.UUID) {
 }
 
 var attemptColumns = []column{
-	{"routing_id", "uuid"}, {"started_at", "timestamptz"}, {"duration_ms", "bigint"}, {"status_code", "bigint"},
-	{"request", "text"}, {"response", "text"}, {"outcome", "text"}, {"error", "text"},
+	{"routing_id", "uuid"},
+	{"started_at", "timestamptz"},
+	{"duration_ms", "bigint"},
+	{"status_code", "bigint"},
+	{"request", "text"},
+	{"response", "text"},
+	{"outcome", "text"},
+	{"error", "text"},
 }
 
 // insertAttempts stores the exchanges, in the order they ended in.
