@@ -2,6 +2,7 @@ package routing
 
 import (
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -139,6 +140,26 @@ func TestNoticeCap(t *testing.T) {
 		f.lead(nil)
 		if got := messages(); got != day+" | "+total {
 			t.Error(got)
+		}
+	})
+}
+
+// A routing that is given up after its last try is told.
+func TestNoticeOfDeadLetter(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		clock := newClock()
+		f := newFixture(t, db, WithClock(clock.Now), WithJitter(func() float64 { return 0.5 }))
+		rule := f.activated(newReceiver(t, status(500)).URL, nil)
+		f.run()
+		lead := f.lead(nil)
+		for i := range schedule {
+			f.eventually("a try", func() bool { return f.routing(lead.ID).AttemptCount == i+1 })
+			clock.forward(schedule[i] + time.Second)
+		}
+		r := f.becomes(lead.ID, Failed)
+		n := f.notice(NoticeFailed, fmt.Sprintf("A routing of the rule %d was given up after 10 tries: HTTP 500 Internal Server Error. It is kept; Resend sends it again.", rule.ID))
+		if *n.RoutingID != r.ID || n.Times != 1 {
+			t.Errorf("%+v", n)
 		}
 	})
 }
