@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,7 @@ const (
 )
 
 // A breaker opens when the last openStreak exchanges failed, or more than
-// openShare of the last remembered ones. Probes come after firstProbe, then after
+// openShare of the last remembered ones, or one was not let in. Probes come after firstProbe, then after
 // twice the time each, up to lastProbe.
 const (
 	remembered = 20
@@ -150,6 +151,11 @@ func (s *Service) note(tx *gorm.DB, b *breaker, o outcome, now time.Time) error 
 		}
 	case r.attempt.Outcome == Retry:
 		b.failed(o.job.probe, now)
+		if r.shutOut {
+			if err := s.shutOut(tx, b, r, now); err != nil {
+				return err
+			}
+		}
 		if now.Sub(*b.failingSince) >= longestFailure {
 			return s.pauseFor(tx, b, "the customer's system has failed since "+b.failingSince.Format("2006-01-02 15:04 MST")+": "+r.err)
 		}
@@ -157,6 +163,20 @@ func (s *Service) note(tx *gorm.DB, b *breaker, o outcome, now time.Time) error 
 		b.succeeded()
 	}
 	return nil
+}
+
+// shutOut opens the breaker of a rule that is not let in: each further lead would
+// meet the same, and some systems lock an account after a few tries. A 403 may
+// be about one lead (a firewall's, say), so it counts as any failure. Staff are
+// told in any case: time alone does not mend it.
+func (s *Service) shutOut(tx *gorm.DB, b *breaker, r *result, now time.Time) error {
+	if b.state == BreakerClosed && *r.attempt.StatusCode != http.StatusForbidden {
+		b.open(firstProbe, now)
+	}
+	return s.Notify(tx, Notice{
+		Kind: NoticeShutOut, RuleID: &b.ruleID, CustomerID: &b.customerID, RoutingID: &r.attempt.RoutingID,
+		Message: fmt.Sprintf("The customer's system does not let the rule %s (%d) in: %s. Its routings wait; please look at the rule's credentials.", b.name, b.ruleID, r.err),
+	})
 }
 
 // breakers reads and locks the breakers of the rules with the ids in failing, and

@@ -24,6 +24,7 @@ const captureLimit = 64 << 10
 // address, follows no redirect, uses no proxy, and bounds time and memory.
 type client struct {
 	http      *http.Client
+	dialer    *net.Dialer
 	mailer    *net.Dialer // to mail servers
 	timeout   time.Duration
 	userAgent string
@@ -34,7 +35,7 @@ func newClient(allowed []netip.Prefix, timeout time.Duration, workers int, userA
 	dialer := &net.Dialer{Control: g.control}
 	g.ports = mailPorts
 	mailer := &net.Dialer{Control: g.control}
-	return &client{timeout: timeout, userAgent: userAgent, mailer: mailer, http: &http.Client{
+	return &client{timeout: timeout, userAgent: userAgent, dialer: dialer, mailer: mailer, http: &http.Client{
 		// Without a proxy, and without asking for compressed answers: those could
 		// unpack to any size.
 		Transport: &http.Transport{

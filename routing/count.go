@@ -117,7 +117,11 @@ func (s *Service) takePlaces(tx *gorm.DB, set *ruleSet, verdicts []Verdict, m *m
 	// Joined, it is undone alone, and on PostgreSQL lets go of the rows it holds.
 	err := s.db.Write(tx.Statement.Context, func(tx *gorm.DB) error {
 		for _, p := range places {
-			if err := takePlace(tx, p, m); err != nil {
+			taken, err := takePlace(tx, p, m)
+			if err == nil && taken == p.most {
+				err = s.noticeCap(tx, p, m.now)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -132,22 +136,41 @@ func (s *Service) takePlaces(tx *gorm.DB, set *ruleSet, verdicts []Verdict, m *m
 	return true, nil
 }
 
-// takePlace takes a place, or returns errFull and notes that in m.
-func takePlace(tx *gorm.DB, p place, m *moment) error {
+// takePlace takes a place and gives how many are taken then, or returns errFull
+// and notes that in m.
+func takePlace(tx *gorm.DB, p place, m *moment) (taken int, err error) {
 	for _, counted := range []bool{false, true} {
-		n, err := exec(tx, "UPDATE rule_counts SET taken = taken + 1 WHERE rule_id = $1 AND period = $2 AND taken < $3",
-			p.rule, p.slot.period, p.most)
-		if err != nil || n == 1 {
-			return err
+		err := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context,
+			"UPDATE rule_counts SET taken = taken + 1 WHERE rule_id = $1 AND period = $2 AND taken < $3 RETURNING taken",
+			p.rule, p.slot.period, p.most).Scan(&taken)
+		if !isNoRows(err) {
+			return taken, err
 		}
 		if !counted {
 			if err := beginCount(tx, p, m.now); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
 	m.taken[p.slot] = math.MaxInt
-	return errFull
+	return 0, errFull
+}
+
+// noticeCap tells that the last place of a cap was taken, once in its period.
+func (s *Service) noticeCap(tx *gorm.DB, p place, now time.Time) error {
+	rule, err := load[Rule](tx, "rule", p.rule)
+	if err != nil {
+		return err
+	}
+	more := "It gets no more leads."
+	if p.limit.period != capTotal {
+		_, end := period(p.limit.period, now, p.zone)
+		more = "It gets leads again from " + end.In(p.zone).Format("2006-01-02 15:04 MST") + "."
+	}
+	return s.Notify(tx, Notice{
+		Kind: NoticeCap, Subject: p.slot.period, RuleID: &rule.ID, CustomerID: &rule.CustomerID,
+		Message: fmt.Sprintf("The rule %s (%d) has reached its cap, %s: %d. %s", rule.Name, rule.ID, p.limit.period, p.most, more),
+	})
 }
 
 // beginCount makes the count of a period where there is none yet, and removes counts

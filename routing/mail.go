@@ -126,7 +126,13 @@ func (s *Service) submit(ctx context.Context, p *sender, r *request) (reply stri
 	if err != nil {
 		return "", err
 	}
-	conn, err := s.client.dialMail(ctx, u.Host)
+	dial := s.client.dialMail
+	if p.own {
+		dial = func(ctx context.Context, address string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}
+	}
+	conn, err := dial(ctx, u.Host)
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,8 @@ const (
 	NoticePaused = "rule paused" // the program paused a rule
 	NoticeFailed = "dead letter" // a routing was given up after the last retry
 	NoticeCap    = "cap reached" // a rule gets no more leads for now
+	// NoticeShutOut is that a customer's system refuses a rule's credentials.
+	NoticeShutOut = "not let in"
 )
 
 // Notice is something that staff should know of. The same thing again within the
@@ -34,9 +36,13 @@ type Notice struct {
 	CreatedAt  time.Time  `odata:"computed"`
 	LastAt     time.Time  `odata:"computed"`
 	SentAt     *time.Time `odata:"computed"` // to the webhook for notices
-	NextAt     *time.Time `odata:"-"`        // when the delivery is due
+	NextAt     *time.Time `odata:"-"`        // when that is due
 	Tries      int        `odata:"-"`
-	Error      *string    `odata:"computed"` // why the last delivery failed
+	Error      *string    `odata:"computed"` // why the last delivery there failed
+	MailedAt   *time.Time `odata:"computed"` // to the address for notices
+	MailNextAt *time.Time `odata:"-"`
+	MailTries  int        `odata:"-"`
+	MailError  *string    `odata:"computed"`
 
 	Rule     *Rule
 	Customer *Customer
@@ -47,22 +53,31 @@ type Notice struct {
 const noticeSpan = time.Hour
 
 // Notify stores a notice of a kind, about a rule, and has it delivered once tx
-// has committed. Its Kind, Message and RuleID are to be given.
+// has committed. Its Kind, Message and RuleID are to be given. Subject tells it
+// from others of the kind and rule that are not the same thing; without one, the
+// same within the hour is.
 func (s *Service) Notify(tx *gorm.DB, n Notice) error {
 	now := s.now()
 	var rule int64
 	if n.RuleID != nil {
 		rule = *n.RuleID
 	}
-	subject := n.Kind + "/" + strconv.FormatInt(rule, 10) + "/" + now.Truncate(noticeSpan).Format(time.RFC3339)
-	var next *time.Time
+	if n.Subject == "" {
+		n.Subject = now.Truncate(noticeSpan).Format(time.RFC3339)
+	}
+	subject := n.Kind + "/" + strconv.FormatInt(rule, 10) + "/" + n.Subject
+	var next, mailNext *time.Time
 	if s.notices != "" {
 		next = &now
 	}
-	_, err := exec(tx, `INSERT INTO notices (kind, subject, message, rule_id, customer_id, routing_id, times, created_at, last_at, next_at, tries)
-		VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7, $8, 0)
+	if s.noticeMail != nil {
+		at := now.Truncate(mailSpan).Add(mailSpan)
+		mailNext = &at
+	}
+	_, err := exec(tx, `INSERT INTO notices (kind, subject, message, rule_id, customer_id, routing_id, times, created_at, last_at, next_at, tries, mail_next_at)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7, $8, 0, $9)
 		ON CONFLICT (subject) DO UPDATE SET times = notices.times + 1, last_at = excluded.last_at`,
-		n.Kind, subject, clip(n.Message, 2000), n.RuleID, n.CustomerID, n.RoutingID, now, next)
+		n.Kind, subject, clip(n.Message, 2000), n.RuleID, n.CustomerID, n.RoutingID, now, next, mailNext)
 	if err != nil {
 		return fmt.Errorf("notice of %s: %w", n.Kind, err)
 	}
@@ -78,14 +93,17 @@ func (s *Service) noticeFailed(tx *gorm.DB, j *job, r *result) error {
 	})
 }
 
-// deliverNotices posts notices to the webhook for them as they come, until ctx
+// deliverNotices sends notices to where staff want them, as they come, until ctx
 // ends.
 func (s *Service) deliverNotices(ctx context.Context) {
-	if s.notices == "" {
+	if s.notices == "" && s.noticeMail == nil {
 		return
 	}
 	for {
-		for s.deliverNotice(ctx) {
+		for s.notices != "" && s.deliverNotice(ctx) {
+		}
+		if s.noticeMail != nil {
+			s.mailNotices(ctx)
 		}
 		timer := time.NewTimer(max(s.poll, 10*time.Millisecond))
 		select {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"leadloop/odata/edm"
@@ -15,7 +16,8 @@ import (
 // that holds counts, in the order Duplicate, Retry, Rejected, Accepted. Where
 // none does, an answer of the status class 2xx is accepted if there is no
 // Accepted, and rejected if there is; 408, 425, 429 and 5xx are to be tried
-// again; all else is rejected.
+// again, and so are 401, 403 and 407, which are about us and not about the lead;
+// all else is rejected.
 type Outcomes struct {
 	Accepted  string `json:",omitempty" validate:"max=2000"`
 	Duplicate string `json:",omitempty" validate:"max=2000"`
@@ -151,10 +153,25 @@ func byStatus(status int) string {
 	case status >= 200 && status < 300:
 		return Accepted
 	case status == 0, status >= 500, status == http.StatusRequestTimeout,
-		status == http.StatusTooEarly, status == http.StatusTooManyRequests:
+		status == http.StatusTooEarly, status == http.StatusTooManyRequests, unwelcome(status):
 		return Retry
 	}
 	return Refused
+}
+
+// unwelcome reports whether a status says that what a rule signs in with is not
+// right: that is the rule's trouble, and no reason to give its leads to others.
+func unwelcome(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired
+}
+
+// shutOut reports whether the customer's system, or its mail server, does not let
+// us in.
+func (x *exchange) shutOut() bool {
+	if x.mail {
+		return slices.Contains([]int{530, 534, 535, 538}, x.status)
+	}
+	return unwelcome(x.status)
 }
 
 // accepted reports whether the customer's system has the lead.

@@ -21,6 +21,7 @@ type sender struct {
 	scheme    *scheme
 	rules     *rulings
 	lookup    *finder // nil: none is made
+	own       bool    // it goes to the operator's own mail server, wherever that is
 }
 
 // sender makes the sender of a revision. It returns an error that says what is

@@ -54,9 +54,10 @@ type Service struct {
 	resume chan struct{}  // holds one token when a resend was asked for
 	self   string         // marks what this server tells others
 
-	allowed []netip.Prefix
-	version string
-	notices string // the URL that notices go to; "": none
+	allowed    []netip.Prefix
+	version    string
+	notices    string      // the URL that notices go to; "": none
+	noticeMail *NoticeMail // nil: none
 	// publicURL is where customers' systems reach this server.
 	publicURL string
 

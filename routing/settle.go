@@ -30,6 +30,7 @@ type result struct {
 	revision    int64    // of the rule, that was used
 	attempt     *Attempt // nil: nothing was sent
 	gone        bool     // the customer's system is not there any more
+	shutOut     bool     // it does not let us in
 }
 
 // judge tells what becomes of job j after the exchange x by a rule's revision,
@@ -53,7 +54,7 @@ func (s *Service) judge(j *job, revision int64, x *exchange, begun time.Time) *r
 	case Refused:
 		r.state = Rejected
 	default:
-		r.state = Failed
+		r.state, r.shutOut = Failed, x.shutOut()
 		if wait, ok := backoff(j.attempts+1, s.jitter(), retryAfter(x.header, now)); ok {
 			at := now.Add(wait).Truncate(time.Microsecond)
 			r.state, r.next = Pending, &at

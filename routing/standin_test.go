@@ -325,7 +325,7 @@ func standIns() []standIn {
 		{connector: "minicrm-contact", handler: miniCRM(), settings: mini, mapping: miniMapping, secrets: []string{"mini-key"}, state: Delivered, outcome: Accepted, id: "777"},
 		{connector: "minicrm-contact", handler: miniCRM(), settings: and(mini, "OnlyKnown", true), mapping: miniMapping, state: Delivered, outcome: Accepted, id: "12346"},
 		{connector: "minicrm-contact", handler: miniCRM(), settings: and(mini, "OnlyKnown", true), mapping: miniMapping, email: "x@example.com", state: Rejected, outcome: Refused, err: errUnknownPerson},
-		{connector: "minicrm-contact", handler: miniCRM(), settings: and(mini, "APIKey", "wrong"), mapping: miniMapping, state: Rejected, outcome: Refused, err: "HTTP 401 Unauthorized: Unauthorized"},
+		{connector: "minicrm-contact", handler: miniCRM(), settings: and(mini, "APIKey", "wrong"), mapping: miniMapping, state: Pending, outcome: Retry, err: "HTTP 401 Unauthorized: Unauthorized"},
 		{connector: "minicrm-project", handler: miniCRM(), settings: and(mini, "CategoryID", 3.0), mapping: miniMapping, state: Delivered, outcome: Accepted, id: "1234"},
 		{
 			connector: "unas-customer", handler: unas(), settings: Settings{"URL": "/shop", "APIKey": "unas-key"}, secrets: []string{"unas-key", "unas-token"},

@@ -86,9 +86,15 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	a.Staff = staff.New(db, vault)
 	a.Keys = keys.New(db, vault)
 	a.Leads = leads.New(db, vault)
-	a.Routing = routing.New(db, vault, routing.WithAllowedNetworks(s.AllowNetworks...), routing.WithLog(log),
+	sending := []routing.Option{
+		routing.WithAllowedNetworks(s.AllowNetworks...), routing.WithLog(log),
 		routing.WithVersion(version()), routing.WithTimeout(s.SendTimeout), routing.WithWorkers(s.Workers),
-		routing.WithPublicURL(s.PublicURL), routing.WithNoticeURL(s.NoticeURL))
+		routing.WithPublicURL(s.PublicURL), routing.WithNoticeURL(s.NoticeURL),
+	}
+	if s.NoticeEmail != "" {
+		sending = append(sending, routing.WithNoticeMail(s.noticeMail()))
+	}
+	a.Routing = routing.New(db, vault, sending...)
 	a.Feedback = feedback.New(db, a.Routing)
 	a.Privacy = privacy.New(db, a.Leads)
 	a.Keys.Log, a.Leads.Log, a.Privacy.Log = log, log, log

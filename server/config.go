@@ -2,11 +2,14 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"leadloop/routing"
 )
 
 // commands is the command line. Every flag has an environment variable, named
@@ -50,6 +53,11 @@ type serving struct {
 	Workers        int            `help:"Transmissions at once." default:"16"`
 	SendTimeout    time.Duration  `help:"Time for one transmission." default:"10s"`
 	NoticeURL      string         `help:"Webhook that notices to staff are posted to, as JSON." placeholder:"URL"`
+	NoticeEmail    string         `help:"Addresses that notices to staff are sent to, with commas between, by the mail server --smtp-server." placeholder:"ADDRESS"`
+	SMTPServer     string         `name:"smtp-server" help:"Mail server: smtps://HOST:PORT, starttls://HOST:PORT, or smtp://HOST:PORT without TLS and password." placeholder:"URL"`
+	SMTPUser       string         `name:"smtp-user" help:"Name to log in to the mail server; unless given, there is no log-in." placeholder:"NAME"`
+	SMTPPassword   string         `name:"smtp-password" help:"Password to log in to the mail server; better given in the environment." placeholder:"PASSWORD"`
+	SMTPFrom       string         `name:"smtp-from" help:"Sender of the messages; the first receiver unless given." placeholder:"ADDRESS"`
 }
 
 // Validate is called by kong. A server that never sends would look like one that
@@ -62,8 +70,18 @@ func (s serving) Validate() error {
 		return errors.New("--send-timeout must be longer than nothing")
 	case s.NoticeURL != "" && !strings.HasPrefix(s.NoticeURL, "https://") && !strings.HasPrefix(s.NoticeURL, "http://"):
 		return errors.New("--notice-url must begin with http:// or https://")
+	case s.NoticeEmail == "":
+		return nil
+	}
+	if err := s.noticeMail().Check(); err != nil {
+		return fmt.Errorf("--notice-email: %w; see --smtp-server, --smtp-user and --smtp-from", err)
 	}
 	return nil
+}
+
+// noticeMail is how notices go by e-mail.
+func (s serving) noticeMail() routing.NoticeMail {
+	return routing.NoticeMail{To: s.NoticeEmail, From: s.SMTPFrom, Server: s.SMTPServer, User: s.SMTPUser, Password: s.SMTPPassword}
 }
 
 type serveCommand struct {
