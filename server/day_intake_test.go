@@ -123,7 +123,7 @@ func wrap(kind string, holds []*enquiry, r *rand.Rand) *parcel {
 		}
 		form(fields)
 		if r.IntN(5) == 0 {
-			p.method, p.query, p.body = "GET", "?"+p.body, ""
+			p.method, p.query, p.body = "GET", "?"+strings.ReplaceAll(p.body, "+", "%20"), ""
 		}
 	case "google-ads":
 		p.wrapAds()

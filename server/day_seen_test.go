@@ -83,6 +83,7 @@ type seenRule struct {
 
 // evidence is all of it.
 type evidence struct {
+	read      time.Time // when that began
 	leads     []*seenLead
 	routings  map[string]*seenRouting
 	decisions []*seenDecision // in the order of time
@@ -91,7 +92,7 @@ type evidence struct {
 
 // gather reads what the server shows.
 func (d *day) gather() *evidence {
-	e := &evidence{routings: map[string]*seenRouting{}, rules: map[int64]*seenRule{}}
+	e := &evidence{read: time.Now(), routings: map[string]*seenRouting{}, rules: map[int64]*seenRule{}}
 	for _, rule := range list[*seenRule](d, "/odata/Rules?$select=ID,State,Breaker,PauseReason") {
 		e.rules[rule.ID] = rule
 	}
@@ -165,11 +166,17 @@ func (l *seenLead) story() string {
 	fmt.Fprintf(&b, "  lead %s %+v: %s, %s\n", l.ID, l.enquiry, l.State, l.explained.Reason)
 	for _, d := range l.explained.Decisions {
 		fmt.Fprintf(&b, "  decision %d at %s (%s):\n", d.Number, d.At.Format(time.RFC3339Nano), d.Cause)
+		lost := map[string][]int64{} // the many that came too late
 		for _, v := range d.Verdicts {
-			if v.Code != "condition_false" {
+			switch {
+			case v.Code == "condition_false":
+			case strings.HasPrefix(v.Code, "lost"):
+				lost[v.Code] = append(lost[v.Code], v.RuleID)
+			default:
 				fmt.Fprintf(&b, "    rule %d: %s: %s\n", v.RuleID, v.Code, v.Reason)
 			}
 		}
+		fmt.Fprintf(&b, "    rules that lost: %v\n", lost)
 	}
 	for _, r := range l.Routings {
 		b.WriteString("  " + r.story())
