@@ -67,7 +67,7 @@ func (f *flood) routings(s *stage) map[string]bool {
 
 func (s *stage) deliverAll() {
 	s.t.Helper()
-	eventually(s.t, 30*time.Second, "all routings are delivered", func() bool {
+	eventually(s.t, 2*time.Minute, "all routings are delivered", func() bool {
 		return string(s.admin.get("/odata/Routings/$count?$filter=State ne 'delivered'").want(200).body) == "0"
 	})
 }
@@ -115,13 +115,14 @@ const floodWorkers = 4
 
 // floodedStage is a server in the middle of a flood, and the customer's system.
 func floodedStage(t *testing.T, dir, dsn string, crm http.Handler) (*stage, *flood, *receiver) {
-	s := newStage(t, dir, dsn, "--workers", strconv.Itoa(2*floodWorkers))
+	// On a busy machine the kill may be long in coming: no exchange gives up before.
+	s := newStage(t, dir, dsn, "--workers", strconv.Itoa(2*floodWorkers), "--send-timeout", "2m")
 	r := listen(t, crm.ServeHTTP)
 	s.rule(t, s.join(t, "Acme").id, r.url, nil)
 	r.next(t, time.Second) // the rule's test
 	f := &flood{}
 	f.begin(s.anyone, s.source(t, "json", nil))
-	eventually(t, 20*time.Second, "leads come in and go out", func() bool { return len(f.acknowledged()) >= 60 && len(r.received) >= 8 })
+	eventually(t, time.Minute, "leads come in and go out", func() bool { return len(f.acknowledged()) >= 60 && len(r.received) >= 8 })
 	return s, f, r
 }
 
@@ -152,10 +153,11 @@ func TestKillLosesNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
 		system := &slowly{most: 12}
 		s, f, crm := floodedStage(t, dir, dsn, system)
-		eventually(t, 10*time.Second, "every worker waits for an answer", func() bool { return system.held.Load() == floodWorkers })
+		eventually(t, time.Minute, "every worker waits for an answer", func() bool { return system.held.Load() == floodWorkers })
 		s.kill()
 		system.released.Store(true)
 		f.posters.Wait()
+		open := beingSent(t, dsn)
 		expireLeases(t, dsn)
 		s.start(t, "--allow-networks", "127.0.0.0/8")
 		ids := f.routings(s)
@@ -167,11 +169,14 @@ func TestKillLosesNothing(t *testing.T) {
 			}
 			if got[id] == 2 {
 				again++
+				if !open[id] {
+					t.Errorf("routing %s was settled, and sent again", id)
+				}
 			}
 			delete(got, id)
 		}
 		t.Logf("%d leads acknowledged; %d delivered twice, under the same webhook-id", len(ids), again)
-		if again < 1 || again > 8*floodWorkers { // those that had arrived and were not settled: more on a busy machine
+		if again < floodWorkers { // each of them was waiting for its answer
 			t.Errorf("%d delivered twice", again)
 		}
 		for id := range got { // stored, but the power went before it was acknowledged

@@ -136,3 +136,16 @@ func TestContextOverInsidePostgres(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Without statistics the server takes an answer with a tree in it for costly, and
+// would compile it for seconds to save milliseconds.
+func TestNothingIsCompiled(t *testing.T) {
+	db := storetest.Open(t, store.Postgres)
+	var jit string
+	if err := db.Read(t.Context()).Raw("SHOW jit").Scan(&jit).Error; err != nil {
+		t.Fatal(err)
+	}
+	if jit != "off" {
+		t.Errorf("jit is %s", jit)
+	}
+}

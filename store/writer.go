@@ -49,6 +49,7 @@ type writer struct {
 	current *job          // the function that is running
 	ran     []*job        // functions of the open transaction that have run
 	careful int           // transactions whose functions still run under savepoints; see repeat
+	longest time.Duration // of a transaction, but for the function that begins within it
 }
 
 // job is one function that waits for its turn.
@@ -62,7 +63,7 @@ type job struct {
 }
 
 func newWriter(db *DB, pool *sql.DB, conn *sql.Conn) (*writer, error) {
-	w := &writer{db: db, pool: pool, conn: conn, queue: make(chan *job, maxBatch), done: make(chan struct{})}
+	w := &writer{db: db, pool: pool, conn: conn, queue: make(chan *job, maxBatch), done: make(chan struct{}), longest: batchTime}
 	for _, s := range []struct {
 		stmt **sqlite3.SQLiteStmt
 		sql  string
@@ -176,7 +177,7 @@ func (w *writer) serve(first *job) {
 		w.answer(first, unavailable("begin", err))
 		return
 	}
-	deadline := time.Now().Add(batchTime)
+	deadline := time.Now().Add(w.longest)
 	w.careful = max(0, w.careful-1)
 	for j := first; j != nil; j = w.next(deadline) {
 		if lost := w.attempt(j); lost {

@@ -21,6 +21,7 @@ import (
 // returns their errors.
 func together(t *testing.T, db *store.DB, fns ...func(tx *gorm.DB) error) []error {
 	t.Helper()
+	db.Unhurry()
 	gate, begun := make(chan struct{}), make(chan struct{})
 	open := sync.OnceFunc(func() { close(gate) })
 	defer open()
