@@ -102,7 +102,7 @@ var layouts = []string{
 // instant reads a time: as ISO 8601 writes it, or seconds or milliseconds since
 // 1970.
 func instant(text string) (*time.Time, error) {
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) >= 9 {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) >= 9 && n > 0 {
 		t := time.Unix(n, 0).UTC()
 		if len(text) >= 12 {
 			t = time.UnixMilli(n).UTC()

@@ -153,7 +153,7 @@ func partFields(body []byte, boundary string) ([]field, error) {
 	var fields []field
 	for {
 		part, err := r.NextPart()
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && len(fields) > 0 {
 			return fields, nil
 		}
 		if err != nil || len(fields) == maxFields {

@@ -45,7 +45,8 @@ func contractCustomer(s *stage) (key, connection string) {
 		"@odata.context": "%BASE%/odata/$metadata#Connections/$entity", "@odata.etag": "W/\"1\"",
 		"ID": "<uuid>", "CustomerID": 1, "Name": "Acme CRM", "Description": "", "StartsAt": null, "EndsAt": null,
 		"TimeZone": "Asia/Jerusalem", "StartsOn": null, "EndsOn": null,
-		"Scopes": ["feedback:write", "leads:read"], "AllowedNetworks": [], "RequestsPerMinute": 1200, "CreatedAt": "<time>", "Version": 1}`)
+		"Scopes": ["feedback:write", "leads:read"], "AllowedNetworks": [], "RequestsPerMinute": 1200,
+		"FeedbackFields": {}, "AllowGet": false, "MaxFeedbackAge": null, "CreatedAt": "<time>", "Version": 1}`)
 	connection = got.text("ID")
 	wantHeader(got, "Location", s.base+"/odata/Connections("+connection+")")
 
@@ -126,7 +127,8 @@ func contractFeedback(t *testing.T, s *stage, key, connection, routing string) {
 	c := s.anyone.with("X-API-Key", key)
 	got := c.post("/odata/Feedback", `{"RoutingID":"`+routing+`","ReasonID":3,"Comment":"לא ענה"}`).want(201).is(s.base, `{
 		"@odata.context": "%BASE%/odata/$metadata#Feedback/$entity", "ID": "<uuid>", "RoutingID": "`+routing+`", "ReasonID": 3, "Comment": "לא ענה",
-		"OccurredAt": null, "ReceivedAt": "<time>", "ExternalID": null, "ExternalLink": null, "Owner": null, "ConnectionID": "`+connection+`", "Status": null}`)
+		"OccurredAt": null, "ReceivedAt": "<time>", "ExternalID": null, "ExternalLink": null, "Owner": null, "Amount": null, "Currency": null,
+		"ConnectionID": "`+connection+`", "Status": null, "ReturnState": null, "ReturnComment": null, "ReturnDecidedAt": null}`)
 	wantHeader(got, "Location", s.base+"/odata/Feedback("+got.text("ID")+")")
 	c.get(strings.TrimPrefix(got.header.Get("Location"), s.base)).want(200)
 

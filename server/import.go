@@ -67,20 +67,14 @@ func (c *importFile) options() (rows.Options, error) {
 	return rows.Options{Name: filepath.Base(c.File), Format: c.Format, Delimiter: delimiter, Charset: c.Charset, Sheet: c.Sheet}, err
 }
 
-// take opens the file and has take read it, with where refused rows and progress
-// go.
-func (c *importFile) take(s streams, take func(file *os.File, refused func(rows.Refusal) error, progress func(int64)) error) error {
-	file, err := os.Open(c.File)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
+// take has read take in the file, and tells it where refused rows and progress go.
+func (c *importFile) take(s streams, file *os.File, read func(refused func(rows.Refusal) error, progress func(int64)) error) error {
 	refusals, err := c.refusals(s.err)
 	if err != nil {
 		return err
 	}
 	bar := newBar(s.err, file)
-	err = take(file, refusals.add, func(read int64) { _ = bar.Set64(read) })
+	err = read(refusals.add, func(n int64) { _ = bar.Set64(n) })
 	_ = bar.Finish() // only shows
 	return errors.Join(refusals.close(), err)
 }
@@ -91,12 +85,14 @@ func (c *leadImport) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(c.File); err != nil {
+	file, err := os.Open(c.File)
+	if err != nil {
 		return err
 	}
+	defer file.Close()
 	return c.with(ctx, s, func(ctx context.Context, a *App) error {
 		var done leads.Imported
-		err := c.take(s, func(file *os.File, refused func(rows.Refusal) error, progress func(int64)) (err error) {
+		err := c.take(s, file, func(refused func(rows.Refusal) error, progress func(int64)) (err error) {
 			done, err = a.Leads.Import(ctx, file, leads.Import{
 				SourceID: c.Source, Name: o.Name, Format: o.Format, Delimiter: o.Delimiter, Charset: o.Charset, Sheet: o.Sheet,
 				Map: c.Map, DryRun: c.DryRun, Refused: refused, Progress: progress,

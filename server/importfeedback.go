@@ -25,12 +25,14 @@ func (c *feedbackImport) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(c.File); err != nil {
+	file, err := os.Open(c.File)
+	if err != nil {
 		return err
 	}
+	defer file.Close()
 	return c.with(ctx, s, func(ctx context.Context, a *App) error {
 		var done feedback.Imported
-		err := c.take(s, func(file *os.File, refused func(rows.Refusal) error, progress func(int64)) (err error) {
+		err := c.take(s, file, func(refused func(rows.Refusal) error, progress func(int64)) (err error) {
 			done, err = a.Feedback.Import(ctx, file, feedback.Import{Options: o, Map: c.Map, DryRun: c.DryRun, Refused: refused, Progress: progress})
 			return err
 		})
