@@ -54,7 +54,10 @@ func (Feedback) TableName() string { return "feedback" }
 // that does not exist. Staff need a manager. Invalid at ReasonID, with the valid
 // ones listed, for an unknown or inactive reason; Invalid for other wrong
 // properties, and for an OccurredAt over 24 hours ahead.
-func (s *Service) Report(ctx context.Context, f *Feedback) error {
+func (s *Service) Report(ctx context.Context, f *Feedback) (err error) {
+	if s.Reported != nil {
+		defer func() { s.Reported(err) }()
+	}
 	customerID, err := reporter(ctx)
 	if err != nil {
 		return err
