@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/xuri/excelize/v2"
 
+	"leadloop/leads/rows"
 	"leadloop/odata/fault"
-	"leadloop/rows"
 	"leadloop/store"
 	"leadloop/store/storetest"
 )

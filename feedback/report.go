@@ -66,7 +66,10 @@ func (s *Service) Submit(ctx context.Context, reports []Feedback) ([]Outcome, er
 
 // submit stores those of the list that have no error yet. With once a report
 // without OccurredAt that equals an earlier one in all it says is that one.
-func (s *Service) submit(ctx context.Context, list []Outcome, once bool) ([]Outcome, error) {
+func (s *Service) submit(ctx context.Context, list []Outcome, once bool) (done []Outcome, err error) {
+	if s.Reported != nil {
+		defer func() { s.tell(done, err) }()
+	}
 	customerID, err := reporter(ctx)
 	if err != nil {
 		return nil, err
@@ -78,7 +81,7 @@ func (s *Service) submit(ctx context.Context, list []Outcome, once bool) ([]Outc
 	if err != nil {
 		return nil, err
 	}
-	done, err := s.attempt(ctx, list, batch{customerID: customerID, terms: terms, once: once})
+	done, err = s.attempt(ctx, list, batch{customerID: customerID, terms: terms, once: once})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		// A reason was deleted while this was under way, or the connection was.
 		s.reasons.purge()
@@ -88,6 +91,17 @@ func (s *Service) submit(ctx context.Context, list []Outcome, once bool) ([]Outc
 		err = fault.New(fault.Conflict, "the connection was deleted just now")
 	}
 	return done, err
+}
+
+// tell tells Reported of each outcome, or of the error that stands for all.
+func (s *Service) tell(done []Outcome, err error) {
+	if err != nil {
+		s.Reported(err)
+		return
+	}
+	for _, o := range done {
+		s.Reported(o.Err)
+	}
 }
 
 func (s *Service) attempt(ctx context.Context, list []Outcome, b batch) ([]Outcome, error) {

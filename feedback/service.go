@@ -25,6 +25,9 @@ type Service struct {
 	Now     func() time.Time
 	// NewID gives the ids of reports: UUIDs of version 7, so that they sort by age.
 	NewID func() (uuid.UUID, error)
+	// Reported, where there is one, is told what became of each report: nil, or what
+	// it was refused for.
+	Reported func(err error)
 
 	reasons reasonCache
 	agreed  termsCache

@@ -37,6 +37,10 @@ import (
 // Service holds the operations on customers, connectors, rules and routings.
 // Make one with New; it is safe for concurrent use.
 type Service struct {
+	// Exchanged, where there is one, is told the outcome of each transmission and how
+	// long it took. Set it before first use.
+	Exchanged func(outcome string, took time.Duration)
+
 	db    *store.DB
 	vault *store.Vault
 	now   func() time.Time

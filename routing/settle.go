@@ -44,6 +44,9 @@ func (s *Service) judge(j *job, revision int64, x *exchange, begun time.Time) *r
 	if x.status != 0 {
 		r.attempt.StatusCode = &x.status
 	}
+	if s.Exchanged != nil {
+		s.Exchanged(r.attempt.Outcome, x.duration)
+	}
 	if r.gone = x.status == http.StatusGone; r.gone { // the rule pauses: see noteExchanges
 		r.state, r.err = Parked, errPaused
 		return r

@@ -45,6 +45,8 @@ type App struct {
 	proxies odata.Proxies
 	guesses guesses
 	console http.Handler
+	metrics *meters
+	admins  net.Listener // of /metrics; nil for none
 }
 
 // open opens the database and wires the application over it. Migrate says
@@ -112,6 +114,11 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	if err := a.OData.Build(); err != nil {
 		return nil, err
 	}
+	a.metrics = newMeters(a)
+	a.Routing.Exchanged = func(outcome string, took time.Duration) {
+		a.metrics.transmissions.WithLabelValues(outcome).Observe(took.Seconds())
+	}
+	a.Feedback.Reported = func(err error) { a.metrics.feedback.WithLabelValues(result(err)).Inc() }
 	a.console, err = console.New(console.Options{
 		Staff: a.Staff, Keys: a.Keys, Leads: a.Leads, Routing: a.Routing, Feedback: a.Feedback, OData: a.OData,
 		DB: db, Log: log, Now: store.Now, PublicURL: s.PublicURL, Version: version(), Proxies: s.TrustedProxies,
@@ -138,11 +145,10 @@ func (a *App) Close() error {
 	return a.DB.Close()
 }
 
-// Run serves on the listener and runs the workers until ctx ends. Then it stops
-// accepting, finishes the requests at hand, gives the queue's leases back and
-// returns.
-func (a *App) Run(ctx context.Context, l net.Listener) error {
-	server := &http.Server{
+// server is the HTTP server, with the bounds on how slow and how large a request
+// may be.
+func (a *App) server() *http.Server {
+	return &http.Server{
 		Handler:           a.Handler(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
@@ -151,20 +157,31 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}
+}
+
+// Run serves on the listener and runs the workers until ctx ends. Then it stops
+// accepting, finishes the requests at hand, gives the queue's leases back and
+// returns.
+func (a *App) Run(ctx context.Context, l net.Listener) error {
+	server := a.server()
 	// Workers outlive the requests, which may still give them work.
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
-	ended := make(chan error, 6)
+	ended := make(chan error, 7)
+	left := 6
 	go func() { ended <- a.Routing.Run(workers) }()
 	go func() { ended <- a.Leads.Run(workers) }()
 	go func() { ended <- a.Keys.Run(workers) }()
 	go func() { ended <- a.Privacy.Run(workers) }()
 	go func() { ended <- a.forgetChanges(workers) }()
 	go func() { ended <- server.Serve(l) }()
+	if a.admins != nil {
+		left++
+		go func() { ended <- a.admin(workers, a.admins) }()
+	}
 	a.log.Info("listening", "address", l.Addr().String(), "version", version(), "database", a.DB.Dialect())
 
 	var failed error
-	left := 6
 	select {
 	case <-ctx.Done():
 		a.log.Info("stopping")
@@ -196,6 +213,9 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	l, err := net.Listen("tcp", c.Addr)
 	if err != nil {
 		return errors.Join(err, a.Close())
+	}
+	if a.admins, err = a.listenAdmin(c.AdminAddr); err != nil {
+		return errors.Join(err, l.Close(), a.Close())
 	}
 	if err := a.offerSetUp(ctx, s.out, cmp.Or(c.PublicURL, "http://"+l.Addr().String())); err != nil {
 		return errors.Join(err, l.Close(), a.Close())

@@ -46,6 +46,7 @@ type logging struct {
 // serving are the flags of a running server.
 type serving struct {
 	Addr          string         `help:"Address to listen on; ${default} unless given." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	AdminAddr     string         `help:"Address to serve /metrics on, for Prometheus, or off; ${default} unless given." default:"127.0.0.1:9464" placeholder:"HOST:PORT"`
 	AllowNetworks []netip.Prefix `help:"Networks that transmissions may reach although they are private, such as 127.0.0.0/8." placeholder:"NETWORK"`
 	// A trusted proxy is believed what it says of the client and of the address asked for.
 	TrustedProxies []netip.Prefix `help:"Networks of the proxies before the server, whose Forwarded and X-Forwarded headers are believed." placeholder:"NETWORK"`

@@ -37,11 +37,27 @@ func (a *App) intake(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	receipts, err := a.Leads.Receive(r.Context(), token, d)
+	a.countIntake(receipts, err)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
 	received(w, receipts)
+}
+
+// countIntake adds what became of a delivery to the metrics.
+func (a *App) countIntake(receipts []leads.Receipt, err error) {
+	if err != nil {
+		a.metrics.intake.WithLabelValues(result(err)).Inc()
+		return
+	}
+	for _, receipt := range receipts {
+		label := result(nil)
+		if receipt.Duplicate {
+			label = "repeated"
+		}
+		a.metrics.intake.WithLabelValues(label).Inc()
+	}
 }
 
 // received answers a delivery that was taken.

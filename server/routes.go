@@ -229,6 +229,7 @@ func (a *App) logged(next http.Handler) http.Handler {
 		c := &caller{}
 		rec := &recorder{ResponseWriter: w}
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, c))
+		a.protect(w.Header(), r)
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler {
@@ -239,12 +240,26 @@ func (a *App) logged(next http.Handler) http.Handler {
 					a.fail(rec, r, fault.New(fault.Internal, "something went wrong here; it has been logged"))
 				}
 			}
+			took := time.Since(start)
+			a.metrics.request(r, rec.status, took)
 			a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 				slog.String("method", r.Method), slog.String("path", loggedPath(r)), slog.Int("status", rec.status),
-				slog.Duration("took", time.Since(start)), slog.String("caller", c.actor.Name))
+				slog.Duration("took", took), slog.String("caller", c.actor.Name))
 		}()
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// protect puts the headers on an answer that keep browsers from taking it for what
+// it is not. A handler that serves pages says otherwise where it must.
+func (a *App) protect(h http.Header, r *http.Request) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	if r.TLS != nil || len(a.proxies) > 0 && a.proxies.Origin(r).Scheme == "https" {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // loggedPath is the path without the secret of an intake address.

@@ -146,6 +146,7 @@ func (p *postgresBackend) once(ctx context.Context, fn func(tx *gorm.DB) error) 
 	if err := sqltx.Commit(); err != nil {
 		return nil, fmt.Errorf("store: commit: %w", err)
 	}
+	p.db.counts.batch(1)
 	return t.hooks, nil
 }
 

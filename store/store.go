@@ -68,6 +68,7 @@ type DB struct {
 	options options
 	gorm    *gorm.DB // on the pool of readers
 	backend backend
+	counts  counts
 
 	mu       sync.RWMutex
 	closed   bool

@@ -251,6 +251,7 @@ func (w *writer) finish() {
 		lost = fmt.Errorf("store: commit failed, nothing was written: %w", err)
 		w.abandon()
 	}
+	w.db.counts.batch(len(w.ran))
 	for _, j := range w.ran {
 		if lost != nil {
 			j.hooks = nil
