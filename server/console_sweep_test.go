@@ -38,8 +38,10 @@ func furnish(t *testing.T, s *stage) map[string]string {
 	crm := listen(t, nil)
 	in := map[string]string{}
 	for _, c := range []struct{ name, description string }{
-		{"משכנתאות הצפון בע״מ", "לקוחות מאזור חיפה והקריות בלבד"}, {"Carmel Loans", "Haifa and the north; calls back within the hour"},
-		{"ביטוח ישיר", ""}, {"A customer whose name is so long that no column would ever be wide enough to show the whole of it in one line", ""},
+		{"משכנתאות הצפון בע״מ", "לקוחות מאזור חיפה והקריות בלבד"},
+		{"Carmel Loans", "Haifa and the north; calls back within the hour"},
+		{"ביטוח ישיר", ""},
+		{"A customer whose name is so long that no column would ever be wide enough to show the whole of it in one line", ""},
 	} {
 		p := s.join(t, c.name, "feedback:write", "routings:read")
 		s.admin.do("PATCH", "/odata/Customers("+p.id+")", map[string]any{"Description": c.description}).want(200)

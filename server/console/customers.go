@@ -56,8 +56,10 @@ func (v *visit) customersTable(customers []routing.Customer) Table {
 	t := Table{
 		Caption: v.T("nav.customers"),
 		Columns: []Column{
-			{Title: v.T("customers.name"), Wide: true}, {Title: v.T("customers.rules")},
-			{Title: v.T("customers.connections"), Number: true}, {Title: v.T("customers.since")},
+			{Title: v.T("customers.name"), Wide: true},
+			{Title: v.T("customers.rules")},
+			{Title: v.T("customers.connections"), Number: true},
+			{Title: v.T("customers.since")},
 		},
 		Empty: &Empty{Icon: "building", Title: v.T("customers.empty"), Text: v.T("customers.empty.text")},
 	}
@@ -128,10 +130,14 @@ func (v *visit) customerForm(c *routing.Customer) *Form {
 		Fields: []*Field{
 			{Name: "Name", Label: v.T("customers.name"), Value: c.Name, Required: true, Focus: c.ID == 0},
 			{Name: "Description", Label: v.T("customer.description"), Help: v.T("customer.description.help"), Value: c.Description, Kind: "textarea"},
-			{Name: "MaxConcurrent", Label: v.T("customer.concurrent"), Help: v.T("customer.concurrent.help"), Value: numberText(c.MaxConcurrent),
-				Section: v.T("customer.pace"), Kind: "number", Min: "1", Max: "1000", Half: true},
-			{Name: "MaxPerMinute", Label: v.T("customer.minute"), Help: v.T("customer.minute.help"), Value: numberText(c.MaxPerMinute),
-				Kind: "number", Min: "1", Max: "100000", Half: true},
+			{
+				Name: "MaxConcurrent", Label: v.T("customer.concurrent"), Help: v.T("customer.concurrent.help"), Value: numberText(c.MaxConcurrent),
+				Section: v.T("customer.pace"), Kind: "number", Min: "1", Max: "1000", Half: true,
+			},
+			{
+				Name: "MaxPerMinute", Label: v.T("customer.minute"), Help: v.T("customer.minute.help"), Value: numberText(c.MaxPerMinute),
+				Kind: "number", Min: "1", Max: "100000", Half: true,
+			},
 		},
 	}
 	if c.ID != 0 {
