@@ -33,8 +33,10 @@ fmt: ## format the code
 bench: ## measure against hand-written code, side by side, and print the ratios
 	$(GO) test -run TestMeasure -count 1 -timeout 20m -v ./server -measure
 
-soak: ## ask as customers 20,000 times, on each database, for what is others' (SEED=1 to ask the same again)
-	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; $(GO) test -run TestCustomersSeeNothingOfOthers -count 1 -timeout 30m -v ./server \
+soak: ## play a day of 5,000 leads, and ask 20,000 times for what is others', on each database (SEED=1 for the same again)
+	@seed=$${SEED:-$$(date +%s)}; echo "SEED=$$seed"; \
+	$(GO) test -run 'TestDay$$' -count 1 -timeout 30m -v ./server -day-leads 5000 -day-seed $$seed && \
+	$(GO) test -run TestCustomersSeeNothingOfOthers -count 1 -timeout 30m -v ./server \
 		-first-world $$seed -worlds 20 -rapid.seed $$seed -rapid.checks 1600 -rapid.steps 20
 
 fuzz: ## run each fuzz target for a while (FUZZTIME=30s)

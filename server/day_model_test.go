@@ -135,7 +135,7 @@ func drawDemand(r *rand.Rand) demand {
 		return demand{
 			fmt.Sprintf("tolower(City) eq '%s' or UtmSource eq 'google' and Rooms eq %d", strings.ToLower(city), rooms),
 			func(e *enquiry) bool {
-				return strings.ToLower(e.city) == strings.ToLower(city) || e.utm == "google" && e.rooms == rooms
+				return strings.EqualFold(e.city, city) || e.utm == "google" && e.rooms == rooms
 			},
 		}
 	case 8:

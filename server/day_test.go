@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -22,7 +21,7 @@ import (
 )
 
 var (
-	dayLeads = flag.Int("day-leads", 5000, "how many leads come in on the day of TestDay")
+	dayLeads = flag.Int("day-leads", 800, "how many leads come in on the day of TestDay")
 	daySeed  = flag.Uint64("day-seed", 20261122, "what the leads, rules and deliveries of TestDay are drawn from")
 )
 
@@ -65,8 +64,9 @@ type day struct {
 // rules, says it is; caps are exact; nothing is lost, and nothing is sent twice
 // but under the same webhook-id.
 //
-// The server is the program as it is built, without the race detector, which has
-// the day take minutes: -day-leads says how many leads there are.
+// The day of make soak has 5,000 leads. That of make test has fewer, for it asks
+// for the explanation of each, which for 200 rules is 180 kB; all else that makes a
+// day is in it.
 func TestDay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute")
@@ -147,7 +147,7 @@ func (d *day) work() {
 
 // until waits for so many enquiries to be acknowledged.
 func (d *day) until(n int64) {
-	eventually(d.t, 2*time.Minute, fmt.Sprintf("%d leads are acknowledged", n), func() bool { return d.posted.Load() >= n || d.t.Failed() })
+	eventually(d.t, 5*time.Minute, fmt.Sprintf("%d leads are acknowledged", n), func() bool { return d.posted.Load() >= n || d.t.Failed() })
 }
 
 // deliver posts a parcel, again where the server is not there, as its sender
@@ -304,7 +304,7 @@ func (d *day) rest(when string) {
 			}
 		}
 	}()
-	eventually(d.t, 2*time.Minute, "all is done that can be, "+when, func() bool {
+	eventually(d.t, 5*time.Minute, "all is done that can be, "+when, func() bool {
 		if n := d.count("Leads"); n < d.n {
 			left = fmt.Sprintf("%d leads of %d are stored", n, d.n)
 			return false
@@ -362,89 +362,6 @@ func (d *day) memory() {
 		_, _ = fmt.Sscanf(line, "VmHWM: %d kB", &kB)
 	}
 	d.peak = max(d.peak, kB<<10)
-}
-
-// reports are what customers' systems tell of the leads they took, with their own
-// keys.
-type reports struct {
-	day    *day
-	reason []string // ReasonIDs to choose from
-	queue  chan *arrival
-	mu     sync.Mutex
-	sent   map[string]feedbackSent // by RoutingID
-	open   int
-}
-
-type feedbackSent struct {
-	reason   string
-	occurred time.Time
-}
-
-func (r *reports) begin(d *day) {
-	r.day, r.sent, r.queue = d, map[string]feedbackSent{}, make(chan *arrival, 2*d.n+1000)
-	list, _ := d.admin.get("/odata/FeedbackReasons?$filter=Active eq true&$select=ID").want(200).at("value").([]any)
-	for _, reason := range list {
-		r.reason = append(r.reason, fmt.Sprint(reason.(map[string]any)["ID"]))
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for a := range r.queue {
-			r.post(a)
-		}
-	}()
-	d.t.Cleanup(func() {
-		close(r.queue)
-		<-done
-	})
-}
-
-// perhaps has the customer report on a lead it has just taken, as one in ten is.
-func (r *reports) perhaps(a *arrival) {
-	h := fnv.New32()
-	_, _ = h.Write([]byte(a.routing))
-	if h.Sum32()%10 > 0 {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, known := r.sent[a.routing]; known {
-		return
-	}
-	// No two are of one moment, so the newest is one.
-	occurred := r.day.began.Add(-time.Duration(len(r.sent)*37%9973) * time.Second).UTC().Truncate(time.Second)
-	r.sent[a.routing] = feedbackSent{r.reason[int(h.Sum32()/10)%len(r.reason)], occurred}
-	r.open++
-	r.queue <- a
-}
-
-func (r *reports) post(a *arrival) {
-	r.mu.Lock()
-	sent := r.sent[a.routing]
-	r.mu.Unlock()
-	body := map[string]any{"RoutingID": a.routing, "ReasonID": number(sent.reason), "OccurredAt": sent.occurred, "Comment": "דווח מהמערכת של " + a.customer.name}
-	for deadline := time.Now().Add(time.Minute); ; {
-		base, _ := r.day.base.Load().(string)
-		c := client{t: r.day.t, base: base, header: a.customer.header}
-		got, err := c.try("POST", "/odata/Feedback", body)
-		if base != "" && err == nil && (got.status == http.StatusCreated || got.status == http.StatusOK) {
-			break
-		}
-		if err == nil && base != "" || time.Now().After(deadline) {
-			r.day.t.Errorf("feedback of %s on %s: %d %s, %v", a.customer.name, a.routing, got.status, got.body, err)
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	r.mu.Lock()
-	r.open--
-	r.mu.Unlock()
-}
-
-func (r *reports) done() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.open == 0
 }
 
 // idOf is a whole number as an id.
