@@ -240,6 +240,10 @@ func (g *generator) after(r *plan.Read) {
 		g.w("1 = 0")
 		return
 	}
+	if g.asRow(r) {
+		g.afterRow(r)
+		return
+	}
 	first, v := r.Order[0], r.After[0]
 	if v.Value != nil && !(first.Desc && plan.Nullable(first.X)) {
 		op := uri.Ge
@@ -261,6 +265,39 @@ func (g *generator) after(r *plan.Read) {
 		}
 		g.beyond(r.Order[i], r.After[i])
 		g.w(")")
+	}
+	g.w(")")
+}
+
+// asRow reports whether a row's place in r.Order compares as a row value does: that is
+// one range of an index, and to PostgreSQL one of a size that it guesses well.
+func (g *generator) asRow(r *plan.Read) bool {
+	for i, o := range r.Order {
+		t, _ := o.X.Type().(edm.Primitive)
+		if r.After[i].Value == nil || t == edm.Decimal || o.Desc != r.Order[0].Desc || o.Desc && plan.Nullable(o.X) {
+			return false
+		}
+	}
+	return true
+}
+
+// afterRow writes that a row comes after r.After by one comparison.
+func (g *generator) afterRow(r *plan.Read) {
+	g.w("(")
+	comma := g.sep()
+	for _, o := range r.Order {
+		comma()
+		g.ordered(o.X)
+	}
+	op := uri.Gt
+	if r.Order[0].Desc {
+		op = uri.Lt
+	}
+	g.w(") ", operators[op], " (")
+	comma = g.sep()
+	for i, o := range r.Order {
+		comma()
+		g.bindFrom(o.X.Type().(edm.Primitive), r.After[i].Value, r.After[i].From)
 	}
 	g.w(")")
 }
