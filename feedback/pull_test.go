@@ -15,8 +15,10 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"leadloop/keys"
+	"leadloop/leads"
 	"leadloop/odata/fault"
 	"leadloop/routing"
 	"leadloop/store"
@@ -96,17 +98,27 @@ func (w *pullWorld) ownReading(t testing.TB, change func(*routing.Reading)) (id 
 	return c.ID
 }
 
-// known gives acme a routing that brought back the far id.
-func (w *pullWorld) known(t testing.TB, farID string) uuid.UUID {
+// known gives acme routings that brought back the far ids, prefix and a number
+// below n.
+func (w *pullWorld) known(t testing.TB, prefix string, n int) []uuid.UUID {
 	t.Helper()
-	id := w.newRouting(t, w.acme)[0]
+	ids, people, routings := make([]uuid.UUID, n), make([]leads.Lead, n), make([]routing.Routing, n)
+	for i := range n {
+		ids[i] = uuid.New()
+		people[i] = leads.Lead{ID: uuid.New(), ReceivedAt: w.Now(), State: leads.StateRouted, Version: 1, Properties: map[string]any{}}
+		routings[i] = routing.Routing{
+			ID: ids[i], LeadID: people[i].ID, CustomerID: w.acme.customer, RuleID: w.acme.rule, RuleRevision: 1,
+			State: routing.Delivered, CreatedAt: w.Now(), ExternalID: new(fmt.Sprint(prefix, i)), Version: 1,
+		}
+	}
 	err := w.DB.Write(background, func(tx *gorm.DB) error {
-		return tx.Model(&routing.Routing{}).Where("id = ?", id).Update("external_id", farID).Error
+		tx = tx.Omit(clause.Associations).Session(&gorm.Session{CreateBatchSize: 100})
+		return errors.Join(tx.Create(&people).Error, tx.Create(&routings).Error)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return id
+	return ids
 }
 
 // turn runs a pull that is due, and reports whether one was.
@@ -152,15 +164,14 @@ func TestPullFromConnectWise(t *testing.T) {
 		w := newPullWorld(t, db, connectWise)
 		w.mapTo(t, w.acme, "Won", 7)
 		const people = 130
-		ids := make([]uuid.UUID, people)
+		ids := w.known(t, "10", people)
 		begun := w.Now().Add(-12 * time.Hour)
 		for i := range people {
-			ids[i] = w.known(t, fmt.Sprint(1000+i))
-			w.far.put(i, fmt.Sprint(1000+i), "Won", begun.Add(time.Duration(i)*time.Minute))
+			w.far.put(i, fmt.Sprint("10", i), "Won", begun.Add(time.Duration(i)*time.Minute))
 		}
-		w.far.put(500, "77", "Won", begun.Add(time.Hour))                // nobody of ours
-		w.far.put(501, "1000", "Lost", w.Now().Add(-48*time.Hour))       // before the start
-		w.far.put(502, "1001", "Negotiating", w.Now().Add(-time.Minute)) // nobody said what that is
+		w.far.put(500, "77", "Won", begun.Add(time.Hour))               // nobody of ours
+		w.far.put(501, "100", "Lost", w.Now().Add(-48*time.Hour))       // before the start
+		w.far.put(502, "101", "Negotiating", w.Now().Add(-time.Minute)) // nobody said what that is
 		p := w.pull(t, "connectwise-contacts", w.connectWiseSettings())
 		if !w.turn(t) || w.turn(t) {
 			t.Fatal("the pull is to run once")
@@ -183,8 +194,8 @@ func TestPullFromConnectWise(t *testing.T) {
 
 		// Again: what changed since, and only if it says something else.
 		w.clock.advance(15 * time.Minute)
-		w.far.put(3, "1003", "Won", w.Now().Add(-time.Second))
-		w.far.put(4, "1004", "Negotiating", w.Now().Add(-time.Second))
+		w.far.put(3, "103", "Won", w.Now().Add(-time.Second))
+		w.far.put(4, "104", "Negotiating", w.Now().Add(-time.Second))
 		if !w.turn(t) {
 			t.Fatal("not due")
 		}
@@ -202,8 +213,8 @@ func TestPullFromUNAS(t *testing.T) {
 		w.mapTo(t, w.acme, "Lezárt", 7)
 		const orders = 230
 		begun := w.Now().Add(-12 * time.Hour)
+		w.known(t, "u", orders)
 		for i := range orders {
-			w.known(t, fmt.Sprint("u", i))
 			w.far.put(i, fmt.Sprint("u", i), "Lezárt", begun.Add(time.Duration(i)*time.Minute))
 		}
 		w.far.before = func(request int) {
@@ -232,7 +243,7 @@ func TestPullFromUNAS(t *testing.T) {
 // Whatever ends a run between a page and its cursor: nothing is lost, nothing is
 // there twice.
 func TestPullCutOff(t *testing.T) {
-	const people = 350
+	const people = 230
 	cuts := map[string]func(w *pullWorld, p *Pull, cancel func()){
 		"the server stops": func(_ *pullWorld, _ *Pull, cancel func()) { cancel() },
 		"another server has it": func(w *pullWorld, p *Pull, _ func()) {
@@ -246,14 +257,14 @@ func TestPullCutOff(t *testing.T) {
 		for name, cut := range cuts {
 			for _, system := range []string{"connectwise-contacts", "unas-customer"} {
 				t.Run(name+"/"+system, func(t *testing.T) {
-					handler, prefix := connectWise, 100_000
+					handler := connectWise
 					if system == "unas-customer" {
-						handler, prefix = unas, 200_000
+						handler = unas
 					}
 					w := newPullWorld(t, db, handler)
+					w.known(t, "1", people)
 					for i := range people {
-						w.known(t, fmt.Sprint(prefix+i))
-						w.far.put(i, fmt.Sprint(prefix+i), "x", w.Now().Add(-time.Duration(i)*time.Minute))
+						w.far.put(i, fmt.Sprint("1", i), "x", w.Now().Add(-time.Duration(i)*time.Minute))
 					}
 					settings := w.connectWiseSettings()
 					if system == "unas-customer" {
@@ -268,13 +279,13 @@ func TestPullCutOff(t *testing.T) {
 					ctx, cancel := context.WithCancel(background)
 					defer cancel()
 					w.far.before = func(request int) {
-						if request == 3 {
+						if request == 2 {
 							cut(w, p, cancel)
 						}
 					}
 					w.runPull(ctx, claimed)
 					w.far.before = nil
-					if n := w.count(t) - before; n < 100 || n >= people {
+					if n := w.count(t) - before; n < 90 || n >= people {
 						t.Errorf("%d reports after it was cut off", n)
 					}
 					if err := w.ActivatePull(asManager, p.ID); err != nil {
@@ -301,14 +312,14 @@ func TestPullWhileThingsChange(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newPullWorld(t, db, connectWise)
 		const people = 260
+		w.known(t, "1", people)
 		for i := range people {
-			w.known(t, fmt.Sprint(i))
-			w.far.put(i, fmt.Sprint(i), "a", w.Now().Add(-time.Duration(people-i)*time.Minute))
+			w.far.put(i, fmt.Sprint("1", i), "a", w.Now().Add(-time.Duration(people-i)*time.Minute))
 		}
 		w.far.before = func(request int) {
 			if request == 2 {
 				for i := range 10 {
-					w.far.put(i, fmt.Sprint(i), "b", w.Now())
+					w.far.put(i, fmt.Sprint("1", i), "b", w.Now())
 				}
 			}
 		}
@@ -325,9 +336,9 @@ func TestPullManyAtOneTime(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newPullWorld(t, db, connectWise)
 		const people = 320
+		w.known(t, "1", people)
 		for i := range people {
-			w.known(t, fmt.Sprint(i))
-			w.far.put(i, fmt.Sprint(i), "a", w.Now().Add(-time.Hour))
+			w.far.put(i, fmt.Sprint("1", i), "a", w.Now().Add(-time.Hour))
 		}
 		p := w.pull(t, "connectwise-contacts", w.connectWiseSettings())
 		w.turn(t)
@@ -488,13 +499,13 @@ func deref(s *string) string {
 func TestPullRefusesItems(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newPullWorld(t, db, connectWise)
-		mine, others := w.known(t, "a"), w.newRouting(t, w.zenith)[0]
+		mine, others := w.known(t, "a", 1)[0], w.newRouting(t, w.zenith)[0]
 		w.far.respond(func(rw http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(rw, `{"data":{"rows":[
 				{"ref":"%s","reason":7,"at":"2026-03-01T10:00:00"}, {"ref":"%s","reason":3,"at":"2026-03-01T10:00:00"},
-				{"lead":"a","reason":"5","at":"2026-03-01T11:00:00"}, {"lead":"a","reason":"soon","at":"2026-03-01T11:01:00"},
-				{"lead":"a","reason":999,"at":"2026-03-01T11:02:00"}, {"lead":"a","reason":3,"at":"yesterday"}, {"at":"2026-03-01T11:02:00"},
-				{"lead":"a","at":"2026-03-01T11:03:00"}, 17, null]}}`, mine, others)
+				{"lead":"a0","reason":"5","at":"2026-03-01T11:00:00"}, {"lead":"a0","reason":"soon","at":"2026-03-01T11:01:00"},
+				{"lead":"a0","reason":999,"at":"2026-03-01T11:02:00"}, {"lead":"a0","reason":3,"at":"yesterday"}, {"at":"2026-03-01T11:02:00"},
+				{"lead":"a0","at":"2026-03-01T11:03:00"}, 17, null]}}`, mine, others)
 		})
 		p := NewPull()
 		p.ConnectionID, p.Name, p.Settings, p.StartsAt = w.acme.connection, "Own", routing.Settings{"URL": w.far.URL}, w.Now().Add(-24*time.Hour)
@@ -601,9 +612,9 @@ func TestPullValidation(t *testing.T) {
 func TestRunPulls(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newPullWorld(t, db, connectWise)
-		id := w.known(t, "5")
+		id := w.known(t, "5", 1)[0]
 		w.mapTo(t, w.acme, "Won", 7)
-		w.far.put(1, "5", "Won", w.Now())
+		w.far.put(1, "50", "Won", w.Now())
 		ctx, cancel := context.WithCancel(background)
 		ended := make(chan error)
 		go func() { ended <- w.Run(ctx) }()

@@ -29,7 +29,7 @@ type Reading struct {
 	// PageSize is how many items a page has at most, 100 unless given. A page with
 	// fewer is the last one.
 	PageSize int `json:",omitempty" validate:"min=0,max=1000"`
-	// FirstPage is the number of the first page: 1 unless FromZero.
+	// FromZero says that pages count from 0, and not from 1.
 	FromZero bool `json:",omitempty"`
 	// Next is an expression over the answer: the address of the next page, of the
 	// same host.
@@ -105,10 +105,11 @@ func (c *Connector) checkReading(p *problems, e expressions, values map[string]s
 	delete(all, "RoutingID")
 	d := c.reading()
 	d.checkAddress(p, "Reading/URL", d.URL, all)
-	for list, pairs := range map[string][]Pair{"Query": d.Query, "Fields": d.Fields} {
-		for i, pair := range pairs {
-			checkNames(p, fmt.Sprintf("Reading/%s/%d/Value", list, i), pair.Value, all)
-		}
+	for i, pair := range d.Query {
+		checkNames(p, fmt.Sprintf("Reading/Query/%d/Value", i), pair.Value, all)
+	}
+	for i, pair := range d.Fields {
+		checkNames(p, fmt.Sprintf("Reading/Fields/%d/Value", i), pair.Value, all)
 	}
 	var inner problems
 	d.checkRoot(&inner, all)
