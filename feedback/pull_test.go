@@ -455,7 +455,7 @@ func TestPullHostile(t *testing.T) {
 		{"broken XML", nil, page(`<items><a>`), "XML that cannot be read"},
 		{"another document", nil, page(`{"error":"x"}`), "the answer has no items"},
 		{"no list", nil, page(`{"items":7}`), "no list"},
-		{"a redirect", nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 302) }, "redirects are not followed"},
+		{"a redirect", nil, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, "redirects are not followed"},
 		{"no end of bytes", nil, func(w http.ResponseWriter, _ *http.Request) {
 			for range 5 << 10 {
 				_, _ = io.WriteString(w, strings.Repeat(" ", 1<<10))
