@@ -20,6 +20,7 @@ const (
 	NoticeCap    = "cap reached" // a rule gets no more leads for now
 	// NoticeShutOut is that a customer's system refuses a rule's credentials.
 	NoticeShutOut = "not let in"
+	NoticePull    = "pull paused" // the program paused a pull
 )
 
 // Notice is something that staff should know of. The same thing again within the
@@ -53,9 +54,9 @@ type Notice struct {
 const noticeSpan = time.Hour
 
 // Notify stores a notice of a kind, about a rule, and has it delivered once tx
-// has committed. Its Kind, Message and RuleID are to be given. Subject tells it
-// from others of the kind and rule that are not the same thing; without one, the
-// same within the hour is.
+// has committed. Its Kind and Message are to be given, and its RuleID or else, as
+// its Subject, what it is about. Subject tells it from others of the kind and rule
+// that are not the same thing; without one, the same within the hour is.
 func (s *Service) Notify(tx *gorm.DB, n Notice) error {
 	now := s.now()
 	var rule int64
