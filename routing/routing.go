@@ -57,8 +57,8 @@ type Routing struct {
 }
 
 // Find returns the routing with the id if it belongs to the customer (0: any
-// customer). For an unknown id and for another customer's it returns one and the
-// same NotFound. tx reads, in a transaction or not.
+// customer). For an unknown id, for another customer's and for one by a rule that
+// is hidden from the actor it returns one and the same NotFound. tx reads, in a transaction or not.
 func (s *Service) Find(tx *gorm.DB, id uuid.UUID, customerID int64) (*Routing, error) {
 	var r Routing
 	row := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, `SELECT
@@ -71,17 +71,20 @@ func (s *Service) Find(tx *gorm.DB, id uuid.UUID, customerID int64) (*Routing, e
 	if err := owned(id, r.CustomerID, customerID, err); err != nil {
 		return nil, err
 	}
-	return &r, nil
+	return &r, s.hidesRouting(tx, r.RuleID, id)
 }
 
 // LeadOf returns the lead of the routing with the id, if that belongs to the
 // customer (0: any customer). It fails as Find does, and costs less.
 func (s *Service) LeadOf(tx *gorm.DB, id uuid.UUID, customerID int64) (uuid.UUID, error) {
 	var lead uuid.UUID
-	var owner int64
+	var owner, rule int64
 	err := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context,
-		"SELECT lead_id, customer_id FROM routings WHERE id = $1", id).Scan(&lead, &owner)
-	return lead, owned(id, owner, customerID, err)
+		"SELECT lead_id, customer_id, rule_id FROM routings WHERE id = $1", id).Scan(&lead, &owner, &rule)
+	if err := owned(id, owner, customerID, err); err != nil {
+		return uuid.Nil, err
+	}
+	return lead, s.hidesRouting(tx, rule, id)
 }
 
 // owned judges a look-up of a routing that gave owner and err.
@@ -93,6 +96,16 @@ func owned(id uuid.UUID, owner, customerID int64, err error) error {
 		return fmt.Errorf("routing %s: %w", id, err)
 	}
 	return nil
+}
+
+// hidesRouting returns what owned does for a routing that is not there, if the
+// actor of tx must not see its rule.
+func (s *Service) hidesRouting(tx *gorm.DB, ruleID int64, id uuid.UUID) error {
+	err := s.hides(tx, ruleID, "routing", id)
+	if fault.CodeOf(err) == fault.NotFound {
+		return owned(id, 0, 0, sql.ErrNoRows)
+	}
+	return err
 }
 
 // SetFeedback makes reasonID, given at the instant at, the current feedback of
@@ -118,9 +131,6 @@ func (s *Service) Resend(ctx context.Context, id uuid.UUID) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
 		r, err := s.Find(tx, id, 0)
 		if err != nil {
-			return err
-		}
-		if err := s.hides(tx, r.RuleID, "routing", id); err != nil {
 			return err
 		}
 		n, err := s.requeue(tx, []uuid.UUID{id})
