@@ -33,15 +33,20 @@ func NoRouting(id uuid.UUID) error {
 }
 
 // Given returns those of the routings that belong to the customer (0: any
-// customer), by id.
+// customer), by id. Routings by rules that the actor of tx must not see are left
+// out.
 func (s *Service) Given(tx *gorm.DB, customerID int64, ids ...uuid.UUID) (map[uuid.UUID]Given, error) {
 	given := make(map[uuid.UUID]Given, len(ids))
-	err := store.Portions(ids, func(part []uuid.UUID) error {
+	hidden, err := s.hidden(tx, watcher(tx.Statement.Context))
+	if err != nil {
+		return nil, err
+	}
+	err = store.Portions(ids, func(part []uuid.UUID) error {
 		args := make([]any, len(part))
 		for i, id := range part {
 			args[i] = id
 		}
-		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `SELECT id, lead_id, customer_id, delivered_at, created_at
+		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `SELECT id, lead_id, customer_id, rule_id, delivered_at, created_at
 			FROM routings WHERE id IN (VALUES `+store.Values(s.db.Dialect(), len(part), "uuid")+`)`, args...)
 		if err != nil {
 			return err
@@ -50,14 +55,16 @@ func (s *Service) Given(tx *gorm.DB, customerID int64, ids ...uuid.UUID) (map[uu
 		for rows.Next() {
 			var id uuid.UUID
 			var g Given
+			var rule int64
 			var delivered *time.Time
-			if err := rows.Scan(&id, &g.LeadID, &g.CustomerID, &delivered, &g.At); err != nil {
+			if err := rows.Scan(&id, &g.LeadID, &g.CustomerID, &rule, &delivered, &g.At); err != nil {
 				return err
 			}
 			if delivered != nil {
 				g.At = *delivered
 			}
-			if customerID == 0 || g.CustomerID == customerID {
+			_, unseen := slices.BinarySearch(hidden, rule)
+			if !unseen && (customerID == 0 || g.CustomerID == customerID) {
 				given[id] = g
 			}
 		}

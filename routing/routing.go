@@ -60,8 +60,8 @@ type Routing struct {
 }
 
 // Find returns the routing with the id if it belongs to the customer (0: any
-// customer). For an unknown id and for another customer's it returns one and the
-// same NotFound. tx reads, in a transaction or not.
+// customer). For an unknown id, for another customer's and for one by a rule that
+// is hidden from the actor it returns one and the same NotFound. tx reads, in a transaction or not.
 func (s *Service) Find(tx *gorm.DB, id uuid.UUID, customerID int64) (*Routing, error) {
 	var r Routing
 	row := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, `SELECT
@@ -74,7 +74,7 @@ func (s *Service) Find(tx *gorm.DB, id uuid.UUID, customerID int64) (*Routing, e
 	if err := owned(id, r.CustomerID, customerID, err); err != nil {
 		return nil, err
 	}
-	return &r, nil
+	return &r, s.hidesRouting(tx, r.RuleID, id)
 }
 
 // owned judges a look-up of a routing that gave owner and err.
@@ -88,6 +88,16 @@ func owned(id uuid.UUID, owner, customerID int64, err error) error {
 	return nil
 }
 
+// hidesRouting returns what owned does for a routing that is not there, if the
+// actor of tx must not see its rule.
+func (s *Service) hidesRouting(tx *gorm.DB, ruleID int64, id uuid.UUID) error {
+	err := s.hides(tx, ruleID, "routing", id)
+	if fault.CodeOf(err) == fault.NotFound {
+		return owned(id, 0, 0, sql.ErrNoRows)
+	}
+	return err
+}
+
 // Resend puts a routing that was delivered, rejected, given up or parked into
 // the queue again, due now, with all retries before it. It returns NotFound, or
 // Conflict while the routing is in the queue.
@@ -95,9 +105,6 @@ func (s *Service) Resend(ctx context.Context, id uuid.UUID) error {
 	return s.manage(ctx, func(tx *gorm.DB) error {
 		r, err := s.Find(tx, id, 0)
 		if err != nil {
-			return err
-		}
-		if err := s.hides(tx, r.RuleID, "routing", id); err != nil {
 			return err
 		}
 		n, err := s.requeue(tx, []uuid.UUID{id})

@@ -191,7 +191,7 @@ func TestHiddenRulesAreNotNamed(t *testing.T) {
 
 		theirs := f.routings(l.ID)[0]
 		f.write("UPDATE routings SET state = 'failed', next_attempt_at = NULL")
-		if err := f.Resend(dana, theirs.ID); fault.CodeOf(err) != fault.NotFound || err.Error() != "no routing "+theirs.ID.String() {
+		if err := f.Resend(dana, theirs.ID); fault.CodeOf(err) != fault.NotFound || err.Error() != "RoutingID: no routing "+theirs.ID.String() {
 			t.Errorf("sent again: %v", err)
 		}
 		resend, err := f.ResendRoutings(dana, "true", nil, false)

@@ -77,11 +77,25 @@ func TestVisibility(t *testing.T) {
 		same(dana, "PATCH", "/odata/Rules(@)", secret, "987654", `{"Name":"x"}`)
 		same(dana, "DELETE", "/odata/Rules(@)", secret, "987654", nil)
 		same(dana, "POST", "/odata/Routings(@)/Resend", hidden, nothing, `{}`)
-		same(dana, "POST", "/odata/RuleViewers", secret, "987654", `{"RuleID":@,"UserID":`+danaID+`}`)
-		same(dana, "POST", "/odata/Feedback", hidden, nothing, `{"RoutingID":"@","ReasonID":3}`)
+		viewerOf := func(rule string) string {
+			got := dana.post("/odata/RuleViewers", `{"RuleID":`+rule+`,"UserID":`+danaID+`}`).want(400)
+			return strings.ReplaceAll(string(got.body), "rule "+rule, "rule #")
+		}
+		if viewerOf(secret) != viewerOf("987654") {
+			t.Errorf("a viewer of a hidden rule: %s, of none: %s", viewerOf(secret), viewerOf("987654"))
+		}
+		// The body holds the id here.
+		got, want := dana.post("/odata/Feedback", `{"RoutingID":"`+hidden+`","ReasonID":3}`).want(404), dana.post("/odata/Feedback", `{"RoutingID":"`+nothing+`","ReasonID":3}`).want(404)
+		if strings.ReplaceAll(string(got.body), hidden, nothing) != string(want.body) {
+			t.Errorf("a report on a hidden routing: %s, on none: %s", got.body, want.body)
+		}
+
+		if n := s.admin.get("/odata/Routings(" + hidden + ")/Feedback/$count").want(200); string(n.body) != "1" {
+			t.Errorf("%s reports on the hidden routing, want the customer's own", n.body)
+		}
 
 		// Changes are followed without it, too.
-		got := dana.with("Prefer", "track-changes").get("/odata/Routings").want(200)
+		got = dana.with("Prefer", "track-changes").get("/odata/Routings").want(200)
 		link := strings.TrimPrefix(got.text("@odata.deltaLink"), s.base)
 		for _, id := range []string{hidden, shown} {
 			s.admin.post("/odata/Feedback", `{"RoutingID":"`+id+`","ReasonID":4}`).want(201)
