@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"net/http"
 	"net/url"
 	"regexp"
 	"slices"
@@ -279,7 +278,7 @@ func (r *request) hide(name, value string) {
 // set sets a header, in the place of one of that name.
 func (r *request) set(name, value string) {
 	for i, h := range r.header {
-		if http.CanonicalHeaderKey(h.name) == http.CanonicalHeaderKey(name) {
+		if strings.EqualFold(h.name, name) {
 			r.header[i].value = value
 			return
 		}

@@ -3,11 +3,11 @@ package routing
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,7 +22,8 @@ var hidden = map[string]bool{
 // text is the request as it is kept: request line, headers, body.
 func (r *request) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s\n", r.method, r.url)
+	b.Grow(512 + len(r.body))
+	b.WriteString(r.method + " " + r.url + "\n")
 	for _, h := range r.header {
 		writeHeader(&b, h.name, h.value)
 	}
@@ -34,7 +35,8 @@ func (r *request) text() string {
 // answerText is the answer as it is kept: status line, headers by name, body.
 func answerText(x *exchange, secrets []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "HTTP %d %s\n", x.status, http.StatusText(x.status))
+	b.Grow(512 + len(x.body))
+	b.WriteString("HTTP " + strconv.Itoa(x.status) + " " + http.StatusText(x.status) + "\n")
 	for _, name := range slices.Sorted(maps.Keys(x.header)) {
 		for _, value := range x.header[name] {
 			writeHeader(&b, name, value)
@@ -49,13 +51,18 @@ func writeHeader(b *strings.Builder, name, value string) {
 	if hidden[http.CanonicalHeaderKey(name)] {
 		value = mask
 	}
-	fmt.Fprintf(b, "%s: %s\n", name, value)
+	for _, part := range [...]string{name, ": ", value, "\n"} {
+		b.WriteString(part)
+	}
 }
 
 // captured masks the secrets in text, plain or escaped for a URL, JSON or XML,
 // and makes it what a text column holds: valid UTF-8 without NUL, at most
 // captureLimit bytes.
 func captured(text string, secrets []string) string {
+	if len(secrets) == 0 {
+		return clip(text, captureLimit)
+	}
 	// The longest first: one may begin with another.
 	secrets = slices.SortedFunc(slices.Values(secrets), func(a, b string) int { return len(b) - len(a) })
 	for _, s := range secrets {

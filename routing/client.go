@@ -88,8 +88,11 @@ func (c *client) dialMail(ctx context.Context, address string) (net.Conn, error)
 
 // send makes one exchange. It always returns within the client's timeout.
 func (c *client) send(ctx context.Context, r *request) exchange {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
+	if until, ok := ctx.Deadline(); !ok || time.Until(until) > c.timeout {
+		var cancel func()
+		ctx, cancel = context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+	}
 	r.header = append(r.header, field[string]{"User-Agent", c.userAgent})
 	x := exchange{request: r.text(), secrets: r.secrets}
 	begun := time.Now()

@@ -101,7 +101,7 @@ func (s *Service) find(ctx context.Context, p *sender, lead *leads.Lead, f *fact
 	if err != nil {
 		return nil, &exchange{err: err, verdict: &verdict{outcome: Retry, problem: "look-up: " + err.Error()}}
 	}
-	r := &request{method: http.MethodGet, url: url, secrets: p.secrets, header: p.headers("", f.routingID.String())}
+	r := &request{method: http.MethodGet, url: url, secrets: p.secrets, header: p.headers("", p.templateValues(*f))}
 	x := s.converse(ctx, p, r, f.routingID.String())
 	switch {
 	case x.verdict != nil: // no token

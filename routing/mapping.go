@@ -47,6 +47,7 @@ type mapping []mappedField
 type mappedField struct {
 	MappingEntry
 	program *eval.Program // nil: Field
+	names   []string      // that program refers to
 	format  formatter     // nil: as it is
 }
 
@@ -124,7 +125,7 @@ func (e expressions) entry(p *problems, at string, entry MappingEntry) (*mappedF
 		if err != nil {
 			return nil, p.addError(at+"Source", err)
 		}
-		f.program = program
+		f.program, f.names = program, program.Names()
 	}
 	if len(p.details) > before {
 		return nil, nil
@@ -135,7 +136,7 @@ func (e expressions) entry(p *problems, at string, entry MappingEntry) (*mappedF
 // uses reports whether a source of m refers to the name.
 func (m mapping) uses(name string) bool {
 	for _, f := range m {
-		if f.program != nil && slices.Contains(f.program.Names(), name) {
+		if slices.Contains(f.names, name) {
 			return true
 		}
 	}

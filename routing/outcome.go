@@ -84,7 +84,10 @@ func (r *rulings) of(x *exchange) verdict {
 	if x.status == 0 {
 		return v
 	}
-	record := r.record(x, nil)
+	var record *eval.Record // where an expression asks for it
+	if r.judges() {
+		record = r.record(x, nil)
+	}
 	holds := func(p *eval.Program) bool { return p != nil && p.Bool(record) }
 	switch {
 	case holds(r.duplicate):
@@ -108,6 +111,11 @@ func (r *rulings) of(x *exchange) verdict {
 		v.problem = clip(strings.TrimSuffix(v.problem, ": the answer is not the one that counts as success")+": "+captured(message, x.secrets), 1000)
 	}
 	return v
+}
+
+// judges reports whether the connector has a word of its own on answers.
+func (r *rulings) judges() bool {
+	return r.accepted != nil || r.duplicate != nil || r.rejected != nil || r.retry != nil || r.message != nil
 }
 
 // far picks the far record's id, at most 200 characters, and its address.

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -104,10 +105,7 @@ func (p *sender) request(e expressions, lead *leads.Lead, f facts) (*request, er
 	if err != nil {
 		return nil, err
 	}
-	c, values := p.connector, map[string]string{"RoutingID": f.routingID.String(), "KnownID": f.knownID}
-	for name, value := range p.values {
-		values[name] = value
-	}
+	c, values := p.connector, p.templateValues(f)
 	fields := merge(c.bodyFields(values), mapped)
 	r := &request{method: p.method, secrets: p.secrets}
 	template := c.URL
@@ -133,13 +131,24 @@ func (p *sender) request(e expressions, lead *leads.Lead, f facts) (*request, er
 		return nil, err
 	}
 	r.url = withQuery(r.url, query)
-	r.header = p.headers(contentType, f.routingID.String())
+	r.header = p.headers(contentType, values)
 	return r, nil
+}
+
+// templateValues are what templates are filled with.
+func (p *sender) templateValues(f facts) map[string]string {
+	values := make(map[string]string, len(p.values)+2)
+	values["RoutingID"], values["KnownID"] = f.routingID.String(), f.knownID
+	maps.Copy(values, p.values)
+	return values
 }
 
 // merge gives the connector's own fields, with the mapping's value where it
 // fills the same target, and then the mapping's others.
 func merge(own, mapped []field[any]) []field[any] {
+	if len(own) == 0 {
+		return mapped
+	}
 	place := make(map[string]int, len(own))
 	for i, f := range own {
 		place[f.name] = i
@@ -182,20 +191,17 @@ func withQuery(address string, fields []field[any]) string {
 }
 
 // headers are those of a request, in the order they are kept in.
-func (p *sender) headers(contentType, routingID string) []field[string] {
+func (p *sender) headers(contentType string, values map[string]string) []field[string] {
 	accept := "application/json, */*;q=0.5"
 	if p.connector.Format == formatXML {
 		accept = "application/xml, */*;q=0.5"
 	}
-	r := request{header: []field[string]{{"Accept", accept}}}
+	r := request{header: make([]field[string], 0, 6+len(p.connector.Headers))}
+	r.set("Accept", accept)
 	if contentType != "" {
 		r.set("Content-Type", contentType)
 	}
-	r.set("webhook-id", routingID)
-	values := map[string]string{"RoutingID": routingID}
-	for name, value := range p.values {
-		values[name] = value
-	}
+	r.set("webhook-id", values["RoutingID"])
 	for _, h := range fillPairs(p.connector.Headers, values) {
 		if contentType == "" && http.CanonicalHeaderKey(h.name) == "Content-Type" {
 			continue

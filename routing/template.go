@@ -30,6 +30,9 @@ func (e errNoValue) Error() string { return fmt.Sprintf("the setting %s has no v
 // fill puts values into the template's places in one pass: what is filled in is
 // not looked at again. A name without a value is an errNoValue.
 func fill(template string, values map[string]string) (string, error) {
+	if !strings.Contains(template, "{") {
+		return template, nil
+	}
 	var missing error
 	text := placePattern.ReplaceAllStringFunc(template, func(place string) string {
 		name := place[1 : len(place)-1]

@@ -173,6 +173,7 @@ func TestHelp(t *testing.T) {
 		{args: "serve --port 1", status: 2, err: `leadloop: error: unknown flag --port\nleadloop: hint: run leadloop serve --help`},
 		{args: "user add", status: 2, err: `leadloop: error: expected "<email>"\nleadloop: hint: run leadloop user add --help`},
 		{args: "serve --workers 0", status: 2, err: `leadloop: error: serve: --workers must be at least 1\nleadloop: hint: .*`},
+		{args: "serve --notice-email ops@example.com", status: 2, err: `leadloop: error: serve: --notice-email: the mail server must begin with .*\nleadloop: hint: .*`},
 		{args: "serve --send-timeout 0s", status: 2, err: `leadloop: error: serve: --send-timeout .*\nleadloop: hint: .*`},
 		{args: "serve", env: "LEADLOOP_LOG_LEVEL=loud", status: 2, err: `leadloop: error: --log-level must be one of .*loud.*`},
 		{args: "serve --allow-networks 10.0.0.0", status: 2, err: `leadloop: error: --allow-networks: .*`},
