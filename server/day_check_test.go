@@ -41,7 +41,7 @@ func (d *day) check() {
 	d.checkRoutings(f, e)
 	d.checkArrivals(f, e)
 	d.checkFeedback(f, e)
-	if d.peak > mostMemory && !detectsRaces() { // which takes several times as much
+	if d.peak > mostMemory {
 		f.add("memory", "", "the server took %d MB", d.peak>>20)
 	}
 	for kind, n := range f.kinds {
