@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"maps"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -202,10 +203,7 @@ func (r *Reader) address() string {
 
 // request makes the request for the place.
 func (r *Reader) request(at Place) (*request, error) {
-	d, values := r.sender.connector, map[string]string{}
-	for name, value := range r.sender.values {
-		values[name] = value
-	}
+	d, values := r.sender.connector, maps.Clone(r.sender.values)
 	size, first := r.reading.pageSize(), 1
 	if r.reading.FromZero {
 		first = 0
@@ -231,7 +229,7 @@ func (r *Reader) request(at Place) (*request, error) {
 			return nil, err
 		}
 	}
-	for _, h := range r.sender.headers(contentType, "") {
+	for _, h := range r.sender.headers(contentType, values) {
 		if h.name != "webhook-id" {
 			q.header = append(q.header, h)
 		}

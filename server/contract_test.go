@@ -18,7 +18,7 @@ func TestContract(t *testing.T) {
 		if added.status != 0 {
 			t.Fatalf("user add: %+v", added)
 		}
-		s := &stage{dir: dir, dsn: dsn}
+		s := &stage{dir: dir, dsn: dsn, path: server(t)}
 		s.start(t, "--allow-networks", "127.0.0.0/8")
 		s.admin = s.signIn(t, adminEmail, adminPassword)
 		crm := listen(t, nil)

@@ -230,7 +230,7 @@ func (d *day) checkCaps(f *faults, e *evidence) {
 			f.add("caps", "", "rule %d refused leads in %s with %d of %d", s.rule, s.period, given[s], most(s))
 		}
 	}
-	if len(refused) < 10 {
+	if len(refused) < 5 {
 		f.add("caps", "", "only %d caps were ever full: the day proves nothing", len(refused))
 	}
 	d.t.Logf("%d caps were full of %d that counted", len(refused), len(given))

@@ -35,7 +35,7 @@ type manner struct {
 const good = "good"
 
 // sendTimeout is how long an exchange may take on the day.
-const sendTimeout = 2 * time.Second
+const sendTimeout = 3 * time.Second
 
 // manners are all of them but the good one.
 var manners = []manner{
@@ -43,7 +43,7 @@ var manners = []manner{
 	{name: "slow", answer: slowAnswer, ends: "delivered", outcomes: "accepted", most: 8},
 	{name: "hanging", answer: hangingAnswer, ends: "pending", outcomes: "retry", fails: true},
 	{name: "dripping head", answer: drip("HTTP/1.1 200 OK\r\nX-Slow: "), ends: "pending", outcomes: "retry", fails: true},
-	{name: "dripping body", answer: drip("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n"), ends: "delivered", outcomes: "accepted", most: 6},
+	{name: "dripping body", answer: drip("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n"), ends: "delivered", outcomes: "accepted", most: 4},
 	{name: "garbage", answer: garbageAnswer, ends: "pending", outcomes: "retry", fails: true},
 	{name: "garbage body", answer: garbageBody, ends: "delivered", outcomes: "accepted"},
 	{name: "10 MB", answer: hugeAnswer, ends: "delivered", outcomes: "accepted"},
@@ -158,7 +158,7 @@ func wellAnswer(w http.ResponseWriter, _ *http.Request, a *arrival) {
 // quite as long as it lets an exchange take.
 func slowAnswer(w http.ResponseWriter, r *http.Request, a *arrival) {
 	select {
-	case <-time.After(sendTimeout * 6 / 10):
+	case <-time.After(1200 * time.Millisecond):
 		wellAnswer(w, r, a)
 	case <-r.Context().Done():
 	}

@@ -153,7 +153,13 @@ var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
 // stopped, with a check that it stops well, when t ends, unless it was before.
 func serve(t testing.TB, dir, dsn string, args ...string) *instance {
 	t.Helper()
-	cmd := exec.Command(server(t), append([]string{"serve", "--db", dsn, "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"}, args...)...)
+	return serveBy(t, server(t), dir, dsn, args...)
+}
+
+// serveBy is serve with the program at a path.
+func serveBy(t testing.TB, path, dir, dsn string, args ...string) *instance {
+	t.Helper()
+	cmd := exec.Command(path, append([]string{"serve", "--db", dsn, "--addr", "127.0.0.1:0", "--admin-addr", "127.0.0.1:0"}, args...)...)
 	cmd.Dir, cmd.Env = dir, environment()
 	s := launch(t, cmd)
 	t.Cleanup(func() {

@@ -23,6 +23,7 @@ const (
 type stage struct {
 	*instance
 	dir, dsn string
+	path     string // of the program
 	admin    client
 	anyone   client      // with no credentials
 	webhook  json.Number // ConnectorID of "Webhook, JSON"
@@ -31,7 +32,13 @@ type stage struct {
 // newStage starts a server on an empty database, which may send to this machine.
 func newStage(t *testing.T, dir, dsn string, args ...string) *stage {
 	t.Helper()
-	s := &stage{dir: dir, dsn: dsn}
+	return newStageBy(t, server(t), dir, dsn, args...)
+}
+
+// newStageBy is newStage with the program at a path.
+func newStageBy(t *testing.T, path, dir, dsn string, args ...string) *stage {
+	t.Helper()
+	s := &stage{dir: dir, dsn: dsn, path: path}
 	s.admin = client{header: http.Header{"Authorization": {"Bearer " + hire(t, dir, dsn)}}}
 	s.start(t, append([]string{"--allow-networks", "127.0.0.0/8"}, args...)...)
 	s.webhook = number(s.admin.get("/odata/Connectors?$filter=Code eq 'webhook-json'").want(200).text("value", 0, "ID"))
@@ -69,7 +76,7 @@ func hire(t *testing.T, dir, dsn string) (token string) {
 // start starts the server of the stage, again if it was stopped.
 func (s *stage) start(t *testing.T, args ...string) {
 	t.Helper()
-	s.instance = serve(t, s.dir, s.dsn, args...)
+	s.instance = serveBy(t, s.path, s.dir, s.dsn, args...)
 	s.anyone = client{t: t, base: s.base}
 	s.admin.t, s.admin.base = t, s.base
 }
