@@ -11,7 +11,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"leadloop/feedback"
 	"leadloop/leads"
 	"leadloop/odata"
 	"leadloop/odata/edm"
@@ -47,6 +49,9 @@ func TestMeasure(t *testing.T) {
 		contest{name: "POST Feedback, 64 clients", entrants: []entrant{
 			{name: "leadloop", run: b.post(b.app.Handler())},
 			{name: "one transaction a request", run: b.post(b.behind(b.oneByOne(t))), expected: 4},
+		}}.run(t, t.Output())
+		contest{name: "SubmitFeedback, an item of 1,000", most: time.Second / 20_000, entrants: []entrant{
+			{name: "leadloop", run: func(n int) { b.submit(b.app.Handler())(n * feedback.MaxReports) }, each: feedback.MaxReports},
 		}}.run(t, t.Output())
 		contest{name: "parse and bind, ten terms", entrants: []entrant{{name: "leadloop", run: b.bind(t)}}}.run(t, t.Output())
 	})
