@@ -14,7 +14,7 @@ type entrant struct {
 	run  func(n int)
 	// ready, unless nil, gets things ready for n; it is not measured.
 	ready func(n int)
-	each int // how many things one run does, for what is shown; 0: one
+	each  int // how many things one run does, for what is shown; 0: one
 	// expected is how many times as fast ours must be; 0: it is only shown.
 	expected float64
 }

@@ -176,7 +176,7 @@ type Property struct {
 	// Texts is the property with this one's text by language, as a JSON object such
 	// as {"en":"…","he":"…"}; nil: there is but the one text.
 	Texts *Property
-	Index     int  // place among the struct's Properties
+	Index int // place among the struct's Properties
 
 	Description string // of the tag doc:"…"
 	Rules       Rules  // of the tag validate:"…"
