@@ -9,6 +9,7 @@ package feedback
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,16 +24,18 @@ type Service struct {
 	DB      *store.DB
 	Routing *routing.Service
 	Now     func() time.Time
+	Log     *slog.Logger
 	// NewID gives the ids of reports: UUIDs of version 7, so that they sort by age.
 	NewID func() (uuid.UUID, error)
 
 	reasons reasonCache
 	agreed  termsCache
+	pulling chan struct{} // holds a token when a pull was made due
 }
 
 // New returns a Service over db that reports on the routings of r.
 func New(db *store.DB, r *routing.Service) *Service {
-	return &Service{DB: db, Routing: r, Now: store.Now, NewID: uuid.NewV7}
+	return &Service{DB: db, Routing: r, Now: store.Now, Log: slog.Default(), NewID: uuid.NewV7, pulling: make(chan struct{}, 1)}
 }
 
 // writeScope is the scope a connection needs to report.

@@ -438,7 +438,7 @@ func TestMappingWhileReportsArrive(t *testing.T) {
 func TestManyWait(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		w := newWorld(t, db)
-		const many = 2000
+		const many = 500
 		ids := make([]uuid.UUID, many)
 		if err := db.Write(background, func(tx *gorm.DB) error {
 			for i := range ids {

@@ -6,9 +6,11 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"leadloop/odata/fault"
+	"leadloop/routing"
 	"leadloop/store"
 )
 
@@ -92,6 +94,18 @@ func (b *batch) meanings(into map[word]int32, of func(*Feedback) bool) error {
 		}
 		return rows.Err()
 	})
+}
+
+// meaning is the reason in use that the customer means by f's status; nil if
+// there is none.
+func (s *Service) meaning(db *gorm.DB, customerID int64, f *Feedback) (*int32, error) {
+	b := batch{Service: s, tx: db, list: []Outcome{{Feedback: *f}}, given: map[uuid.UUID]routing.Given{f.RoutingID: {CustomerID: customerID}}}
+	meanings := map[word]int32{}
+	err := b.meanings(meanings, func(*Feedback) bool { return true })
+	if reason, ok := meanings[word{customerID, *f.Folded}]; ok {
+		return &reason, err
+	}
+	return nil, err
 }
 
 // holdOff waits for changes of the maps of the customers of those reports, and

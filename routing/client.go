@@ -2,6 +2,7 @@ package routing
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,7 @@ type request struct {
 	body    []byte
 	secrets []string // masked in what is kept
 	letter  *letter  // of a message by e-mail
+	limit   int64    // of the answer, in bytes; captureLimit unless given
 }
 
 // exchange is what came of a request.
@@ -90,7 +92,8 @@ func (c *client) send(ctx context.Context, r *request) exchange {
 	r.header = append(r.header, field[string]{"User-Agent", c.userAgent})
 	x := exchange{request: r.text(), secrets: r.secrets}
 	begun := time.Now()
-	x.receive(c.do(ctx, r))
+	res, err := c.do(ctx, r)
+	x.receive(res, err, cmp.Or(r.limit, captureLimit))
 	x.duration = time.Since(begun)
 	if x.err != nil {
 		x.err = c.explain(ctx, x.err)
@@ -112,15 +115,15 @@ func (c *client) do(ctx context.Context, r *request) (*http.Response, error) {
 	return c.http.Do(req)
 }
 
-// receive reads the answer, as much of it as is kept.
-func (x *exchange) receive(res *http.Response, err error) {
+// receive reads the answer, up to limit bytes of it.
+func (x *exchange) receive(res *http.Response, err error, limit int64) {
 	if err != nil {
 		x.err = err
 		return
 	}
 	defer res.Body.Close()
 	x.status, x.header = res.StatusCode, res.Header
-	x.body, x.err = io.ReadAll(io.LimitReader(res.Body, captureLimit))
+	x.body, x.err = io.ReadAll(io.LimitReader(res.Body, limit))
 }
 
 // explain turns a transport's error into one that says what to do about it,

@@ -15,10 +15,11 @@ type expressions struct {
 	lead   *eval.Env
 	mapped *eval.Env
 	answer *eval.Env
+	item   *eval.Env
 }
 
 func newExpressions() expressions {
-	return expressions{lead: mustEnv(&leads.Lead{}), mapped: mustEnv(&leads.Lead{}, factVars...), answer: mustEnv(&Answer{})}
+	return expressions{lead: mustEnv(&leads.Lead{}), mapped: mustEnv(&leads.Lead{}, factVars...), answer: mustEnv(&Answer{}), item: mustEnv(&ItemRead{})}
 }
 
 // mustEnv panics where our own structs cannot be described, which no input can

@@ -48,6 +48,8 @@ type Connector struct {
 	Fields []Pair         `gorm:"serializer:json" validate:"max=50,dive"`
 	Auth   Authentication `gorm:"serializer:json"`
 	Lookup Lookup         `gorm:"serializer:json"`
+	// Reading is how to read what became of the leads.
+	Reading Reading `gorm:"serializer:json"`
 	// Outcomes tell from the answer what became of the lead.
 	Outcomes Outcomes `gorm:"serializer:json"`
 	// ExternalID and ExternalLink pick the far record's id and its address from the

@@ -41,6 +41,9 @@ func (s *Service) checkConnector(c *Connector) error {
 	if err := c.checkLookup(&p, s.exprs, values); err != nil {
 		return err
 	}
+	if err := c.checkReading(&p, s.exprs, values); err != nil {
+		return err
+	}
 	return p.err()
 }
 

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,6 +19,7 @@ const (
 	NoticePaused = "rule paused" // the program paused a rule
 	NoticeFailed = "dead letter" // a routing was given up after the last retry
 	NoticeCap    = "cap reached" // a rule gets no more leads for now
+	NoticePull   = "pull paused" // the program paused a pull
 )
 
 // Notice is something that staff should know of. The same thing again within the
@@ -47,14 +49,15 @@ type Notice struct {
 const noticeSpan = time.Hour
 
 // Notify stores a notice of a kind, about a rule, and has it delivered once tx
-// has committed. Its Kind, Message and RuleID are to be given.
+// has committed. Its Kind, Message and RuleID are to be given, or what else it is
+// about as its Subject.
 func (s *Service) Notify(tx *gorm.DB, n Notice) error {
 	now := s.now()
 	var rule int64
 	if n.RuleID != nil {
 		rule = *n.RuleID
 	}
-	subject := n.Kind + "/" + strconv.FormatInt(rule, 10) + "/" + now.Truncate(noticeSpan).Format(time.RFC3339)
+	subject := n.Kind + "/" + cmp.Or(n.Subject, strconv.FormatInt(rule, 10)) + "/" + now.Truncate(noticeSpan).Format(time.RFC3339)
 	var next *time.Time
 	if s.notices != "" {
 		next = &now

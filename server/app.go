@@ -82,7 +82,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 		routing.WithVersion(version()), routing.WithTimeout(s.SendTimeout), routing.WithWorkers(s.Workers),
 		routing.WithPublicURL(s.PublicURL), routing.WithNoticeURL(s.NoticeURL))
 	a.Feedback = feedback.New(db, a.Routing)
-	a.Keys.Log, a.Leads.Log = log, log
+	a.Keys.Log, a.Leads.Log, a.Feedback.Log = log, log, log
 	a.Leads.Route, a.Leads.Together, a.Leads.Fetch = a.Routing.Route, a.Routing.Together, a.Routing.Fetch
 	if err := a.Routing.SyncConnectors(ctx); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
@@ -125,16 +125,17 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	// Workers outlive the requests, which may still give them work.
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
-	ended := make(chan error, 5)
+	ended := make(chan error, 6)
 	go func() { ended <- a.Routing.Run(workers) }()
 	go func() { ended <- a.Leads.Run(workers) }()
 	go func() { ended <- a.Keys.Run(workers) }()
+	go func() { ended <- a.Feedback.Run(workers) }()
 	go func() { ended <- a.forgetChanges(workers) }()
 	go func() { ended <- server.Serve(l) }()
 	a.log.Info("listening", "address", l.Addr().String(), "version", version(), "database", a.DB.Dialect())
 
 	var failed error
-	left := 5
+	left := 6
 	select {
 	case <-ctx.Done():
 		a.log.Info("stopping")

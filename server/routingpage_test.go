@@ -11,24 +11,30 @@ import (
 // mapping.
 func TestConnectorPage(t *testing.T) {
 	t.Parallel()
-	runAfterReadme(t, "Connectors", "Mapping")
+	runAfterReadme(t, "routing.md", "Connectors", "Mapping")
 }
 
 // TestTransmissionPage runs those about transmission.
 func TestTransmissionPage(t *testing.T) {
 	t.Parallel()
-	runAfterReadme(t, "Transmission")
+	runAfterReadme(t, "routing.md", "Transmission")
 }
 
-// runAfterReadme runs the examples of sections of docs/routing.md after the
+// TestStatusPage runs those of docs/statuses.md.
+func TestStatusPage(t *testing.T) {
+	t.Parallel()
+	runAfterReadme(t, "statuses.md", "Your own status words", "Being read instead of reporting (pull)")
+}
+
+// runAfterReadme runs the examples of sections of a page in docs after the
 // README's round trip, and looks for what the page says they print.
-func runAfterReadme(t *testing.T, headings ...string) {
+func runAfterReadme(t *testing.T, name string, headings ...string) {
 	t.Helper()
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile("../docs/routing.md")
+	page, err := os.ReadFile("../docs/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}

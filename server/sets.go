@@ -308,6 +308,20 @@ func (a *App) addFeedbackSets() {
 		Delete: func(ctx context.Context, m *feedback.StatusMap) error { return a.Feedback.DeleteStatusMap(ctx, m.ID) },
 	})
 	odata.Add(a.OData, odata.Set[feedback.UnmappedStatus]{Name: "UnmappedStatuses", Access: access{}.predicate})
+	odata.Add(a.OData, odata.Set[feedback.Pull]{
+		Name: "Pulls", New: feedback.NewPull, Access: access{}.predicate,
+		Create: a.Feedback.CreatePull, Update: a.Feedback.UpdatePull,
+		Delete: func(ctx context.Context, p *feedback.Pull) error { return a.Feedback.DeletePull(ctx, p.ID) },
+		Actions: []odata.Action{
+			odata.Bound("Test", func(ctx context.Context, p *feedback.Pull, _ odata.None) (feedback.PullTest, error) {
+				return a.Feedback.TestPull(ctx, p.ID)
+			}).Outside(). // it waits for the customer's system
+					Describe("Reads the first page and tells what would be reported. Nothing is stored."),
+			odata.Bound("Run", a.pullAction(a.Feedback.RunPull)).Describe("Has the pull read now, and from then on at its interval."),
+			odata.Bound("Activate", a.pullAction(a.Feedback.ActivatePull)),
+			odata.Bound("Pause", a.pullAction(a.Feedback.PausePull)),
+		},
+	})
 	mine := []string{keys.FeedbackWrite, keys.RoutingsRead}
 	odata.Add(a.OData, odata.Set[feedback.Feedback]{
 		Name: "Feedback", Access: access{scopes: mine, expr: "Routing/CustomerID eq @customer", was: "CustomerID eq @customer"}.predicate,
@@ -326,6 +340,17 @@ func (a *App) addFeedbackSets() {
 	odata.AddActions(a.OData, odata.Unbound("SubmitFeedback", a.submitFeedback).
 		Describe("Takes up to 1,000 reports. Each item has the properties of Feedback that a report may have; there is a result "+
 			"for each, in their order, and those that are refused keep none of the others from being stored."))
+}
+
+// pullAction makes an action that gives the pull as it is afterwards.
+func (a *App) pullAction(f func(ctx context.Context, id int64) error) func(context.Context, *feedback.Pull, odata.None) (*feedback.Pull, error) {
+	return func(ctx context.Context, p *feedback.Pull, _ odata.None) (*feedback.Pull, error) {
+		if err := f(ctx, p.ID); err != nil {
+			return nil, err
+		}
+		var now feedback.Pull
+		return &now, a.DB.Read(ctx).Take(&now, p.ID).Error
+	}
 }
 
 // connectionID reads a ConnectionID; nil if it is none.

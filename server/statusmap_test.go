@@ -42,7 +42,7 @@ func TestStatusMaps(t *testing.T) {
 		s.admin.get("/odata/UnmappedStatuses(CustomerID=" + s.acme.id + ",Status='In limbo')").want(200)
 
 		mapped := s.admin.post("/odata/StatusMaps", `{"CustomerID":`+s.acme.id+`,"Status":"IN LIMBO","ReasonID":4}`).want(201)
-		if got := s.acme.get("/odata/Routings("+s.own+")?$expand=Feedback").want(200); got.text("ReasonID") != "4" {
+		if got := s.acme.get("/odata/Routings(" + s.own + ")?$expand=Feedback").want(200); got.text("ReasonID") != "4" {
 			t.Errorf("after it was mapped: %s", got.body)
 		}
 		if got := s.admin.get("/odata/UnmappedStatuses/$count").want(200); string(got.body) != "0" {

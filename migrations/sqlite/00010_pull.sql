@@ -96,8 +96,48 @@ CREATE VIEW unmapped_statuses AS
     FROM waiting a JOIN waiting z ON z.customer_id = a.customer_id AND z.folded = a.folded AND z.place = a.count
     WHERE a.place = 1;
 
+-- How a kind of system is read for what became of the leads.
+ALTER TABLE connectors ADD COLUMN reading text NOT NULL DEFAULT '{}' CHECK (json_valid(reading));
+
+-- Routings by the id that the customer's system gave the lead.
+CREATE INDEX routings_external_id ON routings (customer_id, external_id) WHERE external_id IS NOT NULL;
+
+-- Scheduled readings of customers' systems. since is how far they are; while one
+-- runs, lease_until and lease_token keep other servers from it.
+CREATE TABLE pulls (
+    id               integer PRIMARY KEY AUTOINCREMENT,
+    connection_id    text NOT NULL REFERENCES connections (id) ON DELETE CASCADE,
+    connector_id     integer NOT NULL REFERENCES connectors (id),
+    name             text NOT NULL,
+    settings         text NOT NULL DEFAULT '{}' CHECK (json_valid(settings)),
+    interval_minutes integer NOT NULL DEFAULT 15,
+    starts_at        datetime NOT NULL,
+    state            text NOT NULL CHECK (state IN ('active', 'paused')),
+    since            datetime,
+    next_at          datetime,
+    last_run_at      datetime,
+    last_error       text,
+    failing_since    datetime,
+    pause_reason     text,
+    found            integer NOT NULL DEFAULT 0,
+    reported         integer NOT NULL DEFAULT 0,
+    unknown          integer NOT NULL DEFAULT 0,
+    refused          integer NOT NULL DEFAULT 0,
+    failures         integer NOT NULL DEFAULT 0,
+    lease_until      datetime,
+    lease_token      text,
+    created_at       datetime NOT NULL,
+    version          integer NOT NULL DEFAULT 1
+);
+CREATE INDEX pulls_next_at ON pulls (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX pulls_connection_id ON pulls (connection_id);
+CREATE INDEX pulls_connector_id ON pulls (connector_id);
+
 -- +goose Down
 
+DROP TABLE pulls;
+DROP INDEX routings_external_id;
+ALTER TABLE connectors DROP COLUMN reading;
 DROP VIEW unmapped_statuses;
 DROP TRIGGER "feedback_changes_routing_update";
 DROP TRIGGER "feedback_changes_routing_delete";
