@@ -106,11 +106,24 @@ func (b *batch) store() error {
 const insertFeedback = `INSERT INTO feedback (id, routing_id, reason_id, comment, occurred_at, received_at, external_id, external_link, owner,
 	connection_id, status, folded, amount, currency, return_state) VALUES `
 
+var insertOne = insertFeedback + store.Values(store.SQLite, 1, make([]string, len(columns))...) + " ON CONFLICT DO NOTHING"
+
 func (b *batch) insertRows(part []*Feedback) error {
 	args := make([]any, 0, len(part)*len(columns))
 	for _, f := range part {
 		args = append(args, f.ID, f.RoutingID, f.ReasonID, f.Comment, f.OccurredAt, f.ReceivedAt, f.ExternalID, f.ExternalLink, f.Owner,
 			f.ConnectionID, f.Status, f.Folded, f.Amount, f.Currency, f.ReturnState)
+	}
+	if len(part) == 1 { // what comes most
+		res, err := b.tx.Statement.ConnPool.ExecContext(b.tx.Statement.Context, insertOne, args...)
+		if err != nil {
+			return b.tx.AddError(err) // in GORM's words, which tell a foreign key's violation
+		}
+		n, err := res.RowsAffected()
+		if n > 0 {
+			b.stored[part[0].ID] = true
+		}
+		return err
 	}
 	// feedback_routing_id is unique over routing, reason and occurred_at, and
 	// feedback_status over routing, folded and occurred_at; nulls are never equal there.

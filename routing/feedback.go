@@ -32,6 +32,8 @@ func NoRouting(id uuid.UUID) error {
 	return fault.Newf(fault.NotFound, "no routing %s", id).At("RoutingID")
 }
 
+const givenOne = "SELECT id, lead_id, customer_id, rule_id, delivered_at, created_at FROM routings WHERE id = $1"
+
 // Given returns those of the routings that belong to the customer (0: any
 // customer), by id. Routings by rules that the actor of tx must not see are left
 // out.
@@ -46,8 +48,12 @@ func (s *Service) Given(tx *gorm.DB, customerID int64, ids ...uuid.UUID) (map[uu
 		for i, id := range part {
 			args[i] = id
 		}
-		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `SELECT id, lead_id, customer_id, rule_id, delivered_at, created_at
-			FROM routings WHERE id IN (VALUES `+store.Values(s.db.Dialect(), len(part), "uuid")+`)`, args...)
+		query := givenOne // one alone is what comes most
+		if len(part) > 1 {
+			query = "SELECT id, lead_id, customer_id, rule_id, delivered_at, created_at FROM routings WHERE id IN (VALUES " +
+				store.Values(s.db.Dialect(), len(part), "uuid") + ")"
+		}
+		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, query, args...)
 		if err != nil {
 			return err
 		}
@@ -105,6 +111,12 @@ func (s *Service) setCurrent(tx *gorm.DB, table string, list []Current, of func(
 	// In one order, so that transactions do not wait for each other in a circle.
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 	return store.Portions(ids, func(part []uuid.UUID) error {
+		if len(part) == 1 {
+			c := newest[part[0]]
+			_, err := exec(tx, `UPDATE `+table+` SET reason_id = $1, feedback_at = $2, version = version + 1
+				WHERE id = $3 AND (feedback_at IS NULL OR feedback_at <= $2)`, c.ReasonID, c.At, part[0])
+			return err
+		}
 		args := make([]any, 0, 3*len(part))
 		for _, id := range part {
 			args = append(args, id, newest[id].ReasonID, newest[id].At)

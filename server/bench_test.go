@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"leadloop/feedback"
 	"leadloop/leads"
 	"leadloop/odata"
 	"leadloop/odata/edm"
@@ -51,6 +52,9 @@ func TestMeasure(t *testing.T) {
 			{name: "one transaction a request", run: b.post(b.behind(b.oneByOne(t))), expected: 4},
 		}}.run(t, t.Output())
 		contest{name: "check of a key", entrants: []entrant{{name: "leadloop", run: b.check()}}, most: 5 * time.Microsecond}.run(t, t.Output())
+		contest{name: "SubmitFeedback, an item of 1,000", most: time.Second / 20_000, entrants: []entrant{
+			{name: "leadloop", run: func(n int) { b.submit(b.app.Handler())(n * feedback.MaxReports) }, each: feedback.MaxReports},
+		}}.run(t, t.Output())
 		contest{name: "parse and bind, ten terms", entrants: []entrant{{name: "leadloop", run: b.bind(t)}}}.run(t, t.Output())
 	})
 	t.Run("postgres", func(t *testing.T) {

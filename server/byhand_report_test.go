@@ -38,6 +38,28 @@ func (b *bench) post(h http.Handler) func(n int) {
 	}
 }
 
+// submit is n durable reports by SubmitFeedback, a thousand a request.
+func (b *bench) submit(h http.Handler) func(n int) {
+	header := http.Header{"X-Api-Key": {b.key}, "Content-Type": {"application/json"}}
+	return func(n int) {
+		for n > 0 {
+			size := min(n, feedback.MaxReports)
+			body := []byte(`{"Items":[`)
+			for i := range size {
+				k := b.n.Add(1)
+				at := time.Date(2026, 2, 1, 0, 0, 0, int(k)*1000, time.UTC)
+				if i > 0 {
+					body = append(body, ',')
+				}
+				body = fmt.Appendf(body, `{"RoutingID":"%s","ReasonID":3,"Comment":"לא ענה","OccurredAt":"%s"}`,
+					routingID(int(k)*3%benchRoutings), at.Format(store.TimeLayout))
+			}
+			b.do(h, http.MethodPost, "/odata/SubmitFeedback", header, append(body, "]}"...), http.StatusOK)
+			n -= size
+		}
+	}
+}
+
 // oneByOne is the handler one would write for a report: a transaction of its own
 // for each, on a single connection, as durable as ours.
 func (b *bench) oneByOne(t *testing.T) http.Handler {

@@ -20,10 +20,10 @@ func TestTransmissionPage(t *testing.T) {
 	runAfterReadme(t, "routing.md", "Transmission")
 }
 
-// TestFeedbackPage runs those of docs/feedback.md about status words and pulls.
-func TestFeedbackPage(t *testing.T) {
+// TestStatusPage runs those of docs/statuses.md.
+func TestStatusPage(t *testing.T) {
 	t.Parallel()
-	runAfterReadme(t, "feedback.md", "Your own status words", "Being read instead of reporting (pull)")
+	runAfterReadme(t, "statuses.md", "Your own status words", "Being read instead of reporting (pull)")
 }
 
 // runAfterReadme runs the examples of sections of a page in docs after the
