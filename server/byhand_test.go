@@ -66,7 +66,8 @@ func collection(w http.ResponseWriter, set string, list any) {
 
 // leadColumns are what the hand-written handlers read, in the order of handLead.
 const leadColumns = `id, source_id, received_at, first_name, last_name, phone, phone_raw, email, city, message, campaign,
-	utm_source, utm_medium, utm_campaign, utm_term, utm_content, external_id, is_test, duplicate_of_id, state, reason_id, feedback_at, version, properties`
+	utm_source, utm_medium, utm_campaign, utm_term, utm_content, external_id, is_test, duplicate_of_id, state, reason_id, feedback_at, version, properties,
+	consent_text, consent_at, erased_at`
 
 // handLead is a lead as one would write it down for encoding/json.
 type handLead struct {
@@ -83,13 +84,15 @@ type handLead struct {
 	ReasonID                                                           *int32
 	FeedbackAt                                                         *string
 	Version                                                            int64
+	ConsentText, ConsentAt, ErasedAt                                   *string
 	Properties                                                         json.RawMessage // not flattened: the easier task
 }
 
 func (l *handLead) scan(rows *sql.Rows) error {
 	var properties []byte
 	err := rows.Scan(&l.ID, &l.SourceID, &l.ReceivedAt, &l.FirstName, &l.LastName, &l.Phone, &l.PhoneRaw, &l.Email, &l.City, &l.Message, &l.Campaign,
-		&l.UtmSource, &l.UtmMedium, &l.UtmCampaign, &l.UtmTerm, &l.UtmContent, &l.ExternalID, &l.IsTest, &l.DuplicateOfID, &l.State, &l.ReasonID, &l.FeedbackAt, &l.Version, &properties)
+		&l.UtmSource, &l.UtmMedium, &l.UtmCampaign, &l.UtmTerm, &l.UtmContent, &l.ExternalID, &l.IsTest, &l.DuplicateOfID, &l.State, &l.ReasonID, &l.FeedbackAt, &l.Version, &properties,
+		&l.ConsentText, &l.ConsentAt, &l.ErasedAt)
 	l.ETag, l.Properties = etag(l.Version), properties
 	return err
 }

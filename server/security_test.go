@@ -1,0 +1,317 @@
+package server
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"leadloop/odata/sqlgen"
+	"leadloop/store"
+	"leadloop/store/storetest"
+)
+
+// After a round of all traffic, with everything logged, neither the database nor
+// the log holds a key, a token, a password or a customer's secret. A source's
+// intake token, which is printed in forms, stands in the row of its source alone.
+func TestDumpHoldsNoSecrets(t *testing.T) {
+	onBoth(t, func(t *testing.T, dir, dsn string) {
+		s := newStage(t, dir, dsn, "--log-level", "debug")
+		crm := listen(t, nil)
+		acme := s.join(t, "Acme", "feedback:write", "leads:read", "routings:read")
+		secrets := map[string]string{"key": acme.key, "access token": s.admin.header.Get("Authorization")[len("Bearer "):]}
+		own := s.admin.post("/odata/Connectors", `{"Code":"own","Name":"Own","Method":"POST","Format":"json","URL":"{URL}",
+			"Headers":[{"Name":"X-Secret","Value":"{Key}"}],"Settings":[{"Name":"URL","Type":"url","Required":true},{"Name":"Key","Type":"secret"}]}`).want(201).text("ID")
+		s.rule(t, acme.id, crm.url, map[string]any{"ConnectorID": number(own), "Settings": map[string]any{"URL": crm.url, "Key": "customer-secret-1"}})
+		secrets["setting"] = "customer-secret-1"
+		intake := s.source(t, "json", nil)
+		google := s.source(t, "google-ads", map[string]any{"Secret": "google-secret-1"})
+		s.source(t, "meta", map[string]any{"Settings": map[string]any{"AppSecret": "app-secret-1", "AccessToken": "access-secret-1"}})
+		s.source(t, "typeform", map[string]any{"Secret": "typeform-secret-1"})
+		for _, secret := range []string{"google-secret-1", "app-secret-1", "access-secret-1", "typeform-secret-1"} {
+			secrets[secret] = secret
+		}
+		lead := s.anyone.post(intake, `{"FirstName":"Dana"}`).want(201).text("id")
+		routing := s.routingOf(lead)
+		s.anyone.post(google, `{"google_key":"google-secret-1","lead_id":"1","user_column_data":[{"column_id":"EMAIL","string_value":"a@example.com"}]}`).want(200)
+		s.anyone.post(google, `{"google_key":"google-secret-2","lead_id":"2"}`).want(401)
+		secrets["wrong google_key"] = "google-secret-2"
+		acme.post("/odata/Feedback", `{"RoutingID":"`+routing+`","ReasonID":3}`).want(201)
+		acme.with("Repeatability-Request-ID", "a6a2a3a0-0000-4000-8000-000000000001").with("Repeatability-First-Sent", time.Now().UTC().Format(http.TimeFormat)).
+			post("/odata/Feedback", `{"RoutingID":"`+routing+`","ReasonID":4}`).want(201)
+		repeated := s.admin.with("Repeatability-Request-ID", "a6a2a3a0-0000-4000-8000-000000000002").with("Repeatability-First-Sent", time.Now().UTC().Format(http.TimeFormat)).
+			post("/odata/Connections("+acme.connection+")/IssueKey", nil).want(200)
+		secrets["repeated key"] = repeated.text("Key")
+		signed := s.anyone.post("/auth/token", map[string]string{"email": adminEmail, "password": adminPassword}).want(200)
+		secrets["password"], secrets["refresh token"] = adminPassword, signed.text("refresh_token")
+		refreshed := s.anyone.post("/auth/token", map[string]string{"refresh_token": signed.text("refresh_token")}).want(200)
+		secrets["next refresh token"], secrets["next access token"] = refreshed.text("refresh_token"), refreshed.text("access_token")
+		s.anyone.post("/auth/token", map[string]string{"email": adminEmail, "password": "wrong-password-1"}).want(401)
+		secrets["wrong password"] = "wrong-password-1"
+		s.anyone.with("X-API-Key", acme.key+"x").get("/odata/Leads").want(401)
+		s.anyone.with("Authorization", "Bearer "+acme.key[:20]+"000").get("/odata/Leads").want(401)
+		rotated := s.admin.post("/odata/Sources(1)/RotateToken", `{"OverlapHours":1}`).want(200).text("Token")
+		s.anyone.post("/intake/"+rotated, `{"FirstName":"Noa"}`).want(201)
+		s.anyone.post("/intake/"+rotated+"/", `{}`).want(404)
+		s.stop()
+
+		for where, text := range map[string]string{"database": dump(t, dir, dsn), "log": s.log.String()} {
+			for what, secret := range secrets {
+				if len(secret) < 8 || strings.Contains(text, secret) {
+					t.Errorf("the %s holds the %s", where, what)
+				}
+			}
+			for _, token := range []string{strings.TrimPrefix(intake, "/intake/"), rotated} {
+				for line := range strings.Lines(text) {
+					if strings.Contains(line, token) && !strings.HasPrefix(line, "sources.") {
+						t.Errorf("the %s holds an intake token: %s", where, line)
+					}
+				}
+			}
+		}
+	})
+}
+
+// tricks are paths that might be taken for others.
+var tricks = []string{
+	"//odata/Leads", "/odata//Leads", "/./odata/Leads", "/x/../odata/Leads", "/odata/./Leads", "/odata/x/../Leads", "/%6fdata/Leads", "/odata%2fLeads",
+	"/odata/%2e%2e/odata/Leads", "/odata/Leads%00", "/odata%00/Leads", "/odata/Leads/", "/ODATA/Leads", "/odata\\Leads", "/odata;x=y/Leads", "/odata/Leads;x",
+	"/healthz/../odata/Leads", "/healthz/%2e%2e/odata/Leads", "/intake/../odata/Leads", "/intake/%2e%2e%2fodata%2fLeads", "/auth/token/../../odata/Leads",
+	"/odata/Leads%2f", "/odata/%4ceads", "/odata/Leads%c0%ae", "/odata/Leads?%00", "/odata/%u004ceads", "/console/../odata/Leads", "/..%2fodata/Leads", "/odata/..;/odata/Leads",
+}
+
+// newLiteStage is a stage on SQLite, for what has nothing to do with the database.
+func newLiteStage(t *testing.T, args ...string) *stage {
+	t.Helper()
+	dsn := storetest.DSN(t, store.SQLite)
+	return newStage(t, filepath.Dir(dsn), dsn, args...)
+}
+
+// No spelling of a path leads past the key check, or anywhere at all but to an
+// error; and no spelling makes the server fail.
+func TestPathTricks(t *testing.T) {
+	s := newLiteStage(t)
+	s.admin.post("/odata/Leads", `{"FirstName":"Zilpa"}`).want(201)
+	for _, path := range tricks {
+		for _, method := range []string{"GET", "POST", "DELETE"} {
+			status, body := sendRaw(t, s.base, method+" "+path+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+			if status < 400 || status >= 500 || strings.Contains(body, "Zilpa") {
+				t.Errorf("%s %s: %d %s", method, path, status, body)
+			}
+		}
+	}
+}
+
+// sendRaw sends bytes and gives the status and whole text of the answer; 0 for none.
+func sendRaw(t *testing.T, base, request string) (status int, text string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.WriteString(conn, request); err != nil {
+		t.Fatal(err)
+	}
+	answer, _ := io.ReadAll(conn)
+	_, _ = fmt.Sscanf(string(answer), "HTTP/1.1 %d", &status)
+	return status, string(answer)
+}
+
+// A method is the one in the request line, whatever a header or a field says.
+func TestMethodOverride(t *testing.T) {
+	s := newLiteStage(t)
+	s.join(t, "Acme")
+	for _, header := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
+		c := s.admin.with(header, "DELETE")
+		c.get("/odata/Customers(1)").want(200)
+		c.post("/odata/Customers(1)", `{}`).want(405)
+		c.get("/odata/Customers(1)?_method=DELETE").want(200)
+	}
+	s.admin.get("/odata/Customers(1)").want(200)
+}
+
+// What a caller sends comes to the log as one line of text, and to a header as
+// nothing but its value.
+func TestInjection(t *testing.T) {
+	s := newLiteStage(t, "--log-level", "debug")
+	const forged = "time=2000-01-01T00:00:00Z level=ERROR msg=forged"
+	for _, path := range []string{"/odata/x%0a" + escape(forged), "/x%0d%0a" + escape(forged), "/intake/%0a" + escape(forged), "/odata/Leads?$filter=%0a" + escape(forged)} {
+		s.anyone.get(path)
+		s.admin.get(path)
+	}
+	s.anyone.post("/auth/token", map[string]string{"email": "\n" + forged + "@example.com", "password": "x\n" + forged}).want(401)
+	s.admin.post("/odata/Customers", map[string]string{"Name": "\n" + forged}).want(201)
+	s.anyone.post(s.source(t, "json", nil), map[string]string{"FirstName": "\n" + forged, "a\nb": forged}).want(201)
+	web := s.source(t, "salesforce-web-to-lead", map[string]any{"Settings": map[string]any{"ReturnHosts": "example.com"}})
+	for _, address := range []string{"https://example.com/%0d%0aX-Forged:1", "https://example.com/\r\nX-Forged: 1", "https://evil.example/", "javascript:alert(1)", "//evil.example"} {
+		form := "first_name=Dana&retURL=" + escape(strings.ReplaceAll(strings.ReplaceAll(address, "%", "%25"), "\r\n", "%0d%0a"))
+		got := s.anyone.with("Content-Type", "application/x-www-form-urlencoded").post(web, form)
+		if got.header.Get("X-Forged") != "" || strings.Contains(got.header.Get("Location"), "evil") || strings.HasPrefix(got.header.Get("Location"), "javascript") {
+			t.Errorf("%s: %v", address, got.header)
+		}
+	}
+	s.stop()
+	if regexp.MustCompile(`(?m)^time=2000`).MatchString(s.log.String()) {
+		t.Error(s.log.String())
+	}
+}
+
+// Markup in every field of a lead comes back as data: with a type that no browser
+// takes for a page, and told not to guess another.
+func TestMarkupIsData(t *testing.T) {
+	onBoth(t, func(t *testing.T, dir, dsn string) {
+		s := newStage(t, dir, dsn)
+		const markup = `<script>alert("1")</script><img src=x onerror=alert(1)>'";--`
+		lead := map[string]any{"Own": markup, `<b>"name"</b>`: markup}
+		for _, name := range strings.Fields("FirstName LastName Phone Email City Message Campaign UtmSource UtmMedium UtmCampaign UtmTerm UtmContent ExternalID ConsentText") {
+			lead[name] = markup
+		}
+		intake := s.source(t, "json", nil)
+		id := s.anyone.post(intake, lead).want(201).text("id")
+		refused := s.anyone.post(intake, `{"IsTest":"<script>","<script>":1}`).want(400)
+		for _, got := range []answer{
+			refused, s.admin.get("/odata/Leads(" + id + ")").want(200), s.admin.get("/odata/Leads(" + id + ")/FirstName").want(200),
+			s.admin.get("/odata/Leads(" + id + ")/FirstName/$value").want(200), s.admin.get("/odata/Leads?$filter=FirstName eq '<script>'").want(200),
+			s.admin.get("/odata/<script>alert(1)</script>").want(404), s.anyone.get("/<script>alert(1)</script>").want(404), s.admin.get("/odata/Rejections").want(200),
+			s.admin.with("Accept", "text/html").get("/odata/Leads(" + id + ")"),
+		} {
+			kind := got.header.Get("Content-Type")
+			if !strings.HasPrefix(kind, "application/json") && !strings.HasPrefix(kind, "text/plain") {
+				t.Errorf("%s: %s", got.request, kind)
+			}
+			protected(t, got)
+		}
+		var kept struct{ FirstName, Message, Own string }
+		if err := json.Unmarshal(s.admin.get("/odata/Leads("+id+")").body, &kept); err != nil || kept.FirstName != markup || kept.Message != markup || kept.Own != markup {
+			t.Errorf("%+v %v", kept, err)
+		}
+	})
+}
+
+// protected looks for the headers that every answer has.
+func protected(t *testing.T, got answer) {
+	t.Helper()
+	for name, want := range map[string]string{
+		"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+	} {
+		if got.header.Get(name) != want {
+			t.Errorf("%s: %s is %q", got.request, name, got.header.Get(name))
+		}
+	}
+}
+
+func TestSecurityHeaders(t *testing.T) {
+	s := newLiteStage(t, "--trusted-proxies", "127.0.0.0/8")
+	for _, path := range []string{"/", "/healthz", "/readyz", "/odata/", "/odata/$metadata", "/odata/Leads", "/intake/x", "/auth/token", "/nothing"} {
+		protected(t, s.anyone.get(path))
+		protected(t, s.admin.get(path))
+		protected(t, s.admin.do("TRACE", path, nil))
+	}
+	if got := s.anyone.with("X-Forwarded-Proto", "https").get("/healthz"); got.header.Get("Strict-Transport-Security") == "" {
+		t.Error("no Strict-Transport-Security behind TLS")
+	}
+	if got := s.anyone.get("/healthz"); got.header.Get("Strict-Transport-Security") != "" {
+		t.Error("Strict-Transport-Security without TLS")
+	}
+}
+
+// What is too large is refused, packed or not, without being unpacked.
+func TestLargeRequests(t *testing.T) {
+	s := newLiteStage(t)
+	intake := s.source(t, "json", nil)
+	large := `{"FirstName":"` + strings.Repeat("a", 40<<20) + `"}`
+	s.anyone.post(intake, large).want(413)
+	s.anyone.post("/auth/token", large).want(413)
+	s.admin.post("/odata/Leads", large).want(413)
+	var packed bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	_, _ = z.Write(bytes.Repeat([]byte{0}, 64<<20))
+	_ = z.Close()
+	for _, coding := range []string{"gzip", "deflate", "br", "gzip, gzip"} {
+		bomb := func(c client) client { return c.with("Content-Encoding", coding) }
+		if got := bomb(s.admin).post("/odata/Leads", packed.String()); got.status != 415 {
+			t.Errorf("%s: %d %s", coding, got.status, got.body)
+		}
+		if got := bomb(s.anyone).post(intake, packed.String()); got.status < 400 || got.status >= 500 {
+			t.Errorf("%s: %d %s", coding, got.status, got.body)
+		}
+	}
+	status, _ := sendRaw(t, s.base, "GET /healthz HTTP/1.1\r\nHost: x\r\nX: "+strings.Repeat("a", 100<<10)+"\r\n\r\n")
+	if status != 431 && status != 0 { // it may hang up while we send
+		t.Errorf("large headers: %d", status)
+	}
+	s.anyone.get("/odata/Leads?$filter=" + strings.Repeat("(", 50_000)).want(401)
+	if got := s.admin.get("/odata/Leads?$filter=" + strings.Repeat("(", 50_000)); got.status < 400 || got.status >= 500 {
+		t.Errorf("deep filter: %d", got.status)
+	}
+	s.anyone.get("/healthz").want(200)
+}
+
+// A caller who sends a byte now and then is cut off, in the head and in the body.
+// The times are those of the program by the thirtieth.
+func TestSlowRequests(t *testing.T) {
+	db := storetest.Open(t, store.SQLite, store.SQLiteHook(sqlgen.RegisterSQLite))
+	a, err := wire(asSystem, db, storetest.Vault(), serving{Workers: 1, SendTimeout: time.Second}, slog.New(slog.NewTextHandler(io.Discard, nil)), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Routing.Close()
+	own := a.server()
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = own
+	own.ReadHeaderTimeout /= 30
+	own.ReadTimeout /= 30
+	own.IdleTimeout /= 120
+	server.Start()
+	defer server.Close()
+	for name, begin := range map[string]string{
+		"head": "POST /auth/token HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"body": "POST /auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{",
+		"idle": "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, begin); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = io.Copy(io.Discard, conn)
+		}()
+		drip := time.NewTicker(20 * time.Millisecond)
+		deadline := time.After(8 * time.Second)
+	dripping:
+		for {
+			select {
+			case <-ended:
+				break dripping
+			case <-drip.C:
+				if name != "idle" {
+					_, _ = conn.Write([]byte("a"))
+				}
+			case <-deadline:
+				t.Errorf("%s: the server still waits", name)
+				break dripping
+			}
+		}
+		drip.Stop()
+		conn.Close()
+		<-ended
+	}
+}
