@@ -246,8 +246,8 @@ func (b *batch) find(equal map[likeness]Feedback, list []*Feedback, where, kind 
 // are newer ones.
 func (b *batch) current() error {
 	var list []routing.Current
-	b.each(func(_ int, f *Feedback) error {
-		if b.stored[f.ID] && f.ReasonID != nil {
+	b.each(func(i int, f *Feedback) error {
+		if !b.list[i].Known && b.stored[f.ID] && f.ReasonID != nil {
 			list = append(list, routing.Current{RoutingID: f.RoutingID, LeadID: b.given[f.RoutingID].LeadID, ReasonID: *f.ReasonID, At: f.at()})
 		}
 		return nil

@@ -93,6 +93,24 @@ func TestSubmitKeepsTheGoodOnes(t *testing.T) {
 	})
 }
 
+// A report that comes again beside the first one counts where that stands.
+func TestTheSameTwiceInOneSubmission(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		id := w.newRouting(t, w.acme)[0]
+		report := func(reason int) Item {
+			return Item{"RoutingID": id.String(), "ReasonID": int64(reason), "OccurredAt": "2026-03-01T10:00:00Z"}
+		}
+		done := w.submit(t, w.acme, report(2), report(1), report(2))
+		if !done[2].Known || done[2].Feedback.ID != done[0].Feedback.ID {
+			t.Errorf("%+v", done[2])
+		}
+		if got := w.current(t, id); got != (current{1, 1}) {
+			t.Errorf("current %+v, want 1", got)
+		}
+	})
+}
+
 func TestSubmitIsBounded(t *testing.T) {
 	w := newWorld(t, storetest.Open(t, store.SQLite))
 	_, err := w.SubmitItems(w.acme.asClient, make([]Item, MaxReports+1))
