@@ -49,6 +49,12 @@ var expressions = []struct{ filter, want string }{
 	// In.
 	{"Name in ('apple','O''Neil')", "1 4"},
 	{"Stock in (10,null)", "1 2 5"},
+	{"Stock in (length(Name) add 5,null)", "1 2"},
+	{"Name in (tolower(Name),'O''Neil')", "1 3 4"},
+	{"not (Name in (tolower(Name),null))", "2 4 5"},
+	{"MakerID in (Stock,Maker/ID)", "1 2 3 4 5"},
+	{"null in (MakerID,1)", "5"},
+	{"Weight in (Stock mul 10,99.5)", "1 3"},
 	{"not (Stock in (10,0))", "2 3"},
 	{"Name in ()", ""},
 	{"ID in (00000000-0000-0000-0000-000000000002)", "2"},

@@ -324,3 +324,27 @@ func TestPlansAreOfAccess(t *testing.T) {
 		}
 	})
 }
+
+// TestPagesOfOnePlan: the pages after the first share a plan, whatever their tokens hold.
+func TestPagesOfOnePlan(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		s.hitting(t, 0.5, func() {
+			for _, c := range []struct {
+				query string
+				pages int
+			}{{"$orderby=Name", 5}, {"$orderby=Name desc", 5}, {"$orderby=Sold,ID desc", 5}, {"$orderby=At desc&$filter=At ne null", 4}, {"$filter=Stock ge 0&$orderby=Stock", 3}} {
+				pages, next := 0, "/Products?$select=Name&"+strings.ReplaceAll(c.query, " ", "%20")
+				for ; next != ""; pages++ {
+					link := ""
+					s.agrees(t, t.Context(), func(int) string { return next }, "Prefer: maxpagesize=1")
+					a := s.do(t, t.Context(), "GET "+next, "", "Prefer: maxpagesize=1")
+					link, _ = a.json["@odata.nextLink"].(string)
+					next = strings.TrimPrefix(link, "http://shop.test/shop")
+				}
+				if pages != c.pages {
+					t.Errorf("%s: %d pages, expected %d", c.query, pages, c.pages)
+				}
+			}
+		})
+	})
+}

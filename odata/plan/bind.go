@@ -246,21 +246,27 @@ func (b *Binder) binary(e *uri.Binary) (Expr, error) {
 		}
 		return b.work.logic(e.At, e.Op, l, r), err
 	case uri.Eq, uri.Ne, uri.Gt, uri.Ge, uri.Lt, uri.Le:
-		if isStructured(l) || isStructured(r) {
-			return b.same(e, l, r)
-		}
-		if l, r, err = b.comparable(e, l, r); err != nil {
-			return nil, err
-		}
-		if isNaN(l) || isNaN(r) { // equal to nothing, not even null or itself
-			return b.work.constant(e.At, edm.Boolean, e.Op == uri.Ne), nil
-		}
-		return b.work.compare(e.At, e.Op, l, r), nil
+		return b.comparison(e, l, r)
 	}
 	if e.Op == uri.Has {
 		return b.has(e, l, r)
 	}
 	return b.apply(e.Op.String(), e.At, l, r)
+}
+
+// comparison binds the comparison e of l with r.
+func (b *Binder) comparison(e *uri.Binary, l, r Expr) (Expr, error) {
+	if isStructured(l) || isStructured(r) {
+		return b.same(e, l, r)
+	}
+	l, r, err := b.comparable(e, l, r)
+	if err != nil {
+		return nil, err
+	}
+	if isNaN(l) || isNaN(r) { // equal to nothing, not even null or itself
+		return b.work.constant(e.At, edm.Boolean, e.Op == uri.Ne), nil
+	}
+	return b.work.compare(e.At, e.Op, l, r), nil
 }
 
 func (b *Binder) lambda(e *uri.Lambda) (Expr, error) {

@@ -11,7 +11,7 @@ import (
 // already (URL Conventions 4.01, section 4.11). No type is derived from another,
 // so there is no other cast.
 func (b *Binder) casts(p place, name string, at uri.At) (bool, error) {
-	if b.Model == nil || !strings.HasPrefix(name, b.Model.Namespace+".") || b.Model.Type(name) == nil {
+	if strings.IndexByte(name, '.') < 0 || b.Model == nil || !strings.HasPrefix(name, b.Model.Namespace+".") || b.Model.Type(name) == nil {
 		return false, nil
 	}
 	if t := p.typeOf(); t == nil || t.String() != name {

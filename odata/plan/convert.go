@@ -204,18 +204,24 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 	}
 	in := &In{boolean{e.At}, l, make([]*Const, 0, len(items))}
 	anyDouble := false
+	var others Expr // that l is one of those that are no constants
 	for _, item := range items {
 		x, err := scope.element(item)
 		if err != nil {
 			return nil, err
 		}
+		c, ok := x.(*Const)
+		if !ok {
+			same, err := b.comparison(&uri.Binary{At: e.At, Op: uri.Eq, L: e.L, R: item}, l, x)
+			if err != nil {
+				return nil, err
+			}
+			others = or(others, same)
+			continue
+		}
 		// A dynamic property takes the type of the first value of the list.
 		if in.X.Type() == edm.Untyped && x.Type() != edm.Null {
 			in.X = alike(in.X, x.Type())
-		}
-		c, ok := x.(*Const)
-		if !ok {
-			return nil, b.notServed(item.Pos(), "in over anything but constants")
 		}
 		if isNaN(c) {
 			continue
@@ -244,9 +250,20 @@ func (b *Binder) in(e *uri.Binary, l Expr) (Expr, error) {
 	}
 	if l.Type() == edm.Null {
 		null := slices.ContainsFunc(in.List, func(c *Const) bool { return c.Null() })
-		return b.work.constant(e.At, edm.Boolean, null), nil
+		return or(others, b.work.constant(e.At, edm.Boolean, null)), nil
 	}
-	return in, nil
+	if others != nil && len(in.List) == 0 {
+		return others, nil
+	}
+	return or(others, in), nil
+}
+
+// or joins two conditions, of which l may be nil.
+func or(l, r Expr) Expr {
+	if l == nil {
+		return r
+	}
+	return &Logic{boolean{uri.At(r.Pos())}, uri.Or, l, r}
 }
 
 // inCollection binds "l in path", where the path leads to a collection of values:
@@ -268,14 +285,16 @@ func (b *Binder) inCollection(e *uri.Binary, l Expr) (Expr, error) {
 	return b.alone(&Lambda{boolean{e.At}, v, false, &Compare{boolean{e.At}, uri.Eq, r, l}}), nil
 }
 
-// element binds an element of a list, which counts as such and not as a node.
+// element binds an element of a list; a constant counts as such and not as a node.
 func (b *Binder) element(item uri.Expr) (Expr, error) {
 	if err := b.spendListed(); err != nil {
 		return nil, err
 	}
 	nodes := b.work.nodes
 	x, err := b.bind(item)
-	b.work.nodes = nodes
+	if _, constant := x.(*Const); constant {
+		b.work.nodes = nodes
+	}
 	return x, err
 }
 

@@ -40,6 +40,10 @@ func (b *Binder) expand(v *Var, show *Projection, q *uri.Query, depth int, left 
 			if (item.Name == "*") != star {
 				continue
 			}
+			item, err := uncast(v.Struct, item)
+			if err != nil {
+				return err
+			}
 			navs, err := b.navigations(v, item)
 			if err != nil {
 				return err
@@ -64,6 +68,22 @@ func (b *Binder) expand(v *Var, show *Projection, q *uri.Query, depth int, left 
 		}
 	}
 	return nil
+}
+
+// uncast returns item without casts to the types that s, which it starts from, and what
+// it leads to have already (URL Conventions 4.01, section 4.11).
+func uncast(s *edm.Struct, item *uri.ExpandItem) (*uri.ExpandItem, error) {
+	plain := *item
+	for plain.Name == s.String() {
+		if len(plain.Path) == 0 {
+			return nil, uri.Errorf("$expand", item.At, "%s is a type: name a navigation property of it", plain.Name)
+		}
+		plain.Name, plain.Path = plain.Path[0], plain.Path[1:]
+	}
+	for nav := s.Nav(plain.Name); nav != nil && len(plain.Path) > 0 && plain.Path[0] == nav.Target.String(); {
+		plain.Path = plain.Path[1:]
+	}
+	return &plain, nil
 }
 
 // navigations are the navigation properties that an item of $expand names.

@@ -67,6 +67,55 @@ func (s *selection) addAll(items []uri.SelectItem) error {
 	return nil
 }
 
+// uncast takes out of the paths below s the casts to t, the type that s or its elements
+// have already (URL Conventions 4.01, section 4.11).
+func (s *selection) uncast(t edm.Type) error {
+	if c, many := t.(edm.Collection); many {
+		t = c.Of
+	}
+	of, structured := t.(*edm.Struct)
+	if !structured {
+		return nil
+	}
+	name := of.String()
+	for {
+		i := slices.IndexFunc(s.below, func(x *selection) bool { return x.name == name })
+		if i < 0 {
+			return nil
+		}
+		cast := s.below[i]
+		if cast.whole || cast.options != nil {
+			return uri.Errorf("$select", cast.at, "%s is a type: name a property of it", name)
+		}
+		s.below = slices.Delete(s.below, i, i+1)
+		if err := s.merge(cast.below); err != nil {
+			return err
+		}
+	}
+}
+
+// merge adds more below s.
+func (s *selection) merge(more []*selection) error {
+	for _, x := range more {
+		i := slices.IndexFunc(s.below, func(y *selection) bool { return y.name == x.name })
+		if i < 0 {
+			s.below = append(s.below, x)
+			continue
+		}
+		y := s.below[i]
+		if x.options != nil && y.options != nil {
+			return uri.Errorf("$select", x.at, "%s has options twice", x.name)
+		}
+		if y.whole = y.whole || x.whole; x.options != nil {
+			y.options = x.options
+		}
+		if err := y.merge(x.below); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // projection resolves $select and $expand.
 func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Projection, error) {
 	s := v.Struct
@@ -77,6 +126,9 @@ func (b *Binder) projection(v *Var, q *uri.Query, depth int, left *int) (Project
 	all := len(q.Select) == 0
 	var tree selection
 	if err := tree.addAll(q.Select); err != nil {
+		return show, err
+	}
+	if err := tree.uncast(s); err != nil {
 		return show, err
 	}
 	chosen := map[*edm.Property]bool{}
@@ -146,12 +198,12 @@ func (b *Binder) selected(s *edm.Struct, item *selection) (dynamic bool, err err
 }
 
 // qualified says what a qualified name in an item of $select or $expand is: an
-// operation or all of a namespace, or a type, which is not served.
+// operation or all of a namespace, or a type, but not that which is there already.
 func (b *Binder) qualified(what string, at uri.At, name string) error {
 	namespace, short := name[:strings.LastIndexByte(name, '.')], name[strings.LastIndexByte(name, '.')+1:]
 	if b.Model != nil && namespace == b.Model.Namespace {
 		if b.Model.Type(short) != nil {
-			return fault.Newf(fault.NotImplemented, "%s, position %d: the cast to %s is not served", what, at, name).At(what)
+			return uri.Errorf(what, at, "what stands before it is no %s, and no type is derived from another", name)
 		}
 		operation := func(op *edm.Operation) bool { return op.Name == short }
 		if short == "*" || slices.ContainsFunc(b.Model.Operations, operation) {
@@ -183,6 +235,9 @@ func (b *Binder) inner(v *Var, p *edm.Property, item *selection, aliases map[str
 
 func (b *Binder) innerOf(d *Dyn, item *selection, aliases map[string]string) (*Inner, error) {
 	in := &Inner{Value: d}
+	if err := item.uncast(d.T); err != nil {
+		return nil, err
+	}
 	if item.options != nil {
 		aliases = inside(aliases, item.options.Aliases)
 	}
