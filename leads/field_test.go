@@ -173,7 +173,7 @@ func TestIsTest(t *testing.T) {
 
 // Each usual name must lead to one target only.
 func TestUsualNamesAreDistinct(t *testing.T) {
-	n := len(textProperties) + 1
+	n := len(textProperties) + 2 // IsTest and ConsentAt
 	for target, names := range usualNames {
 		for _, name := range names {
 			n++

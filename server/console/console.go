@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"sync"
 	"time"
 
@@ -88,7 +89,20 @@ func New(o Options) (http.Handler, error) {
 		}
 	}
 	guard.SetDenyHandler(c.handler(route{open: true, do: func(v *visit) error { return errCrossOrigin }}))
-	return secured(guard.Handler(mux)), nil
+	lost := c.handler(route{open: true, do: func(v *visit) error { return errNoPage }})
+	return secured(tidy(guard.Handler(mux), lost)), nil
+}
+
+// tidy gives requests with a path that leads elsewhere once it is cleaned to lost:
+// a mux would redirect them, out of the console too.
+func tidy(next, lost http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if clean := path.Clean(r.URL.Path); clean != r.URL.Path && clean+"/" != r.URL.Path {
+			lost.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // securityPolicy allows what the server itself serves, and no script or style
