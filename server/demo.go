@@ -185,6 +185,7 @@ func (d *demo) customer(ctx context.Context, c sampleCustomer, n int, connector 
 func (d *demo) introduce(crm *crm) {
 	fmt.Fprintf(d.out, `Leadloop demo. Data is in a temporary folder and gone when it stops (Ctrl-C).
 
+  console        %[1]s/console/
   OData service  %[1]s/odata/
   sign in        %[2]s   %[3]s
 
