@@ -125,8 +125,8 @@ func (b *batch) insertRows(part []*Feedback) error {
 		}
 		return err
 	}
-	// feedback_routing_id is unique over routing, reason and occurred_at, and
-	// feedback_status over routing, folded and occurred_at; nulls are never equal there.
+	// feedback_routing_id is unique over routing, folded or else reason, and
+	// occurred_at; nulls are never equal there.
 	query := insertFeedback + store.Values(b.DB.Dialect(), len(part), make([]string, len(columns))...) + " ON CONFLICT DO NOTHING RETURNING id"
 	return b.ids(query, args, func(id uuid.UUID) { b.stored[id] = true })
 }

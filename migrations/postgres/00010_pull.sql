@@ -21,8 +21,8 @@ ALTER TABLE feedback ADD COLUMN status text COLLATE "C";
 ALTER TABLE feedback ADD COLUMN folded text COLLATE "C";
 ALTER TABLE feedback ADD CHECK (reason_id IS NOT NULL OR status IS NOT NULL);
 DROP INDEX feedback_routing_id;
-CREATE UNIQUE INDEX feedback_routing_id ON feedback (routing_id, reason_id, occurred_at) WHERE status IS NULL;
-CREATE UNIQUE INDEX feedback_status ON feedback (routing_id, folded, occurred_at) WHERE status IS NOT NULL;
+-- A report equals another by its status, or else by its reason; no status begins with a space.
+CREATE UNIQUE INDEX feedback_routing_id ON feedback (routing_id, coalesce(folded, (' ' || reason_id) COLLATE "C"), occurred_at);
 CREATE INDEX feedback_unmapped ON feedback (folded, routing_id) WHERE reason_id IS NULL;
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION "feedback_changes_update"() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -101,7 +101,6 @@ DELETE FROM feedback WHERE reason_id IS NULL;
 DELETE FROM feedback f USING feedback g
     WHERE f.routing_id = g.routing_id AND f.reason_id = g.reason_id AND f.occurred_at = g.occurred_at AND f.id > g.id;
 DROP INDEX feedback_unmapped;
-DROP INDEX feedback_status;
 DROP INDEX feedback_routing_id;
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION "feedback_changes_update"() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -37,8 +37,8 @@ INSERT INTO new_feedback (id, routing_id, reason_id, comment, occurred_at, recei
     SELECT id, routing_id, reason_id, comment, occurred_at, received_at, external_id, external_link, owner, connection_id FROM feedback;
 DROP TABLE feedback;
 ALTER TABLE new_feedback RENAME TO feedback;
-CREATE UNIQUE INDEX feedback_routing_id ON feedback (routing_id, reason_id, occurred_at) WHERE status IS NULL;
-CREATE UNIQUE INDEX feedback_status ON feedback (routing_id, folded, occurred_at) WHERE status IS NOT NULL;
+-- A report equals another by its status, or else by its reason; no status begins with a space.
+CREATE UNIQUE INDEX feedback_routing_id ON feedback (routing_id, coalesce(folded, ' ' || reason_id), occurred_at);
 CREATE INDEX feedback_unmapped ON feedback (folded, routing_id) WHERE reason_id IS NULL;
 CREATE INDEX feedback_reason_id ON feedback (reason_id);
 CREATE INDEX feedback_connection_id ON feedback (connection_id) WHERE connection_id IS NOT NULL;
