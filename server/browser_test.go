@@ -216,12 +216,18 @@ func (b *browser) fill(name, text string) {
 	b.keys(kb.Delete, text)
 }
 
+// choose chooses the option of a value, as a person does.
+func (b *browser) choose(name, value string) {
+	b.t.Helper()
+	b.until(`(f => { if (f) { f.value = ` + quote(value) + `; for (const kind of ["input", "change"]) f.dispatchEvent(new Event(kind, {bubbles: true})) } return f?.value === ` + quote(value) + ` })(document.querySelector('[name="` + name + `"]'))`)
+}
+
 // press clicks the button or the link that says text, or that has it as its
 // label.
 func (b *browser) press(text string) {
 	b.t.Helper()
 	find := `[...document.querySelectorAll('button, a, summary, label')].find(e => e.checkVisibility() &&
-		(e.innerText.trim() === ` + quote(text) + ` || e.getAttribute('aria-label') === ` + quote(text) + `))`
+		[e.innerText, e.getAttribute('aria-label') ?? ''].some(said => said.replace(/[\u2066-\u2069]/g, '').trim() === ` + quote(text) + `))`
 	b.until("(e => { e?.click(); return e })(" + find + ")")
 }
 

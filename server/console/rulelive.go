@@ -128,7 +128,6 @@ func (e *ruleEditor) preview() error {
 			return err
 		}
 		l.Note = e.T("rule.live.wrong")
-		draft.Condition = "" // what it would send can be said all the same
 	} else if err != nil {
 		return err
 	} else if l.Preview = p; p.Leads == 0 {
@@ -136,6 +135,7 @@ func (e *ruleEditor) preview() error {
 	} else {
 		l.Words = e.T("rule.live.of", p.Leads)
 	}
+	draft.Condition = "" // what it sends is shown of a lead that it takes
 	s, err := e.Routing.PreviewDraft(e.ctx(), &draft, 0, nil)
 	if err != nil {
 		if fault.CodeOf(err) == fault.Invalid {
