@@ -239,6 +239,18 @@ func (b *browser) keys(keys ...string) {
 	}
 }
 
+// tabTo presses Tab until what has the focus is one that the selector is of.
+func (b *browser) tabTo(selector string) {
+	b.t.Helper()
+	for range 150 {
+		b.keys(kb.Tab)
+		if js[bool](b, "document.activeElement.matches("+quote(selector)+") && document.activeElement.matches(':focus-visible')") {
+			return
+		}
+	}
+	b.t.Fatalf("Tab does not come to %s", selector)
+}
+
 // signIn signs in by the form.
 func (b *browser) signIn(email, password string) {
 	b.t.Helper()
