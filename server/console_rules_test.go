@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -277,5 +278,53 @@ func TestConsoleRuleViewer(t *testing.T) {
 			}
 		}
 		b.complaints()
+	})
+}
+
+// TestConsoleRuleByMouse drags an entry of the mapping and paints hours.
+func TestConsoleRuleByMouse(t *testing.T) {
+	inBrowser(t, func(t *testing.T, s *stage, b *browser) {
+		acme := s.join(t, "Acme")
+		s.admin.post("/odata/Rules", s.ruleFor(acme.id, listen(t, nil).url, map[string]any{
+			"Schedule": []map[string]any{{"Days": []string{"Fri"}, "From": "08:00", "To": "12:00"}},
+		})).want(201)
+		drag := func(from, to string) {
+			t.Helper()
+			at := func(selector string) (x, y float64) {
+				t.Helper()
+				point := js[[]float64](b, "(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelector("+quote(selector)+").getBoundingClientRect())")
+				return point[0], point[1]
+			}
+			js[any](b, "document.querySelector("+quote(from)+").scrollIntoView({block: 'center'})")
+			x0, y0 := at(from)
+			x, y := at(to)
+			for _, m := range []input.DispatchMouseEventParams{
+				{Type: "mousePressed", X: x0, Y: y0, Button: "left", Buttons: 1, ClickCount: 1},
+				{Type: "mouseMoved", X: (x + x0) / 2, Y: (y + y0) / 2, Button: "left", Buttons: 1},
+				{Type: "mouseMoved", X: x, Y: y, Button: "left", Buttons: 1},
+				{Type: "mouseReleased", X: x, Y: y, Button: "left", ClickCount: 1},
+			} {
+				b.do(protocol(input.DispatchMouseEvent, m))
+			}
+		}
+		b.open("/console/rules/1")
+		b.until("document.querySelector('#sample pre')?.innerText.indexOf('ref') < document.querySelector('#sample pre').innerText.indexOf('name')")
+		drag(".mapping-row:nth-child(2) [data-grip]", ".mapping-row:nth-child(1) [data-grip]")
+		b.until("document.querySelector('.mapping-row [name=m-row]').value === '1'")
+		b.until("document.querySelector('#sample pre').innerText.indexOf('ref') > document.querySelector('#sample pre').innerText.indexOf('name')")
+		drag(".week [value='1-9']", ".week [value='1-11']")
+		b.until("document.querySelectorAll('.week input:checked').length === 7")
+		drag(".week [value='5-11']", ".week [value='5-10']")
+		b.until("document.querySelectorAll('.week input:checked').length === 5")
+		b.press("Save changes")
+		b.see("Saved.")
+		rule := s.admin.get("/odata/Rules(1)").want(200)
+		got := rule.text("Mapping", 0, "Target")
+		for i := range 2 {
+			got += " " + rule.text("Schedule", i, "Days", 0) + " " + rule.text("Schedule", i, "From") + "-" + rule.text("Schedule", i, "To")
+		}
+		if got != "name Mon 09:00-12:00 Fri 08:00-10:00" {
+			t.Errorf("%s", got)
+		}
 	})
 }
