@@ -81,6 +81,9 @@ func newBrowser(t testing.TB, base, language string) *browser {
 			if err != nil {
 				return
 			}
+			if strings.HasPrefix(m.Text, "htmx:sendAbort") || strings.HasPrefix(m.Text, "htmx:afterRequest,") {
+				continue // a request was given up for a newer one, or for another page; failures have more to say
+			}
 			if m.Type == chromedp.ConsoleDebug || m.Type == chromedp.ConsoleWarning || m.Type == chromedp.ConsoleError || m.IsException() {
 				b.messages <- m.Text + " " + m.URL
 			}
