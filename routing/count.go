@@ -182,13 +182,8 @@ func beginCount(tx *gorm.DB, p place, now time.Time) error {
 	if err != nil || there > 0 {
 		return err
 	}
-	query, args := "SELECT count(*) FROM routings WHERE rule_id = $1", []any{p.rule}
-	if p.limit.period != capTotal {
-		first, end := period(p.limit.period, now, p.zone)
-		query, args = query+" AND created_at >= $2 AND created_at < $3", append(args, first, end)
-	}
-	var routed int64
-	if err := tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, query, args...).Scan(&routed); err != nil {
+	routed, err := countRouted(tx, p, now)
+	if err != nil {
 		return err
 	}
 	_, err = exec(tx, "INSERT INTO rule_counts (rule_id, period, taken) VALUES ($1, $2, $3) ON CONFLICT (rule_id, period) DO NOTHING",
@@ -199,6 +194,17 @@ func beginCount(tx *gorm.DB, p place, now time.Time) error {
 	long := periodName(p.limit.period, now.AddDate(0, -3, 0), p.zone)
 	_, err = exec(tx, "DELETE FROM rule_counts WHERE rule_id = $1 AND period >= $2 AND period < $3", p.rule, p.limit.period, long)
 	return err
+}
+
+// countRouted counts the routings that a cap is about.
+func countRouted(tx *gorm.DB, p place, now time.Time) (n int, err error) {
+	query, args := "SELECT count(*) FROM routings WHERE rule_id = $1", []any{p.rule}
+	if p.limit.period != capTotal {
+		first, end := period(p.limit.period, now, p.zone)
+		query, args = query+" AND created_at >= $2 AND created_at < $3", append(args, first, end)
+	}
+	err = tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, query, args...).Scan(&n)
+	return n, err
 }
 
 // recount forgets the counts of a rule whose caps change: they may have missed

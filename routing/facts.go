@@ -87,3 +87,13 @@ func (s *Service) reporting(ctx context.Context, customerID int64) (*uuid.UUID, 
 	}
 	return nil, nil
 }
+
+// FactNames are what the sources of a mapping may use besides the lead's
+// properties.
+func FactNames() []string {
+	names := make([]string, len(factVars))
+	for i, v := range factVars {
+		names[i] = v.Name
+	}
+	return names
+}

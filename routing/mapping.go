@@ -201,3 +201,10 @@ func propertyOf(lead *leads.Lead, name string) any {
 	}
 	return lead.Properties[name]
 }
+
+// SendsRoutingID reports whether one of the entries that compile sends the
+// RoutingID, without which a rule is not stored.
+func (s *Service) SendsRoutingID(entries []MappingEntry) bool {
+	m, err := s.exprs.sound(entries)
+	return err == nil && m.uses("RoutingID")
+}

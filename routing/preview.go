@@ -59,9 +59,10 @@ type PreviewedLead struct {
 	// duplicate.
 	Verdict RuleVerdict
 	Rivals  []RuleVerdict
-	// ContentType and Body are what would be sent, secrets masked, without the
+	// URL, ContentType and Body are what would be sent, secrets masked, without the
 	// fields in Missing, which are required and have no value: the routing would be
 	// parked. Problem is why there is no body.
+	URL         string
 	ContentType string
 	Body        string
 	Missing     []string
@@ -83,16 +84,20 @@ func (s *Service) PreviewSample(ctx context.Context, ruleID int64, sample map[st
 	if err := store.Require(ctx, store.Manager); err != nil {
 		return nil, err
 	}
-	now := s.now()
+	p, err := s.preview(ctx, ruleID)
+	if err != nil {
+		return nil, err
+	}
+	return p.previewSample(ctx, sample)
+}
+
+func (p *previewing) previewSample(ctx context.Context, sample map[string]any) (*Preview, error) {
+	s, now := p.Service, p.now()
 	lead, err := sampleLead(sample, now)
 	if err != nil {
 		return nil, err
 	}
 	lead.IsTest, lead.State = false, leads.StateNew // as a real one would come in
-	p, err := s.preview(ctx, ruleID)
-	if err != nil {
-		return nil, err
-	}
 	held, holds := p.holding(lead)
 	m := &moment{now: now, limit: (*leads.Source)(nil).Limit(), closed: s.live.closed, turns: map[int64]int64{}}
 	db := s.db.Read(ctx)
@@ -117,15 +122,19 @@ func (s *Service) PreviewLast(ctx context.Context, ruleID int64, n int) (*Previe
 	if err := store.Require(ctx, store.Manager); err != nil {
 		return nil, err
 	}
-	if n < 1 || n > maxPreviewed {
-		return nil, fault.Newf(fault.Invalid, "Last must be from 1 to %d", maxPreviewed).At("Last")
-	}
 	p, err := s.preview(ctx, ruleID)
 	if err != nil {
 		return nil, err
 	}
+	return p.previewLast(ctx, n)
+}
+
+func (p *previewing) previewLast(ctx context.Context, n int) (*Preview, error) {
+	if n < 1 || n > maxPreviewed {
+		return nil, fault.Newf(fault.Invalid, "Last must be from 1 to %d", maxPreviewed).At("Last")
+	}
 	p.rule.startsAt, p.rule.endsAt = nil, nil
-	db := s.db.Read(ctx)
+	db := p.db.Read(ctx)
 	var last []leads.Lead
 	if err := db.Order("received_at DESC, id DESC").Limit(n).Find(&last).Error; err != nil {
 		return nil, fmt.Errorf("last leads: %w", err)
@@ -154,8 +163,9 @@ type previewing struct {
 	*Service
 	Preview
 	rule    *liveRule
-	lax     *plan // as the rule's, with no field required
-	about   facts // of all that is shown
+	lax     *plan  // as the rule's, with no field required
+	problem string // why there is no lax
+	about   facts  // of all that is shown
 	others  *ruleSet
 	named   *registry
 	codes   map[string]int
@@ -189,23 +199,32 @@ func (s *Service) preview(ctx context.Context, ruleID int64) (*previewing, error
 	if p.lax, err = s.plan(&lax, connector); err != nil {
 		return nil, fault.Newf(fault.Conflict, "revision %d of the rule does not compile: %s", r.Revision, err)
 	}
+	return p, p.begin(ctx, r, func(active *Rule) *liveRule {
+		return s.enliven(active, revision, map[int64]*Connector{connector.ID: connector}, nil)
+	})
+}
+
+// begin reads what the previewed rule r is seen beside. Enliven makes r, as if it
+// were active, ready.
+func (p *previewing) begin(ctx context.Context, r *Rule, enliven func(*Rule) *liveRule) (err error) {
+	s, db := p.Service, p.db.Read(ctx)
 	active := *r
 	active.State, active.ActiveRevision = Active, &r.Revision
-	p.rule = s.enliven(&active, revision, map[int64]*Connector{connector.ID: connector}, nil)
+	p.rule = enliven(&active)
 	if p.about, err = s.facts(ctx, p.rule.plan.mapping, uuid.New(), r.CustomerID); err != nil {
-		return nil, err
+		return err
 	}
 	if p.others, err = s.rules(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	hidden, err := s.Hidden(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if p.named, err = readRegistry(db, hidden); err != nil {
-		return nil, err
+		return err
 	}
-	return p, nil
+	return nil
 }
 
 // holding are the active rules that want lead, with the previewed one in the place
@@ -347,11 +366,16 @@ func (p *previewing) outgoing(shown *PreviewedLead, lead *leads.Lead) {
 			shown.Missing = append(shown.Missing, f.Target)
 		}
 	}
+	if p.problem != "" {
+		shown.Problem = p.problem
+		return
+	}
 	req, err := p.lax.request(p.exprs, lead, p.about)
 	if err != nil {
 		shown.Problem = err.Error()
 		return
 	}
+	shown.URL = captured(req.url, req.secrets)
 	for _, h := range req.header {
 		if h.name == "Content-Type" {
 			shown.ContentType = h.value

@@ -33,13 +33,18 @@ func (s *Service) sender(r *RuleRevision, c *Connector) (*sender, error) {
 	if err == nil {
 		err = p.err()
 	}
-	if err == nil {
-		err = c.checkTree(m.targets()...)
-	}
 	if err != nil {
 		return nil, err
 	}
-	values, secrets, err := c.open(s.vault, r.Settings)
+	return s.senderOf(m, r.Settings, c)
+}
+
+// senderOf makes the sender of a mapping.
+func (s *Service) senderOf(m mapping, settings Settings, c *Connector) (*sender, error) {
+	if err := c.checkTree(m.targets()...); err != nil {
+		return nil, err
+	}
+	values, secrets, err := c.open(s.vault, settings)
 	if err != nil {
 		return nil, err
 	}

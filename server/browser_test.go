@@ -81,6 +81,9 @@ func newBrowser(t testing.TB, base, language string) *browser {
 			if err != nil {
 				return
 			}
+			if strings.HasPrefix(m.Text, "htmx:sendAbort") || strings.HasPrefix(m.Text, "htmx:afterRequest,") {
+				continue // a request was given up for a newer one, or for another page; failures have more to say
+			}
 			if m.Type == chromedp.ConsoleDebug || m.Type == chromedp.ConsoleWarning || m.Type == chromedp.ConsoleError || m.IsException() {
 				b.messages <- m.Text + " " + m.URL
 			}
@@ -216,12 +219,18 @@ func (b *browser) fill(name, text string) {
 	b.keys(kb.Delete, text)
 }
 
+// choose chooses the option of a value, as a person does.
+func (b *browser) choose(name, value string) {
+	b.t.Helper()
+	b.until(`(f => { if (f) { f.value = ` + quote(value) + `; for (const kind of ["input", "change"]) f.dispatchEvent(new Event(kind, {bubbles: true})) } return f?.value === ` + quote(value) + ` })(document.querySelector('[name="` + name + `"]'))`)
+}
+
 // press clicks the button or the link that says text, or that has it as its
 // label.
 func (b *browser) press(text string) {
 	b.t.Helper()
 	find := `[...document.querySelectorAll('button, a, summary, label')].find(e => e.checkVisibility() &&
-		(e.innerText.trim() === ` + quote(text) + ` || e.getAttribute('aria-label') === ` + quote(text) + `))`
+		[e.innerText, e.getAttribute('aria-label') ?? ''].some(said => said.replace(/[\u2066-\u2069]/g, '').trim() === ` + quote(text) + `))`
 	b.until("(e => { e?.click(); return e })(" + find + ")")
 }
 
@@ -231,6 +240,18 @@ func (b *browser) keys(keys ...string) {
 	for _, k := range keys {
 		b.do(chromedp.KeyEvent(k))
 	}
+}
+
+// tabTo presses Tab until what has the focus is one that the selector is of.
+func (b *browser) tabTo(selector string) {
+	b.t.Helper()
+	for range 150 {
+		b.keys(kb.Tab)
+		if js[bool](b, "document.activeElement.matches("+quote(selector)+") && document.activeElement.matches(':focus-visible')") {
+			return
+		}
+	}
+	b.t.Fatalf("Tab does not come to %s", selector)
 }
 
 // signIn signs in by the form.

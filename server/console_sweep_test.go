@@ -27,6 +27,11 @@ var consolePages = []struct {
 	{path: "/console/customers?q=nobody-has-this-name"},
 	{path: "/console/customers/new"},
 	{path: "/console/customers/{customer}", picture: "customer"},
+	{path: "/console/customers/{customer}/rules", picture: "rules"},
+	{path: "/console/customers/{bare}/rules"},
+	{path: "/console/customers/{customer}/rules/new"},
+	{path: "/console/rules/{rule}", picture: "rule"},
+	{path: "/console/rules/{raw}"},
 	{path: "/console/profile", picture: "profile"},
 	{path: "/console/nothing-is-here"},
 }
@@ -50,6 +55,19 @@ func furnish(t *testing.T, s *stage) map[string]string {
 			in["rule"] = s.rule(t, p.id, crm.url, map[string]any{"Condition": "City eq 'חיפה'", "Name": "לידים מחיפה"})
 		}
 	}
+	in["bare"] = s.admin.post("/odata/Customers", map[string]any{"Name": "Nobody's yet"}).want(201).text("ID")
+	s.admin.do("PATCH", "/odata/Rules("+in["rule"]+")", map[string]any{
+		"CapDay": 20, "CapMonth": 300, "Schedule": []map[string]any{{"Days": []string{"Sun", "Mon", "Tue", "Wed", "Thu"}, "From": "08:00", "To": "20:00"}},
+	}).want(200)
+	in["raw"] = s.admin.post("/odata/Rules", s.ruleFor(in["customer"], crm.url, map[string]any{
+		"Name": "משכנתאות גדולות", "Condition": "(City eq 'חיפה' or City eq 'עכו') and Budget gt 1000000", "Priority": 50, "Visibility": "chosen",
+		"Schedule": []map[string]any{{"From": "09:30", "To": "17:45"}},
+		"Mapping": []map[string]any{
+			{"Target": "lead.routing", "Source": "RoutingID", "Required": true},
+			{"Target": "lead.name", "Source": "concat(FirstName,concat(' ',LastName))", "Default": "לא ידוע"},
+			{"Target": "lead.kind", "Field": "סוג הלוואה", "Values": map[string]any{"משכנתה": 1, "הלוואה": 2}},
+		},
+	})).want(201).text("ID")
 	intake := s.source(t, "json", map[string]any{"Name": "אתר הבית"})
 	in["source"] = "1"
 	for _, lead := range []map[string]any{

@@ -113,6 +113,9 @@ func (a *App) addStaffSets() {
 		Create: a.Staff.CreateGroup, Update: a.Staff.UpdateGroup,
 		Delete: func(ctx context.Context, g *staff.Group) error { return a.Staff.DeleteGroup(ctx, g.ID) },
 	})
+	odata.AddFunctions(a.OData, odata.Unbound("Colleagues", func(ctx context.Context, _ odata.None) ([]staff.Colleague, error) {
+		return a.Staff.Colleagues(ctx)
+	}).Describe("The staff by name, to choose an owner of a rule or who sees it."))
 	odata.Add(a.OData, odata.Set[staff.GroupMember]{
 		Name: "GroupMembers", Access: access{role: store.Admin}.predicate, Create: a.Staff.AddMember,
 		Delete: func(ctx context.Context, m *staff.GroupMember) error {
@@ -296,7 +299,15 @@ func (a *App) addRoutingSets() {
 			odata.Bound("Activate", a.ruleAction(a.Routing.Activate)),
 			odata.Bound("Pause", a.ruleAction(a.Routing.Pause)),
 		},
+		Functions: []odata.Operation{
+			odata.Bound("Usage", func(ctx context.Context, r *routing.Rule, _ odata.None) (*routing.Usage, error) {
+				return a.Routing.Usage(ctx, r.ID)
+			}).Describe("How much of its caps the rule has used, and when it last delivered a lead."),
+		},
 	})
+	odata.AddActions(a.OData, odata.Unbound("PreviewDraft", a.previewDraft).Outside().
+		Describe("What Preview would say of a rule that is not stored, or not stored so; with RuleID, in the place of that rule. "+
+			"It need not be whole: what is wrong of its Mapping is left out, and Settings that it lacks are made up."))
 	odata.Add(a.OData, odata.Set[routing.RuleViewer]{
 		Name: "RuleViewers", Access: a.sight(access{}, "RuleID"), Create: a.Routing.AddViewer,
 		Delete: func(ctx context.Context, v *routing.RuleViewer) error { return a.Routing.RemoveViewer(ctx, v.ID) },
@@ -358,6 +369,45 @@ func (a *App) previewRule(ctx context.Context, r *routing.Rule, p previewParams)
 		return nil, fault.New(fault.Invalid, "Sample and Last do not go together").At("Last")
 	}
 	return a.Routing.PreviewLast(ctx, r.ID, *p.Last)
+}
+
+// draftParams are the parameters of PreviewDraft: what matters of a Rule, and
+// those of Preview.
+type draftParams struct {
+	RuleID      *int64
+	CustomerID  int64
+	ConnectorID int64
+	Settings    routing.Settings
+	Condition   *string
+	Mapping     []routing.MappingEntry
+	Priority    *int
+	Rotation    *string
+	Weight      *int
+	CapDay      *int
+	CapWeek     *int
+	CapMonth    *int
+	CapTotal    *int
+	TimeZone    *string
+	Schedule    []routing.Window
+	IsDefault   *bool
+	Sample      Sample
+	Last        *int
+}
+
+func (a *App) previewDraft(ctx context.Context, p draftParams) (*routing.Preview, error) {
+	if p.Sample != nil && p.Last != nil {
+		return nil, fault.New(fault.Invalid, "Sample and Last do not go together").At("Last")
+	}
+	if p.Last != nil && *p.Last == 0 {
+		return nil, fault.New(fault.Invalid, "Last must be from 1 to 1000").At("Last")
+	}
+	r := &routing.Rule{
+		ID: valueOf(p.RuleID), CustomerID: p.CustomerID, ConnectorID: p.ConnectorID, Settings: p.Settings,
+		Condition: valueOf(p.Condition), Mapping: p.Mapping, Priority: valueOf(p.Priority), Rotation: valueOf(p.Rotation), Weight: valueOf(p.Weight),
+		CapDay: p.CapDay, CapWeek: p.CapWeek, CapMonth: p.CapMonth, CapTotal: p.CapTotal,
+		TimeZone: valueOf(p.TimeZone), Schedule: p.Schedule, IsDefault: valueOf(p.IsDefault),
+	}
+	return a.Routing.PreviewDraft(ctx, r, valueOf(p.Last), p.Sample)
 }
 
 // ruleAction makes an action that gives the rule as it is afterwards.

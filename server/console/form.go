@@ -40,7 +40,8 @@ type Field struct {
 	Name, Label string
 	Help        string // under the field, always there
 	// Kind is one of text (unless set), textarea, email, password, number, url,
-	// search, date, datetime-local, select, checkbox.
+	// search, date, datetime-local, select, checkbox, secret. A secret is not a
+	// password of the reader's, which browsers would offer to keep.
 	Kind         string
 	Value        string // "true" for a checkbox that is set
 	Options      []Option

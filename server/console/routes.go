@@ -28,7 +28,7 @@ func (c *Console) routes() []route {
 
 		c.customerRoutes(),
 
-		// Rules
+		c.ruleRoutes(),
 
 		// Sources, Transmissions, Settings
 

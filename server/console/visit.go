@@ -193,7 +193,9 @@ func (v *visit) told(err error) *fault.Error {
 	if errors.As(err, &f) {
 		return f
 	}
-	v.Log.ErrorContext(v.ctx(), "console", "path", v.R.URL.Path, "error", err)
+	if v.ctx().Err() == nil { // else who asked has left, and htmx leaves often
+		v.Log.ErrorContext(v.ctx(), "console", "path", v.R.URL.Path, "error", err)
+	}
 	return fault.New(fault.Internal, "something went wrong here; it has been logged")
 }
 
