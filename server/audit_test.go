@@ -72,8 +72,10 @@ func auditSteps(crm string) []auditStep {
 		{"post /Connectors", "", `{"Code":"read","Name":"Read","Method":"GET","Format":"query","URL":"{URL}","Auth":{"Type":"bearer","Value":"{Key}"},
 			"Settings":[{"Name":"URL","Type":"url","Required":true},{"Name":"Key","Type":"secret","Required":true}],
 			"Reading":{"URL":"{URL}","Items":"value","RoutingID":"Item/ref","Status":"Item/state","OccurredAt":"Item/at"}}`, "Connector", "create", `{}`, `{"…":"…","Code":"read"}`},
-		{"post /Pulls", "", `{"ConnectionID":"CONNECTION","ConnectorID":CONNECTOR,"Name":"Theirs","Settings":{"URL":"` + crm + `","Key":"secret-pull"}}`,
-			"Pull", "create", `{}`, `{"…":"…","Name":"Theirs","State":"paused","Settings":{"URL":"` + crm + `","Key":"***"}}`},
+		{
+			"post /Pulls", "", `{"ConnectionID":"CONNECTION","ConnectorID":CONNECTOR,"Name":"Theirs","Settings":{"URL":"` + crm + `","Key":"secret-pull"}}`,
+			"Pull", "create", `{}`, `{"…":"…","Name":"Theirs","State":"paused","Settings":{"URL":"` + crm + `","Key":"***"}}`,
+		},
 		{"patch /Pulls({ID})", "1", `{"IntervalMinutes":30}`, "Pull", "update", `{"IntervalMinutes":15}`, `{"IntervalMinutes":30}`},
 		{"post /Pulls({ID})/Activate", "1", ``, "Pull", "", `{"State":"paused"}`, `{"State":"active"}`},
 		{"post /Pulls({ID})/Pause", "1", ``, "Pull", "", `{"State":"active"}`, `{"State":"paused"}`},
