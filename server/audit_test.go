@@ -342,15 +342,7 @@ func TestAuditVerify(t *testing.T) {
 		if got := run("audit", "verify", "--head", "1:0"); got.status != 1 {
 			t.Errorf("%+v", got)
 		}
-		vault, err := database{DB: dsn, SecretKeyFile: filepath.Join(dir, "leadloop.key")}.vault()
-		if err != nil {
-			t.Fatal(err)
-		}
-		db, err := store.Open(background, dsn, store.WithVault(vault))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
+		db := beside(t, dir, dsn)
 		var last store.AuditEvent
 		if err := db.Read(background).Order("id DESC").Take(&last).Error; err != nil {
 			t.Fatal(err)
@@ -358,9 +350,7 @@ func TestAuditVerify(t *testing.T) {
 		if last.ActorKind != "system" || last.Through != store.CommandLine || last.ActorName == "" || last.Action != "SetPassword" || last.Entity != "User" {
 			t.Errorf("%+v", last)
 		}
-		if err := db.Write(background, func(tx *gorm.DB) error { return cutLast(tx, last.ID) }); err != nil {
-			t.Fatal(err)
-		}
+		tamper(t, db, "DELETE FROM audit_events WHERE id = ?", last.ID)
 		broken := run("audit", "verify")
 		want := fmt.Sprintf("the audit trail is broken at event %d: it is missing", last.ID)
 		if broken.status != 1 || !strings.Contains(broken.err, want) {
@@ -369,14 +359,37 @@ func TestAuditVerify(t *testing.T) {
 	})
 }
 
-// cutLast deletes an event past the triggers.
-func cutLast(tx *gorm.DB, id int64) error {
-	off := "DROP TRIGGER audit_events_delete"
-	if tx.Name() == store.Postgres {
-		off = "ALTER TABLE audit_events DISABLE TRIGGER ALL"
+// beside opens the database of a stage as another program would that has its key.
+func beside(t *testing.T, dir, dsn string) *store.DB {
+	t.Helper()
+	vault, err := database{DB: dsn, SecretKeyFile: filepath.Join(dir, "leadloop.key")}.vault()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := tx.Exec(off).Error; err != nil {
-		return err
+	db, err := store.Open(background, dsn, store.WithVault(vault))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return tx.Exec("DELETE FROM audit_events WHERE id = ?", id).Error
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// tamper changes the audit trail past its triggers.
+func tamper(t *testing.T, db *store.DB, statement string, args ...any) {
+	t.Helper()
+	off := []string{"DROP TRIGGER audit_events_update", "DROP TRIGGER audit_events_delete"}
+	if db.Dialect() == store.Postgres {
+		off = []string{"ALTER TABLE audit_events DISABLE TRIGGER ALL"}
+	}
+	err := db.Write(background, func(tx *gorm.DB) error {
+		for _, sql := range off {
+			if err := tx.Exec(sql).Error; err != nil {
+				return err
+			}
+		}
+		return tx.Exec(statement, args...).Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -76,8 +76,8 @@ func (v *visit) auditFilters() (Filters, []string, error) {
 		Action: settingsURL("audit"), Target: "list", Search: v.value("q"), Placeholder: v.T("audit.search"),
 		Fields: []*Field{
 			{Name: "entity", Kind: "select", Label: v.T("audit.entity"), Value: v.value("entity"), Options: options},
-			{Name: "from", Kind: "date", Label: v.T("audit.from"), Value: v.value("from"), Required: true},
-			{Name: "to", Kind: "date", Label: v.T("audit.to"), Value: v.value("to"), Required: true},
+			{Name: "from", Kind: "date", Label: v.T("audit.from"), Value: v.value("from")},
+			{Name: "to", Kind: "date", Label: v.T("audit.to"), Value: v.value("to")},
 		},
 	}
 	var search []string
