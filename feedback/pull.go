@@ -85,7 +85,10 @@ func (s *Service) CreatePull(ctx context.Context, p *Pull) error {
 		if err := s.checkPull(tx, &row, p.Settings, nil); err != nil {
 			return err
 		}
-		return tx.Omit(clause.Associations).Create(&row).Error
+		if err := tx.Omit(clause.Associations).Create(&row).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "create", Entity: "Pull", Key: row.ID, After: &row})
 	})
 	if err != nil {
 		return failed("create pull", err)
@@ -112,17 +115,20 @@ func (s *Service) UpdatePull(ctx context.Context, p *Pull) error {
 		if !row.StartsAt.Equal(p.StartsAt) {
 			return fault.New(fault.Invalid, "StartsAt of a pull never changes").At("StartsAt")
 		}
-		before := row.Settings
+		old := *row
 		row.Name, row.ConnectorID, row.IntervalMinutes, row.Version = p.Name, p.ConnectorID, p.IntervalMinutes, p.Version+1
-		if err := s.checkPull(tx, row, p.Settings, before); err != nil {
+		if err := s.checkPull(tx, row, p.Settings, old.Settings); err != nil {
 			return err
 		}
 		res := tx.Model(&Pull{}).Where("id = ? AND version = ?", p.ID, p.Version).
 			Select("Name", "ConnectorID", "Settings", "IntervalMinutes", "Version").Updates(row)
-		if res.Error == nil && res.RowsAffected == 0 {
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
 			return fault.Newf(fault.PreconditionFailed, "pull %d was changed by somebody else; read it again", p.ID)
 		}
-		return res.Error
+		return store.Audit(tx, store.Change{Action: "update", Entity: "Pull", Key: p.ID, Before: &old, After: row})
 	})
 	if err != nil {
 		return failed("update pull", err)
@@ -134,7 +140,12 @@ func (s *Service) UpdatePull(ctx context.Context, p *Pull) error {
 // DeletePull removes a pull. What it reported stays. Needs a manager. NotFound
 // for an unknown one.
 func (s *Service) DeletePull(ctx context.Context, id int64) error {
-	return s.changePull(ctx, id, func(tx *gorm.DB, p *Pull) error { return tx.Delete(p).Error })
+	return s.changePull(ctx, id, func(tx *gorm.DB, p *Pull) error {
+		if err := tx.Delete(p).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "Pull", Key: id, Before: p})
+	})
 }
 
 // ActivatePull has a pull read at once and then at its interval. Needs a manager.
@@ -144,7 +155,11 @@ func (s *Service) ActivatePull(ctx context.Context, id int64) error {
 		if _, err := s.puller(tx, p); err != nil {
 			return fault.New(fault.Invalid, err.Error()).At("ConnectionID")
 		}
-		return s.makeDue(tx, p, "state = 'active', pause_reason = NULL, failing_since = NULL, failures = 0, version = version + 1")
+		err := s.makeDue(tx, p, "state = 'active', pause_reason = NULL, failing_since = NULL, failures = 0, version = version + 1")
+		if err != nil {
+			return err
+		}
+		return auditPull(tx, p, "Activate", PullActive, nil)
 	})
 }
 
@@ -152,8 +167,12 @@ func (s *Service) ActivatePull(ctx context.Context, id int64) error {
 // at. Needs a manager. NotFound for an unknown one.
 func (s *Service) PausePull(ctx context.Context, id int64) error {
 	return s.changePull(ctx, id, func(tx *gorm.DB, p *Pull) error {
-		return tx.Exec(`UPDATE pulls SET state = 'paused', pause_reason = NULL, next_at = NULL, lease_until = NULL, lease_token = NULL,
+		err := tx.Exec(`UPDATE pulls SET state = 'paused', pause_reason = NULL, next_at = NULL, lease_until = NULL, lease_token = NULL,
 			version = version + 1 WHERE id = ?`, p.ID).Error
+		if err != nil {
+			return err
+		}
+		return auditPull(tx, p, "Pause", PullPaused, nil)
 	})
 }
 
@@ -166,6 +185,13 @@ func (s *Service) RunPull(ctx context.Context, id int64) error {
 		}
 		return s.makeDue(tx, p, "version = version + 1")
 	})
+}
+
+// auditPull tells of another state of p, which it had not yet when it was read.
+func auditPull(tx *gorm.DB, p *Pull, action, state string, reason *string) error {
+	next := *p
+	next.State, next.PauseReason = state, reason
+	return store.Audit(tx, store.Change{Action: action, Entity: "Pull", Key: p.ID, Before: p, After: &next})
 }
 
 func (s *Service) makeDue(tx *gorm.DB, p *Pull, set string) error {

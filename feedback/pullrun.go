@@ -233,9 +233,13 @@ func (s *Service) pullFailed(ctx context.Context, p *Pull, why error, after time
 		if err := tx.Raw("SELECT customer_id FROM connections WHERE id = ?", p.ConnectionID).Scan(&customer).Error; err != nil {
 			return err
 		}
-		return s.Routing.Notify(tx, routing.Notice{
+		err = s.Routing.Notify(tx, routing.Notice{
 			Kind: routing.NoticePull, Subject: fmt.Sprintf("pull %d %s", p.ID, now.Format(time.RFC3339)), CustomerID: &customer,
 			Message: fmt.Sprintf("The pull %d (%s) was paused: %s", p.ID, p.Name, reason),
 		})
+		if err != nil {
+			return err
+		}
+		return auditPull(tx, p, "Pause", PullPaused, &reason)
 	})
 }

@@ -79,7 +79,13 @@ func (s *Service) DecideReturn(ctx context.Context, id uuid.UUID, approve bool, 
 		if len(first) > 0 {
 			at = first[0].ReturnDecidedAt
 		}
-		return s.Routing.SetReturned(tx, f.RoutingID, at)
+		if err := s.Routing.SetReturned(tx, f.RoutingID, at); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{
+			Action: "DecideReturn", Entity: "Feedback", Key: id,
+			Before: store.Facts{"ReturnState": *f.ReturnState, "CommentGiven": f.ReturnComment != nil}, After: store.Facts{"ReturnState": state, "CommentGiven": comment != nil},
+		})
 	})
 	return failed("decide return", err)
 }

@@ -36,10 +36,20 @@ func (s *Service) SetStatusMap(ctx context.Context, customerID int64, to Statuse
 		if err := s.holdMap(tx, customerID); err != nil {
 			return err
 		}
-		if err := replace(tx, customerID, next); err != nil {
+		was, err := replace(tx, customerID, next)
+		if err != nil {
 			return err
 		}
-		return s.settle(tx, "m.customer_id", customerID)
+		if err := s.settle(tx, "m.customer_id", customerID); err != nil {
+			return err
+		}
+		is := Statuses{}
+		for _, m := range next {
+			is[m.Status] = m.ReasonID
+		}
+		return store.Audit(tx, store.Change{
+			Action: "SetStatusMap", Entity: "Customer", Key: customerID, Before: store.Facts{"Map": was}, After: store.Facts{"Map": is},
+		})
 	})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		s.reasons.purge()
@@ -105,27 +115,29 @@ func (s *Service) read(ctx context.Context, customerID int64, whole Statuses) (m
 	return next, nil
 }
 
-// replace makes next the map of the customer, and touches only what changes.
-func replace(tx *gorm.DB, customerID int64, next map[string]StatusMap) error {
+// replace makes next the map of the customer, touches only what changes, and gives
+// the map as it was.
+func replace(tx *gorm.DB, customerID int64, next map[string]StatusMap) (Statuses, error) {
 	var rows []StatusMap
 	if err := tx.Where("customer_id = ?", customerID).Find(&rows).Error; err != nil {
-		return err
+		return nil, err
 	}
-	kept := map[string]bool{}
-	for _, was := range rows {
-		m, stays := next[was.Folded]
+	was, kept := Statuses{}, map[string]bool{}
+	for _, old := range rows {
+		was[old.Status] = old.ReasonID
+		m, stays := next[old.Folded]
 		var err error
 		switch {
 		case !stays:
-			err = tx.Delete(&was).Error
-		case m.ReasonID != was.ReasonID || m.Status != was.Status:
-			err = tx.Model(&was).Select("Status", "ReasonID", "Version").
-				Updates(&StatusMap{Status: m.Status, ReasonID: m.ReasonID, Version: was.Version + 1}).Error
+			err = tx.Delete(&old).Error
+		case m.ReasonID != old.ReasonID || m.Status != old.Status:
+			err = tx.Model(&StatusMap{ID: old.ID}).Select("Status", "ReasonID", "Version").
+				Updates(&StatusMap{Status: m.Status, ReasonID: m.ReasonID, Version: old.Version + 1}).Error
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		kept[was.Folded] = true
+		kept[old.Folded] = true
 	}
 	added := make([]StatusMap, 0, len(next))
 	for folded, m := range next {
@@ -134,9 +146,9 @@ func replace(tx *gorm.DB, customerID int64, next map[string]StatusMap) error {
 		}
 	}
 	if len(added) == 0 {
-		return nil
+		return was, nil
 	}
-	return tx.CreateInBatches(added, 500).Error
+	return was, tx.CreateInBatches(added, 500).Error
 }
 
 // reasonNames finds reasons as people write them.

@@ -68,7 +68,10 @@ func (s *Service) CreateStatusMap(ctx context.Context, m *StatusMap) error {
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
-		return s.apply(tx, row.CustomerID, row.Folded, row.ReasonID)
+		if err := s.apply(tx, row.CustomerID, row.Folded, row.ReasonID); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "create", Entity: "StatusMap", Key: row.ID, After: &row})
 	})
 	if err != nil {
 		return failed("create status map", err)
@@ -87,6 +90,10 @@ func (s *Service) UpdateStatusMap(ctx context.Context, m *StatusMap) error {
 	next.Customer, next.Reason = nil, nil
 	next.Version++
 	err := s.manageMap(ctx, &next, func(tx *gorm.DB) error {
+		var old StatusMap
+		if err := tx.Limit(1).Find(&old, "id = ?", m.ID).Error; err != nil {
+			return err
+		}
 		res := tx.Model(&StatusMap{}).Where("id = ? AND version = ?", m.ID, m.Version).
 			Select("Status", "Folded", "ReasonID", "Version").Updates(&next)
 		if res.Error != nil {
@@ -95,7 +102,10 @@ func (s *Service) UpdateStatusMap(ctx context.Context, m *StatusMap) error {
 		if res.RowsAffected == 0 {
 			return mapMoved(tx, m.ID)
 		}
-		return s.apply(tx, next.CustomerID, next.Folded, next.ReasonID)
+		if err := s.apply(tx, next.CustomerID, next.Folded, next.ReasonID); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "update", Entity: "StatusMap", Key: next.ID, Before: &old, After: &next})
 	})
 	if err != nil {
 		return failed("update status map", err)
@@ -111,11 +121,18 @@ func (s *Service) DeleteStatusMap(ctx context.Context, id int64) error {
 		return err
 	}
 	return failed("delete status map", s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old StatusMap
+		if err := tx.Limit(1).Find(&old, "id = ?", id).Error; err != nil {
+			return err
+		}
 		res := tx.Where("id = ?", id).Delete(&StatusMap{})
-		if res.Error == nil && res.RowsAffected == 0 {
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
 			return fault.Newf(fault.NotFound, "no status map %d", id)
 		}
-		return res.Error
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "StatusMap", Key: id, Before: &old})
 	}))
 }
 

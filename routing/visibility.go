@@ -94,7 +94,7 @@ func (s *Service) keepInSight(tx *gorm.DB, r *Rule) error {
 	if err := tx.Omit(clause.Associations).Create(&row).Error; err != nil {
 		return fmt.Errorf("viewer of rule %d: %w", r.ID, err)
 	}
-	return nil
+	return store.Audit(tx, store.Change{Action: "create", Entity: "RuleViewer", Key: row.ID, After: &row})
 }
 
 // AddViewer lets a user, or a group, see a rule; for one that all see it has no
@@ -115,7 +115,7 @@ func (s *Service) AddViewer(ctx context.Context, v *RuleViewer) error {
 			return err
 		}
 		*v = row
-		return nil
+		return store.Audit(tx, store.Change{Action: "create", Entity: "RuleViewer", Key: row.ID, After: &row})
 	})
 	switch {
 	case errors.Is(err, gorm.ErrDuplicatedKey):
@@ -138,7 +138,10 @@ func (s *Service) RemoveViewer(ctx context.Context, id int64) error {
 		if err := s.hides(tx, v.RuleID, "viewer", id); err != nil {
 			return err
 		}
-		return remove(tx, v, "viewer", id)
+		if err := remove(tx, v, "viewer", id); err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "RuleViewer", Key: id, Before: v})
 	})
 }
 

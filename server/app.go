@@ -43,6 +43,7 @@ type App struct {
 
 	log     *slog.Logger
 	proxies odata.Proxies
+	serving serving
 	guesses guesses
 	console http.Handler
 	metrics *meters
@@ -84,7 +85,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	if err := checkVault(ctx, db, vault); err != nil {
 		return nil, err
 	}
-	a := &App{DB: db, Vault: vault, log: log, proxies: s.TrustedProxies, guesses: newGuesses()}
+	a := &App{DB: db, Vault: vault, log: log, proxies: s.TrustedProxies, serving: s, guesses: newGuesses()}
 	a.Staff = staff.New(db, vault)
 	a.Keys = keys.New(db, vault)
 	a.Leads = leads.New(db, vault)
@@ -120,7 +121,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	}
 	a.Feedback.Reported = func(err error) { a.metrics.feedback.WithLabelValues(result(err)).Inc() }
 	a.console, err = console.New(console.Options{
-		Staff: a.Staff, Keys: a.Keys, Leads: a.Leads, Routing: a.Routing, Feedback: a.Feedback, OData: a.OData,
+		Staff: a.Staff, Keys: a.Keys, Leads: a.Leads, Routing: a.Routing, Feedback: a.Feedback, Privacy: a.Privacy, OData: a.OData,
 		DB: db, Log: log, Now: store.Now, PublicURL: s.PublicURL, Version: version(), Proxies: s.TrustedProxies,
 		Known: func(ctx context.Context, actor store.Actor) { who(ctx).set(actor) },
 	})

@@ -19,7 +19,11 @@ import (
 var ownRecord = []string{
 	"post /Leads", "patch /Leads({ID})", "post /Leads({ID})/Route", "post /Feedback",
 	"post /Routings({ID})/Resend", "post /ResendRoutings", "post /Resends({ID})/Cancel", "post /Rules({ID})/Preview", "post /PreviewDraft",
+	"post /SubmitFeedback", "post /Pulls({ID})/Test", "post /Pulls({ID})/Run",
 }
+
+// auditedElsewhere are changes that need more than a step; their tests are below.
+var auditedElsewhere = []string{"post /Feedback({ID})/DecideReturn"}
 
 // auditStep is one change by staff and the event it leaves.
 type auditStep struct {
@@ -35,10 +39,12 @@ func auditSteps(crm string) []auditStep {
 	return []auditStep{
 		{"post /Customers", "", `{"Name":"Acme"}`, "Customer", "create", `{}`, `{"ID":1,"Name":"Acme","Description":"","CreatedAt":"…"}`},
 		{"patch /Customers({ID})", "1", `{"Description":"<b>","MaxPerMinute":5}`, "Customer", "update", `{"Description":""}`, `{"Description":"<b>","MaxPerMinute":5}`},
-		{"post /Connections", "", `{"CustomerID":1,"Name":"CRM","Scopes":["leads:read"]}`, "Connection", "create", `{}`, `{
-			"ID":"…","CustomerID":1,"Name":"CRM","Description":"","Scopes":["leads:read"],"AllowedNetworks":[],"CreatedAt":"…"}`},
+		{"post /Connections", "", `{"CustomerID":1,"Name":"CRM","Scopes":["leads:read","feedback:write"]}`, "Connection", "create", `{}`, `{
+			"ID":"…","CustomerID":1,"Name":"CRM","Description":"","Scopes":["leads:read","feedback:write"],"AllowedNetworks":[],"AllowGet":false,
+			"FeedbackFields":{},"RequestsPerMinute":1200,"TimeZone":"Asia/Jerusalem","CreatedAt":"…"}`},
 		{"patch /Connections({ID})", "connection", `{"EndsAt":"2030-01-01T00:00:00Z"}`, "Connection", "update", `{}`, `{"EndsAt":"2030-01-01T00:00:00Z"}`},
-		{"post /Connections({ID})/IssueKey", "connection", ``, "Key", "", `{}`, `{"ID":"…","ConnectionID":"…","Hash":"***","CreatedAt":"…"}`},
+		{"post /Connections({ID})/IssueKey", "connection", ``, "Key", "", `{}`, `{"ID":"…","ConnectionID":"…","Hash":"***","Scopes":[],"CreatedAt":"…"}`},
+		{"post /Keys('{ID}')/Rotate", "key", ``, "Key", "", `{"…":"…","Hash":"***"}`, `{"…":"…","Hash":"***"}`},
 		{"post /Keys('{ID}')/Revoke", "key", ``, "Key", "", `{}`, `{"RevokedAt":"…"}`},
 		{"post /Sources", "", `{"Name":"Form","Kind":"meta","Settings":{"AppSecret":"secret-app","GraphURL":"http://a"}}`, "Source", "create", `{}`, `{
 			"ID":1,"Name":"Form","Kind":"meta","Token":"***","Settings":{"AppSecret":"***","GraphURL":"http://a"},"Mapping":[],"Region":"IL",
@@ -58,20 +64,46 @@ func auditSteps(crm string) []auditStep {
 		{"post /Rules({ID})/Test", "1", ``, "Rule", "", `{"State":"draft"}`, `{"State":"tested","TestedRevision":2}`},
 		{"post /Rules({ID})/Activate", "1", ``, "Rule", "", `{"State":"tested"}`, `{"State":"active","ActiveRevision":2}`},
 		{"post /Rules({ID})/Pause", "1", ``, "Rule", "", `{"State":"active"}`, `{"State":"paused"}`},
+		{"post /RuleViewers", "", `{"RuleID":1,"UserID":1}`, "RuleViewer", "create", `{}`, `{"ID":1,"RuleID":1,"UserID":1}`},
+		{"delete /RuleViewers({ID})", "1", ``, "RuleViewer", "delete", `{"ID":1,"RuleID":1,"UserID":1}`, `{}`},
 		{"delete /Rules({ID})", "1", ``, "Rule", "delete", `{"…":"…","Name":"Rule","State":"paused"}`, `{}`},
 		{"delete /Connectors({ID})", "connector", ``, "Connector", "delete", `{"…":"…","Name":"Mine"}`, `{}`},
 		{"delete /Sources({ID})", "1", ``, "Source", "delete", `{"…":"…","Name":"Form","Token":"***","OldToken":"***"}`, `{}`},
+		{"post /Connectors", "", `{"Code":"read","Name":"Read","Method":"GET","Format":"query","URL":"{URL}","Auth":{"Type":"bearer","Value":"{Key}"},
+			"Settings":[{"Name":"URL","Type":"url","Required":true},{"Name":"Key","Type":"secret","Required":true}],
+			"Reading":{"URL":"{URL}","Items":"value","RoutingID":"Item/ref","Status":"Item/state","OccurredAt":"Item/at"}}`, "Connector", "create", `{}`, `{"…":"…","Code":"read"}`},
+		{
+			"post /Pulls", "", `{"ConnectionID":"CONNECTION","ConnectorID":CONNECTOR,"Name":"Theirs","Settings":{"URL":"` + crm + `","Key":"secret-pull"}}`,
+			"Pull", "create", `{}`, `{"…":"…","Name":"Theirs","State":"paused","Settings":{"URL":"` + crm + `","Key":"***"}}`,
+		},
+		{"patch /Pulls({ID})", "1", `{"IntervalMinutes":30}`, "Pull", "update", `{"IntervalMinutes":15}`, `{"IntervalMinutes":30}`},
+		{"post /Pulls({ID})/Activate", "1", ``, "Pull", "", `{"State":"paused"}`, `{"State":"active"}`},
+		{"post /Pulls({ID})/Pause", "1", ``, "Pull", "", `{"State":"active"}`, `{"State":"paused"}`},
+		{"delete /Pulls({ID})", "1", ``, "Pull", "delete", `{"…":"…","Name":"Theirs"}`, `{}`},
+		{"post /StatusMaps", "", `{"CustomerID":1,"Status":"נסגר","ReasonID":7}`, "StatusMap", "create", `{}`, `{
+			"ID":1,"CustomerID":1,"Status":"נסגר","Folded":"***","ReasonID":7,"CreatedAt":"…"}`},
+		{"patch /StatusMaps({ID})", "1", `{"ReasonID":3}`, "StatusMap", "update", `{"ReasonID":7}`, `{"ReasonID":3}`},
+		{"post /Customers({ID})/SetStatusMap", "1", `{"Map":{"נסגר":3,"sold":7}}`, "Customer", "", `{"Map":{}}`, `{"Map":{"sold":7}}`},
+		{"delete /StatusMaps({ID})", "1", ``, "StatusMap", "delete", `{"…":"…","Status":"נסגר","ReasonID":3}`, `{}`},
+		{"post /Customers({ID})/SetStatusMap", "1", `{"Map":{}}`, "Customer", "", `{"Map":{"sold":7}}`, `{"Map":{}}`},
 		{"delete /Connections({ID})", "connection", ``, "Connection", "delete", `{"…":"…","Name":"CRM","EndsAt":"2030-01-01T00:00:00Z"}`, `{}`},
 		{"delete /Customers({ID})", "1", ``, "Customer", "delete", `{"…":"…","Name":"Acme","MaxPerMinute":5}`, `{}`},
 		{"post /FeedbackReasons", "", `{"Name":"Fax","Category":"negative"}`, "FeedbackReason", "create", `{}`, `{"…":"…","Name":"Fax","Active":true}`},
 		{"patch /FeedbackReasons({ID})", "reason", `{"Active":false}`, "FeedbackReason", "update", `{"Active":true}`, `{"Active":false}`},
 		{"delete /FeedbackReasons({ID})", "reason", ``, "FeedbackReason", "delete", `{"…":"…","Name":"Fax","Active":false}`, `{}`},
+		{"post /OrderReasons", "", `{"IDs":[2]}`, "FeedbackReason", "", `{"Order":"…"}`, `{"Order":"…"}`},
+		{"post /RotateSigningKey", "", `{}`, "SigningKey", "", `{}`, `{"OthersEndAt":"…"}`},
 		{"post /Leads({ID})/Erase", "lead", ``, "Lead", "", `{}`, `{"Rejections":0}`},
 		{"post /ExportPerson", "", `{"Email":"dana@example.com"}`, "Person", "Export", `{}`, `{"Leads":[]}`},
 		{"post /Users", "", `{"Email":"eve@example.com","Role":"viewer","Password":"secret password 1"}`, "User", "create", `{}`, `{
-			"ID":2,"Email":"eve@example.com","Name":"","Role":"viewer","PasswordHash":"***","Active":true,"CreatedAt":"…"}`},
+			"ID":2,"Email":"eve@example.com","Name":"","Role":"viewer","PasswordHash":"***","Active":true,"Language":"","TimeZone":"","CreatedAt":"…"}`},
 		{"patch /Users({ID})", "2", `{"Password":"secret password 2"}`, "User", "update", `{"PasswordHash":"***"}`, `{"PasswordHash":"***"}`},
 		{"patch /Users({ID})", "2", `{"Role":"manager"}`, "User", "update", `{"Role":"viewer"}`, `{"Role":"manager"}`},
+		{"post /Groups", "", `{"Name":"North"}`, "Group", "create", `{}`, `{"ID":1,"Name":"North","Description":"","CreatedAt":"…"}`},
+		{"patch /Groups({ID})", "1", `{"Name":"South"}`, "Group", "update", `{"Name":"North"}`, `{"Name":"South"}`},
+		{"post /GroupMembers", "", `{"GroupID":1,"UserID":2}`, "GroupMember", "create", `{}`, `{"GroupID":1,"UserID":2}`},
+		{"delete /GroupMembers(GroupID={GroupID},UserID={UserID})", "", ``, "GroupMember", "delete", `{"GroupID":1,"UserID":2}`, `{}`},
+		{"delete /Groups({ID})", "1", ``, "Group", "delete", `{"…":"…","Name":"South"}`, `{}`},
 		{"delete /Users({ID})", "2", ``, "User", "delete", `{"…":"…","Email":"eve@example.com","PasswordHash":"***"}`, `{}`},
 	}
 }
@@ -83,7 +115,7 @@ func TestAudit(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
 		s := newStage(t, dir, dsn)
 		steps := auditSteps(listen(t, nil).url)
-		known := slices.Clone(ownRecord)
+		known := slices.Concat(ownRecord, auditedElsewhere)
 		for _, step := range steps {
 			known = append(known, step.operation)
 		}
@@ -93,7 +125,7 @@ func TestAudit(t *testing.T) {
 			}
 		}
 		keys := map[string]string{"lead": s.admin.post("/odata/Leads", `{"Email":"dana@example.com"}`).want(201).text("ID")}
-		secrets := []string{"secret-app", "secret-setting", "secret password"}
+		secrets := []string{"secret-app", "secret-setting", "secret-pull", "secret password"}
 		for _, step := range steps {
 			secrets = append(secrets, s.audit(t, step, keys)...)
 		}
@@ -151,9 +183,9 @@ func (s *stage) audit(t *testing.T, step auditStep, keys map[string]string) (sec
 	before := s.events()
 	var body any
 	if step.body != "" {
-		body = strings.ReplaceAll(step.body, "CONNECTOR", keys["connector"])
+		body = strings.NewReplacer("CONNECTOR", keys["connector"], "CONNECTION", keys["connection"]).Replace(step.body)
 	}
-	got := s.admin.do(strings.ToUpper(method), "/odata"+strings.ReplaceAll(path, "{ID}", key), body)
+	got := s.admin.do(strings.ToUpper(method), "/odata"+strings.NewReplacer("{ID}", key, "{GroupID}", "1", "{UserID}", "2").Replace(path), body)
 	if got.status >= 300 {
 		t.Fatalf("%s: %d %s", step.operation, got.status, got.body)
 	}
@@ -176,7 +208,7 @@ func (s *stage) audit(t *testing.T, step auditStep, keys map[string]string) (sec
 	switch last := e.text("value", 0, "Key"); step.operation {
 	case "post /Connections":
 		keys["connection"] = last
-	case "post /Connections({ID})/IssueKey":
+	case "post /Connections({ID})/IssueKey", "post /Keys('{ID}')/Rotate":
 		keys["key"] = last
 		secrets = append(secrets, got.text("Key"))
 	case "post /Connectors":
@@ -223,6 +255,29 @@ func facts(t *testing.T, what, wanted string, got any) {
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Errorf("%s: %s", what, diff)
 	}
+}
+
+// TestAuditOfAReturn is DecideReturn: the comment is the report's, and not the
+// trail's.
+func TestAuditOfAReturn(t *testing.T) {
+	onBoth(t, func(t *testing.T, dir, dsn string) {
+		s := newRefusalStage(t, dir, dsn)
+		reason := s.admin.post("/odata/FeedbackReasons", `{"Name":"Wrong number","Category":"invalid","AsksForReturn":true}`).want(201).text("ID")
+		report := s.acme.post("/odata/Feedback", `{"RoutingID":"`+s.own+`","ReasonID":`+reason+`}`).want(201).text("ID")
+		before := s.events()
+		for range 2 { // the second decides the same
+			s.admin.post("/odata/Feedback("+report+")/DecideReturn", `{"Approve":true,"Comment":"we called Dana"}`).want(200)
+		}
+		if n := s.events() - before; n != 1 {
+			t.Fatalf("%d events", n)
+		}
+		e := s.admin.get("/odata/AuditEvents?$orderby=ID desc&$top=1").want(200)
+		if e.text("value", 0, "Key") != report || strings.Contains(string(e.body), "Dana") {
+			t.Errorf("the event: %s", e.body)
+		}
+		facts(t, "before", `{"ReturnState":"requested","CommentGiven":false}`, e.at("value", 0, "Before"))
+		facts(t, "after", `{"ReturnState":"approved","CommentGiven":true}`, e.at("value", 0, "After"))
+	})
 }
 
 // The hot path, and staff's work on leads, leave no event; managers and customers
@@ -287,15 +342,7 @@ func TestAuditVerify(t *testing.T) {
 		if got := run("audit", "verify", "--head", "1:0"); got.status != 1 {
 			t.Errorf("%+v", got)
 		}
-		vault, err := database{DB: dsn, SecretKeyFile: filepath.Join(dir, "leadloop.key")}.vault()
-		if err != nil {
-			t.Fatal(err)
-		}
-		db, err := store.Open(background, dsn, store.WithVault(vault))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
+		db := beside(t, dir, dsn)
 		var last store.AuditEvent
 		if err := db.Read(background).Order("id DESC").Take(&last).Error; err != nil {
 			t.Fatal(err)
@@ -303,9 +350,7 @@ func TestAuditVerify(t *testing.T) {
 		if last.ActorKind != "system" || last.Through != store.CommandLine || last.ActorName == "" || last.Action != "SetPassword" || last.Entity != "User" {
 			t.Errorf("%+v", last)
 		}
-		if err := db.Write(background, func(tx *gorm.DB) error { return cutLast(tx, last.ID) }); err != nil {
-			t.Fatal(err)
-		}
+		tamper(t, db, "DELETE FROM audit_events WHERE id = ?", last.ID)
 		broken := run("audit", "verify")
 		want := fmt.Sprintf("the audit trail is broken at event %d: it is missing", last.ID)
 		if broken.status != 1 || !strings.Contains(broken.err, want) {
@@ -314,14 +359,37 @@ func TestAuditVerify(t *testing.T) {
 	})
 }
 
-// cutLast deletes an event past the triggers.
-func cutLast(tx *gorm.DB, id int64) error {
-	off := "DROP TRIGGER audit_events_delete"
-	if tx.Name() == store.Postgres {
-		off = "ALTER TABLE audit_events DISABLE TRIGGER ALL"
+// beside opens the database of a stage as another program would that has its key.
+func beside(t *testing.T, dir, dsn string) *store.DB {
+	t.Helper()
+	vault, err := database{DB: dsn, SecretKeyFile: filepath.Join(dir, "leadloop.key")}.vault()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := tx.Exec(off).Error; err != nil {
-		return err
+	db, err := store.Open(background, dsn, store.WithVault(vault))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return tx.Exec("DELETE FROM audit_events WHERE id = ?", id).Error
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// tamper changes the audit trail past its triggers.
+func tamper(t *testing.T, db *store.DB, statement string, args ...any) {
+	t.Helper()
+	off := []string{"DROP TRIGGER audit_events_update", "DROP TRIGGER audit_events_delete"}
+	if db.Dialect() == store.Postgres {
+		off = []string{"ALTER TABLE audit_events DISABLE TRIGGER ALL"}
+	}
+	err := db.Write(background, func(tx *gorm.DB) error {
+		for _, sql := range off {
+			if err := tx.Exec(sql).Error; err != nil {
+				return err
+			}
+		}
+		return tx.Exec(statement, args...).Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -33,6 +33,25 @@ var consolePages = []struct {
 	{path: "/console/rules/{rule}", picture: "rule"},
 	{path: "/console/rules/{raw}"},
 	{path: "/console/profile", picture: "profile"},
+	{path: "/console/settings/reasons", picture: "reasons"},
+	{path: "/console/settings/reasons/new"},
+	{path: "/console/settings/reasons/1"},
+	{path: "/console/settings/connectors", picture: "connectors"},
+	{path: "/console/settings/connectors/1"},
+	{path: "/console/settings/connectors/new?from=1"},
+	{path: "/console/settings/users", picture: "users"},
+	{path: "/console/settings/users/new"},
+	{path: "/console/settings/users/1"},
+	{path: "/console/settings/users/2"},
+	{path: "/console/settings/groups"},
+	{path: "/console/settings/groups/new"},
+	{path: "/console/settings/groups/1"},
+	{path: "/console/settings/notices"},
+	{path: "/console/settings/retention", picture: "retention"},
+	{path: "/console/settings/files", picture: "files"},
+	{path: "/console/settings/audit", picture: "audit"},
+	{path: "/console/settings/audit/{event}", picture: "event"},
+	{path: "/console/settings/system", picture: "system"},
 	{path: "/console/nothing-is-here"},
 }
 
@@ -79,6 +98,11 @@ func furnish(t *testing.T, s *stage) map[string]string {
 	crm.next(t, 10*time.Second) // the rule's test
 	crm.next(t, 10*time.Second)
 	s.admin.post("/odata/FeedbackReasons", map[string]any{"Name": "Sold", "Names": map[string]string{"en": "Sold", "he": "נמכר"}, "Category": "positive", "CountsAsSale": true}).want(201)
+	s.admin.post("/odata/Users", map[string]any{"Email": "noa@example.com", "Name": "נועה לוי", "Role": "manager", "Password": adminPassword}).want(201)
+	s.admin.post("/odata/Groups", map[string]any{"Name": "צוות הצפון", "Description": "Calls back in Haifa and the Krayot"}).want(201)
+	s.admin.post("/odata/GroupMembers", map[string]any{"GroupID": 1, "UserID": 2}).want(201)
+	s.admin.do("PATCH", "/odata/Customers("+in["customer"]+")", map[string]any{"MaxPerMinute": 60, "Description": "לקוחות מאזור חיפה בלבד"}).want(200)
+	in["event"] = s.admin.get("/odata/AuditEvents?$orderby=ID desc&$top=1").want(200).text("value", 0, "ID")
 	return in
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"leadloop/odata/fault"
+	"leadloop/routing"
 	"leadloop/store"
 )
 
@@ -106,6 +107,7 @@ func result(err error) string {
 // databaseMetrics are read from the database when they are asked for.
 type databaseMetrics struct {
 	db                                                             *store.DB
+	routing                                                        *routing.Service
 	queue, oldest, batches, writes, waiting, open, inUse, waitTime *prometheus.Desc
 }
 
@@ -115,6 +117,7 @@ func newDatabaseMetrics(a *App) *databaseMetrics {
 	}
 	return &databaseMetrics{
 		db:       a.DB,
+		routing:  a.Routing,
 		queue:    desc("queue_routings", "Routings in the transmission queue, by state.", "state"),
 		oldest:   desc("queue_oldest_due_seconds", "How long the routing that is due longest has been due, by state.", "state"),
 		batches:  desc("writer_batches_total", "Transactions that wrote."),
@@ -146,22 +149,15 @@ func (d *databaseMetrics) Collect(c chan<- prometheus.Metric) {
 	counter(d.waitTime, s.Pool.WaitDuration.Seconds())
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	var queue []struct {
-		State string
-		N     int64
-	}
-	// The index holds the queue alone, not the routings that are through it.
-	if err := d.db.Read(ctx).Raw(`SELECT state, count(*) AS n FROM routings
-		WHERE next_attempt_at IS NOT NULL GROUP BY state`).Scan(&queue).Error; err != nil {
+	queue, err := d.routing.Depth(asProgram(ctx, "metrics"))
+	if err != nil {
 		c <- prometheus.NewInvalidMetric(d.queue, err)
 		return
 	}
 	for _, q := range queue {
-		gauge(d.queue, float64(q.N), q.State)
-		var due time.Time
-		if err := d.db.Read(ctx).Raw("SELECT next_attempt_at FROM routings WHERE next_attempt_at IS NOT NULL AND state = ? ORDER BY next_attempt_at LIMIT 1",
-			q.State).Row().Scan(&due); err == nil { // else it has left the queue meanwhile
-			gauge(d.oldest, max(0, store.Now().Sub(due).Seconds()), q.State)
+		gauge(d.queue, float64(q.Count), q.State)
+		if q.OldestDueAt != nil {
+			gauge(d.oldest, max(0, store.Now().Sub(*q.OldestDueAt).Seconds()), q.State)
 		}
 	}
 }

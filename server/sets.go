@@ -98,6 +98,7 @@ func (a *App) addSets() {
 	a.addFeedbackSets()
 	odata.Add(a.OData, odata.Set[store.AuditEvent]{Name: "AuditEvents", Access: access{role: store.Admin}.predicate})
 	a.addStaffSets()
+	a.addSystem()
 }
 
 func (a *App) addStaffSets() {

@@ -159,6 +159,12 @@ func (b *Broken) Error() string {
 // out or cut off at the end, or if the trail does not go through past, a head it
 // had before; nil asks for none.
 func (db *DB) VerifyAudit(ctx context.Context, past *Head) (Head, error) {
+	return db.verifyAudit(ctx, past, func(int64, int64) {})
+}
+
+// verifyAudit is VerifyAudit that tells progress how many events of how many it
+// has read.
+func (db *DB) verifyAudit(ctx context.Context, past *Head, progress func(done, of int64)) (Head, error) {
 	c := chain{key: db.options.auditKey}
 	if c.key == nil {
 		return Head{}, errors.New("verify audit: a database without a vault")
@@ -181,6 +187,7 @@ func (db *DB) VerifyAudit(ctx context.Context, past *Head) (Head, error) {
 				return h, &Broken{h.ID, "it is not the event that the head kept elsewhere speaks of"}
 			}
 		}
+		progress(h.ID, end.ID)
 		if len(events) < pageOfEvents {
 			break
 		}

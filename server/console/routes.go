@@ -17,6 +17,7 @@ type route struct {
 	role    store.Role // the least that may come here: Viewer unless set
 	open    bool       // for anyone, without signing in
 	nav     string     // of the navigation, which leads here: a key of navOrder
+	body    int64      // bytes that a request may have; maxForm unless set
 }
 
 // routes are all pages. Each noun's file gives its own.
@@ -30,7 +31,9 @@ func (c *Console) routes() []route {
 
 		c.ruleRoutes(),
 
-		// Sources, Transmissions, Settings
+		// Sources, Transmissions
+
+		c.settingsRoutes(),
 
 		[]route{{pattern: "GET /console/{$}", do: func(v *visit) error { return v.Go(v.nav[0].url) }}},
 	)
@@ -87,7 +90,7 @@ func (v *visit) navigation() []navLink {
 // the errors.
 func (c *Console) handler(r route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		req.Body = http.MaxBytesReader(w, req.Body, maxForm)
+		req.Body = http.MaxBytesReader(w, req.Body, max(r.body, maxForm))
 		v := &visit{Console: c, W: w, R: req}
 		err := v.enter()
 		if signedOut := fault.CodeOf(err) == fault.Unauthorized; r.open && signedOut {

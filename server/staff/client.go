@@ -100,11 +100,14 @@ func (s *Service) EndSession(ctx context.Context, id uuid.UUID) error {
 	}
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		res := tx.Exec("UPDATE sessions SET revoked_at = ? WHERE family = ? AND user_id = ? AND revoked_at IS NULL", s.Now(), id, actor.UserID)
-		if res.Error == nil && res.RowsAffected == 0 {
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
 			return fault.Newf(fault.NotFound, "no session %v", id)
 		}
 		store.AfterCommit(tx.Statement.Context, s.live.purge)
-		return res.Error
+		return store.Audit(tx, store.Change{Action: "EndSession", Entity: "Session", Key: id})
 	})
 	return userFault("end session", err)
 }

@@ -3,6 +3,7 @@ package staff
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -34,6 +35,9 @@ type GroupMember struct {
 	User  *User `odata:"partner=Groups"`
 }
 
+// key is that of the OData entity.
+func (m *GroupMember) key() string { return fmt.Sprintf("GroupID=%d,UserID=%d", m.GroupID, m.UserID) }
+
 // CreateGroup stores g and fills in the computed properties. Needs an admin.
 // Invalid for wrong properties, Conflict for a name that is taken.
 func (s *Service) CreateGroup(ctx context.Context, g *Group) error {
@@ -48,7 +52,10 @@ func (s *Service) CreateGroup(ctx context.Context, g *Group) error {
 	var stored Group
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		stored = next
-		return tx.Omit(clause.Associations).Create(&stored).Error
+		if err := tx.Omit(clause.Associations).Create(&stored).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "create", Entity: "Group", Key: stored.ID, After: &stored})
 	})
 	if err != nil {
 		return groupFault("create group", err)
@@ -70,18 +77,21 @@ func (s *Service) UpdateGroup(ctx context.Context, g *Group) error {
 	}
 	next.Version++
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
-		res := tx.Model(&Group{}).Where("id = ? AND version = ?", g.ID, g.Version).Select("Name", "Description", "Version").Updates(&next)
-		if res.Error != nil || res.RowsAffected > 0 {
-			return res.Error
-		}
-		var n int64
-		if err := tx.Model(&Group{}).Where("id = ?", g.ID).Count(&n).Error; err != nil {
+		var old Group
+		if err := tx.Limit(1).Find(&old, "id = ?", g.ID).Error; err != nil {
 			return err
 		}
-		if n == 0 {
+		if old.ID == 0 {
 			return fault.Newf(fault.NotFound, "no group %d", g.ID)
 		}
-		return fault.Newf(fault.PreconditionFailed, "group %d was changed by somebody else; read it again", g.ID)
+		res := tx.Model(&Group{}).Where("id = ? AND version = ?", g.ID, g.Version).Select("Name", "Description", "Version").Updates(&next)
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
+			return fault.Newf(fault.PreconditionFailed, "group %d was changed by somebody else; read it again", g.ID)
+		}
+		return store.Audit(tx, store.Change{Action: "update", Entity: "Group", Key: g.ID, Before: &old, After: &next})
 	})
 	if err != nil {
 		return groupFault("update group", err)
@@ -98,11 +108,18 @@ func (s *Service) DeleteGroup(ctx context.Context, id int64) error {
 		return err
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		var old Group
+		if err := tx.Limit(1).Find(&old, "id = ?", id).Error; err != nil {
+			return err
+		}
 		res := tx.Where("id = ?", id).Delete(&Group{})
-		if res.Error == nil && res.RowsAffected == 0 {
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
 			return fault.Newf(fault.NotFound, "no group %d", id)
 		}
-		return res.Error
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "Group", Key: id, Before: &old})
 	})
 	return groupFault("delete group", err)
 }
@@ -118,7 +135,10 @@ func (s *Service) AddMember(ctx context.Context, m *GroupMember) error {
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		row := *m
-		return tx.Omit(clause.Associations).Create(&row).Error
+		if err := tx.Omit(clause.Associations).Create(&row).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "create", Entity: "GroupMember", Key: row.key(), After: &row})
 	})
 	switch {
 	case errors.Is(err, gorm.ErrDuplicatedKey):
@@ -137,10 +157,14 @@ func (s *Service) RemoveMember(ctx context.Context, groupID, userID int64) error
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		res := tx.Where("group_id = ? AND user_id = ?", groupID, userID).Delete(&GroupMember{})
-		if res.Error == nil && res.RowsAffected == 0 {
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
 			return fault.Newf(fault.NotFound, "user %d is not in group %d", userID, groupID)
 		}
-		return res.Error
+		row := GroupMember{GroupID: groupID, UserID: userID}
+		return store.Audit(tx, store.Change{Action: "delete", Entity: "GroupMember", Key: row.key(), Before: &row})
 	})
 	return groupFault("remove member", err)
 }

@@ -38,9 +38,16 @@ func (s *Service) SaveProfile(ctx context.Context, p Profile) error {
 		return fault.Newf(fault.Invalid, "%q is no time zone", p.TimeZone).At("TimeZone")
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
-		return tx.Model(&User{}).Where("id = ?", actor.UserID).Updates(map[string]any{
-			"name": p.Name, "language": p.Language, "time_zone": p.TimeZone, "version": gorm.Expr("version + 1"),
-		}).Error
+		var old User
+		if err := tx.Take(&old, "id = ?", actor.UserID).Error; err != nil {
+			return err
+		}
+		next := old
+		next.Name, next.Language, next.TimeZone, next.Version = p.Name, p.Language, p.TimeZone, old.Version+1
+		if err := tx.Model(&next).Select("Name", "Language", "TimeZone", "Version").Updates(&next).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "SaveProfile", Entity: "User", Key: old.ID, Before: &old, After: &next})
 	})
 	return userFault("save profile", err)
 }

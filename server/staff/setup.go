@@ -98,7 +98,10 @@ func (s *Service) SetUp(ctx context.Context, token, email, name, password string
 			return res.Error
 		}
 		row := u
-		return tx.Create(&row).Error
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "SetUp", Entity: "User", Key: row.ID, After: &row})
 	})
 	return userFault("set up", err)
 }

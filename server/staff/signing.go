@@ -81,7 +81,10 @@ func (s *Service) replaceKey(ctx context.Context, before time.Time, grace time.D
 		if err := tx.Where("ends_at <= ?", now).Delete(&SigningKey{}).Error; err != nil {
 			return err
 		}
-		return tx.Create(&row).Error
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return store.Audit(tx, store.Change{Action: "RotateSigningKey", Entity: "SigningKey", Key: row.ID, After: store.Facts{"OthersEndAt": end}})
 	})
 	s.ring.purge()
 	if err != nil && !errors.Is(err, gorm.ErrDuplicatedKey) { // there is one that is newer: another server made it
@@ -100,7 +103,8 @@ func (s *Service) signer(ctx context.Context, now time.Time) (ringKey, error) {
 		if k, ok := keys[current]; ok && now.Sub(k.made) < signingLifetime {
 			return k, nil
 		}
-		if err := s.replaceKey(ctx, now.Add(-signingLifetime), signingGrace); err != nil {
+		program := store.WithActor(ctx, store.Actor{Kind: store.System, Name: "signing keys", Through: store.Program}) // it is no doing of who signs in
+		if err := s.replaceKey(program, now.Add(-signingLifetime), signingGrace); err != nil {
 			return ringKey{}, err
 		}
 	}

@@ -69,8 +69,8 @@ func (s *Service) CreateUser(ctx context.Context, u *User) error {
 // UpdateUser saves the changed user u, and a new password if Password is not
 // empty. A new password or Active set to false ends all sessions of the user.
 // Needs an admin. NotFound for an unknown user, PreconditionFailed if it is no
-// longer the Version that u was read at, Conflict for a taken e-mail address and
-// for taking away the last active admin.
+// longer the Version that u was read at, Conflict for a taken e-mail address, for
+// taking away the last active admin, and for one's own role and access.
 func (s *Service) UpdateUser(ctx context.Context, u *User) error {
 	if err := store.Require(ctx, store.Admin); err != nil {
 		return err
@@ -111,6 +111,9 @@ func (s *Service) UpdateUser(ctx context.Context, u *User) error {
 		if err := keepAnAdmin(tx); err != nil {
 			return err
 		}
+		if self(ctx, u.ID) && (!next.Active || next.Role != old.Role) {
+			return errOwnAccess
+		}
 		if u.Password == "" {
 			next.PasswordHash = old.PasswordHash
 		}
@@ -124,8 +127,8 @@ func (s *Service) UpdateUser(ctx context.Context, u *User) error {
 }
 
 // DeleteUser removes a user and their sessions. Needs an admin. NotFound for an
-// unknown user, Conflict for one that rules still refer to, and for the last
-// active admin.
+// unknown user, Conflict for one that rules still refer to, for the last active
+// admin, and for oneself.
 func (s *Service) DeleteUser(ctx context.Context, id int64) error {
 	if err := store.Require(ctx, store.Admin); err != nil {
 		return err
@@ -148,6 +151,9 @@ func (s *Service) DeleteUser(ctx context.Context, id int64) error {
 		store.AfterCommit(tx.Statement.Context, s.live.purge)
 		if err := keepAnAdmin(tx); err != nil {
 			return err
+		}
+		if self(ctx, id) {
+			return errOwnAccess
 		}
 		return store.Audit(tx, store.Change{Action: "delete", Entity: "User", Key: id, Before: &old})
 	})
@@ -197,6 +203,15 @@ func keepAnAdmin(tx *gorm.DB) error {
 		return fault.New(fault.Conflict, "this would leave no active admin")
 	}
 	return err
+}
+
+// errOwnAccess keeps people from locking themselves out.
+var errOwnAccess = fault.New(fault.Conflict, "nobody can take away their own access or role: another admin can")
+
+// self reports whether the actor of ctx is the user.
+func self(ctx context.Context, id int64) bool {
+	a := store.ActorOf(ctx)
+	return a.Kind == store.Staff && a.UserID == id
 }
 
 func userMoved(tx *gorm.DB, id int64) error {
