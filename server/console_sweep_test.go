@@ -81,9 +81,6 @@ func furnishFeedback(t *testing.T, s *stage, in map[string]string, url string) {
 	t.Helper()
 	routing := s.admin.get("/odata/Routings?$top=1&$filter=CustomerID eq " + in["customer"]).want(200).text("value", 0, "ID")
 	s.admin.post("/odata/Customers("+in["customer"]+")/SetStatusMap", map[string]any{"Map": map[string]any{"נסגר - זכייה": 7, "Closed - lost": 8}}).want(200)
-	s.admin.post("/odata/FeedbackReasons", map[string]any{
-		"Name": "Wrong number", "Names": map[string]string{"en": "Wrong number, returned", "he": "מספר שגוי, הוחזר"}, "Category": "invalid", "AsksForReturn": true,
-	}).want(201)
 	returned := s.admin.get("/odata/FeedbackReasons?$filter=AsksForReturn").want(200).text("value", 0, "ID")
 	key := s.admin.post("/odata/Connections("+in["connection"]+")/IssueKey", nil).want(200).text("Key")
 	their := s.anyone.with("X-API-Key", key)
@@ -96,7 +93,7 @@ func furnishFeedback(t *testing.T, s *stage, in map[string]string, url string) {
 	in["connector"] = s.admin.get("/odata/Connectors?$filter=Code eq 'unas-customer'").want(200).text("value", 0, "ID")
 	in["pull"] = s.admin.post("/odata/Pulls", map[string]any{
 		"ConnectionID": in["connection"], "ConnectorID": number(in["connector"]), "Name": "חנות UNAS",
-		"Settings": map[string]any{"URL": url, "ApiKey": "secret"},
+		"Settings": map[string]any{"URL": url, "APIKey": "secret"},
 	}).want(201).text("ID")
 	in["guide"] = s.admin.post("/odata/Connections("+in["connection"]+")/OfferGuide", nil).want(200).text("Token")
 }

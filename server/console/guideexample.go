@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"leadloop/feedback"
@@ -151,7 +152,7 @@ func (g *guide) webhook() example {
 	return example{
 		ID: "webhook",
 		Shell: fmt.Sprintf("curl -sS -H \"X-API-Key: $KEY\" '%s/feedback' \\\n  --data-urlencode '%s='$ROUTING --data-urlencode '%s=%d'",
-			g.Base, shellQuoted(routing), shellQuoted(reason), last),
+			g.Base, url.QueryEscape(routing), url.QueryEscape(reason), last),
 		PowerShell: fmt.Sprintf("Invoke-RestMethod -Method Post -Uri '%s/feedback' -Headers $headers -Body @{ '%s' = $routing; '%s' = '%d' }",
 			g.Base, strings.ReplaceAll(routing, "'", "''"), strings.ReplaceAll(reason, "'", "''"), last),
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -95,6 +96,9 @@ func (v *visit) pullForm(p *feedback.Pull, c *routing.Connector, connections []O
 			field.Section = v.T("pull.settings", c.Name)
 		}
 		f.Fields = append(f.Fields, field)
+	}
+	for _, field := range f.Fields {
+		field.Autocomplete = cmp.Or(field.Autocomplete, "off") // it is no sign-in, though it has a secret
 	}
 	return f
 }
