@@ -18,14 +18,12 @@ func TestGuideIsRight(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
 		s := newStage(t, dir, dsn)
 		names := furnish(t, s)
-		s.admin.do("PATCH", "/odata/Connections("+names["connection"]+")", map[string]any{
-			"Scopes": everyScope, "FeedbackFields": map[string]string{"RoutingID": "lead's ref"},
-		}).want(200)
+		connection, key := s.connect(t, names["customer"], map[string]any{"Scopes": everyScope, "FeedbackFields": map[string]string{"RoutingID": "lead's ref"}})
+		guide := s.admin.post("/odata/Connections("+connection+")/OfferGuide", nil).want(200).text("Token")
 		s.admin.post("/odata/Customers("+names["customer"]+")/SetStatusMap", map[string]any{"Map": map[string]any{"נסגר \"בגדול\" o'clock": 7}}).want(200)
-		key := s.admin.post("/odata/Connections("+names["connection"]+")/IssueKey", nil).want(200).text("Key")
 		routing := s.admin.get("/odata/Routings?$top=1&$filter=CustomerID eq " + names["customer"]).want(200).text("value", 0, "ID")
 		for _, language := range []string{"en", "he"} {
-			page := string(s.anyone.get("/guide/" + names["guide"] + "?language=" + language).want(200).body)
+			page := string(s.anyone.get("/guide/" + guide + "?language=" + language).want(200).body)
 			script, order := "", []string{}
 			for _, m := range shellExample.FindAllStringSubmatch(page, -1) {
 				script += html.UnescapeString(m[2]) + "\necho; echo '=== '\n"

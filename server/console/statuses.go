@@ -93,18 +93,21 @@ func (v *visit) mapStatus() error {
 		return v.Go(feedbackURL(customer.ID) + "#statuses")
 	}
 	status := v.value("Status")
-	known, err := readList[feedback.StatusMap](v, "StatusMaps", 1, query{"$filter": fmt.Sprintf("CustomerID eq %d and Status eq %s", customer.ID, literal(status))})
+	known, err := readList[feedback.StatusMap](v, "StatusMaps", 1, query{
+		"$filter": fmt.Sprintf("CustomerID eq %d and tolower(Status) eq tolower(%s)", customer.ID, literal(status)),
+	})
 	if err != nil {
 		return err
 	}
-	m := feedback.StatusMap{CustomerID: customer.ID, Status: status}
+	m := feedback.StatusMap{CustomerID: customer.ID, Status: status, ReasonID: int32(reason)}
+	undo, before := "", map[string]string(nil)
 	if len(known.Rows) > 0 {
 		m = known.Rows[0]
+		undo, before = customerURL(customer.ID)+"/statuses", map[string]string{"Status": m.Status, "ReasonID": strconv.Itoa(int(m.ReasonID))}
 		m.ReasonID = int32(reason)
 		err = v.Feedback.UpdateStatusMap(v.ctx(), &m)
-	} else {
-		m.ReasonID = int32(reason)
-		err = v.Feedback.CreateStatusMap(v.ctx(), &m)
+	} else if err = v.Feedback.CreateStatusMap(v.ctx(), &m); err == nil {
+		undo = fmt.Sprintf("%s/statuses/%d/delete", customerURL(customer.ID), m.ID)
 	}
 	switch {
 	case err != nil && (fault.CodeOf(err) == fault.Invalid || fault.CodeOf(err) == fault.Conflict):
@@ -112,7 +115,7 @@ func (v *visit) mapStatus() error {
 	case err != nil:
 		return err
 	default:
-		v.DoneUndo(v.T("statuses.done", m.Status), fmt.Sprintf("%s/statuses/%d/delete", customerURL(customer.ID), m.ID), nil)
+		v.DoneUndo(v.T("statuses.done", m.Status), undo, before)
 	}
 	return v.Go(feedbackURL(customer.ID) + "#statuses")
 }
