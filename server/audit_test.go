@@ -40,6 +40,8 @@ func auditSteps(crm string) []auditStep {
 		{"patch /Connections({ID})", "connection", `{"EndsAt":"2030-01-01T00:00:00Z"}`, "Connection", "update", `{}`, `{"EndsAt":"2030-01-01T00:00:00Z"}`},
 		{"post /Connections({ID})/IssueKey", "connection", ``, "Key", "", `{}`, `{"ID":"…","ConnectionID":"…","Hash":"***","CreatedAt":"…"}`},
 		{"post /Keys('{ID}')/Revoke", "key", ``, "Key", "", `{}`, `{"RevokedAt":"…"}`},
+		{"post /Connections({ID})/OfferGuide", "connection", `{"Days":3}`, "GuideLink", "", `{}`, `{"…":"…","ConnectionID":"…","Hash":"***"}`},
+		{"post /GuideLinks({ID})/Revoke", "1", ``, "GuideLink", "", `{}`, `{"RevokedAt":"…"}`},
 		{"post /Sources", "", `{"Name":"Form","Kind":"meta","Settings":{"AppSecret":"secret-app","GraphURL":"http://a"}}`, "Source", "create", `{}`, `{
 			"ID":1,"Name":"Form","Kind":"meta","Token":"***","Settings":{"AppSecret":"***","GraphURL":"http://a"},"Mapping":[],"Region":"IL",
 			"MaxRoutings":1,"DuplicateWindow":"","DuplicateBy":"…","DuplicateAcross":false,"RouteDuplicates":false,"Checks":[],"Honeypot":"",
