@@ -47,14 +47,16 @@ func (s *Service) Authenticate(ctx context.Context, key string, connectionID *uu
 	}
 	// No early way out: an unknown key, a wrong secret and a revoked key take the same steps.
 	match := subtle.ConstantTimeCompare(s.hash(key), g.hash[:]) == 1
-	usable := g.usable(now, connectionID, remote)
-	if !match || !usable {
+	why := g.refusal(now, connectionID, remote)
+	if !match || why != "" {
+		s.refused(g, match, why, now, remote)
 		return store.Actor{}, errRefused
 	}
 	if g.proved.CompareAndSwap(false, true) {
 		s.proven.add(g.hash)
 	}
 	if err := limited(g.meter.take(1, now)); err != nil {
+		s.refused(g, match, RefusedRate, now, remote)
 		return store.Actor{}, err
 	}
 	if g.due(now) {
@@ -87,12 +89,27 @@ type grant struct {
 	noted              atomic.Int64 // Unix microseconds of the last use that was noted
 }
 
-func (g *grant) usable(now time.Time, connectionID *uuid.UUID, remote netip.Addr) bool {
-	begun := g.startsAt == nil || !now.Before(*g.startsAt)
-	ended := over(g.endsAt, now) || over(g.expiresAt, now)
-	claim := connectionID == nil || *connectionID == g.actor.ConnectionID
-	inside := g.allows(remote)
-	return g.known && g.revoked == nil && begun && !ended && claim && inside
+// refusal says why the key is not let in now, if it is the right one; empty for one
+// that is.
+func (g *grant) refusal(now time.Time, connectionID *uuid.UUID, remote netip.Addr) (why string) {
+	// All is looked at, whatever it comes to.
+	for _, check := range [...]struct {
+		ok  bool
+		why string
+	}{
+		{g.allows(remote), RefusedNetwork},
+		{connectionID == nil || *connectionID == g.actor.ConnectionID, RefusedClaim},
+		{!over(g.endsAt, now), RefusedLate},
+		{g.startsAt == nil || !now.Before(*g.startsAt), RefusedEarly},
+		{!over(g.expiresAt, now), RefusedExpired},
+		{g.revoked == nil, RefusedRevoked},
+		{g.known, "unknown"},
+	} {
+		if !check.ok {
+			why = check.why
+		}
+	}
+	return why
 }
 
 func over(end *time.Time, now time.Time) bool { return end != nil && !now.Before(*end) }

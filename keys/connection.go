@@ -106,6 +106,22 @@ func (s *Service) CreateConnection(ctx context.Context, c *Connection) error {
 	return nil
 }
 
+// Connection gives a connection, without its keys. Any staff may read it. NotFound
+// for an unknown one.
+func (s *Service) Connection(ctx context.Context, id uuid.UUID) (*Connection, error) {
+	if err := store.Require(ctx, store.Viewer); err != nil {
+		return nil, err
+	}
+	var c Connection
+	if err := s.DB.Read(ctx).Limit(1).Find(&c, "id = ?", id).Error; err != nil {
+		return nil, fmt.Errorf("read connection: %w", err)
+	}
+	if c.ID == uuid.Nil {
+		return nil, fault.Newf(fault.NotFound, "no connection %v", id)
+	}
+	return &c, nil
+}
+
 // UpdateConnection saves the changed connection c, all of it but its ID, customer
 // and creation, and gives it its new Version. Keys follow the new dates, scopes
 // and networks at once on this server, and within two seconds on others. Needs a

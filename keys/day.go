@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"fmt"
 	"time"
 
 	"leadloop/odata/fault"
@@ -61,4 +62,14 @@ func firstMoment(day string, zone *time.Location, after int) (time.Time, error) 
 		_, first = first.ZoneBounds()
 	}
 	return first.UTC(), nil
+}
+
+// DayEnds is when a day of the connection's calendar, such as 2026-01-31, is over.
+// Invalid for what is no day.
+func (c *Connection) DayEnds(day string) (time.Time, error) {
+	zone, err := time.LoadLocation(c.TimeZone)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("time zone of connection %v: %w", c.ID, err)
+	}
+	return firstMoment(day, zone, 1)
 }

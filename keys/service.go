@@ -41,14 +41,15 @@ type Service struct {
 	proven proven
 	meters meters
 	usage  usage
+	calls  calls
 }
 
 // New returns a Service over db that stores keys as MACs of vault. Its Run keeps
-// the last-used times; without it keys work, but those times are not written.
+// the last-used times and calls; without it keys work, but those are not written.
 func New(db *store.DB, vault *store.Vault) *Service {
 	s := &Service{
 		DB: db, Vault: vault, Now: store.Now, Rand: rand.Reader, Log: slog.Default(),
-		cache: newCache(), usage: usage{pending: map[string]use{}},
+		cache: newCache(), usage: usage{pending: map[string]use{}}, calls: calls{pending: map[uuid.UUID]LastCall{}},
 		proven: proven{hashes: map[[32]byte]struct{}{}}, meters: meters{of: map[uuid.UUID]*meter{}},
 	}
 	pepper := sync.OnceValue(func() []byte { return s.Vault.Key("key") })
@@ -56,8 +57,8 @@ func New(db *store.DB, vault *store.Vault) *Service {
 	return s
 }
 
-// Run writes the last-used times of keys every few seconds until ctx is done,
-// then once more, and returns nil.
+// Run writes the last-used times of keys and the last calls of connections every
+// few seconds until ctx is done, then once more, and returns nil.
 func (s *Service) Run(ctx context.Context) error {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
@@ -76,7 +77,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 func (s *Service) flushLogged(ctx context.Context) {
 	if err := s.Flush(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		s.Log.WarnContext(ctx, "last-used times of keys not written; will try again", "error", err)
+		s.Log.WarnContext(ctx, "last uses of keys not written; will try again", "error", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -50,10 +51,14 @@ func (u use) address() *string {
 	return &text
 }
 
-// Flush writes the last uses gathered so far, in one transaction. A key
-// another server has written within the minute is left alone. What could not be
-// written is kept for the next time.
+// Flush writes the last uses of keys and the last calls of connections gathered so
+// far. A key another server has written within the minute is left alone. What could
+// not be written is kept for the next time.
 func (s *Service) Flush(ctx context.Context) error {
+	return errors.Join(s.flushUsage(ctx), s.flushCalls(ctx))
+}
+
+func (s *Service) flushUsage(ctx context.Context) error {
 	taken := s.usage.take()
 	if len(taken) == 0 {
 		return nil

@@ -46,6 +46,8 @@ func auditSteps(crm string) []auditStep {
 		{"post /Connections({ID})/IssueKey", "connection", ``, "Key", "", `{}`, `{"ID":"…","ConnectionID":"…","Hash":"***","Scopes":[],"CreatedAt":"…"}`},
 		{"post /Keys('{ID}')/Rotate", "key", ``, "Key", "", `{"…":"…","Hash":"***"}`, `{"…":"…","Hash":"***"}`},
 		{"post /Keys('{ID}')/Revoke", "key", ``, "Key", "", `{}`, `{"RevokedAt":"…"}`},
+		{"post /Connections({ID})/OfferGuide", "connection", `{"Days":3}`, "GuideLink", "", `{}`, `{"…":"…","ConnectionID":"…","Hash":"***"}`},
+		{"post /GuideLinks({ID})/Revoke", "1", ``, "GuideLink", "", `{}`, `{"RevokedAt":"…"}`},
 		{"post /Sources", "", `{"Name":"Form","Kind":"meta","Settings":{"AppSecret":"secret-app","GraphURL":"http://a"}}`, "Source", "create", `{}`, `{
 			"ID":1,"Name":"Form","Kind":"meta","Token":"***","Settings":{"AppSecret":"***","GraphURL":"http://a"},"Mapping":[],"Region":"IL",
 			"MaxRoutings":1,"DuplicateWindow":"","DuplicateBy":"…","DuplicateAcross":false,"RouteDuplicates":false,"Checks":[],"Honeypot":"",

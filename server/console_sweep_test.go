@@ -32,6 +32,16 @@ var consolePages = []struct {
 	{path: "/console/customers/{customer}/rules/new"},
 	{path: "/console/rules/{rule}", picture: "rule"},
 	{path: "/console/rules/{raw}"},
+	{path: "/console/customers/{customer}/connections/new"},
+	{path: "/console/connections/{connection}", picture: "connection"},
+	{path: "/console/connections/{connection}/keys/new"},
+	{path: "/console/customers/{customer}/feedback", picture: "feedback"},
+	{path: "/console/customers/{customer}/feedback?days=365"},
+	{path: "/console/customers/{customer}/guide", picture: "guide"},
+	{path: "/guide/{guide}", open: true, picture: "guidelink"},
+	{path: "/console/customers/{customer}/pulls/new"},
+	{path: "/console/customers/{customer}/pulls/new?connector={connector}"},
+	{path: "/console/pulls/{pull}"},
 	{path: "/console/profile", picture: "profile"},
 	{path: "/console/settings/reasons", picture: "reasons"},
 	{path: "/console/settings/reasons/new"},
@@ -103,7 +113,31 @@ func furnish(t *testing.T, s *stage) map[string]string {
 	s.admin.post("/odata/GroupMembers", map[string]any{"GroupID": 1, "UserID": 2}).want(201)
 	s.admin.do("PATCH", "/odata/Customers("+in["customer"]+")", map[string]any{"MaxPerMinute": 60, "Description": "לקוחות מאזור חיפה בלבד"}).want(200)
 	in["event"] = s.admin.get("/odata/AuditEvents?$orderby=ID desc&$top=1").want(200).text("value", 0, "ID")
+	furnishFeedback(t, s, in, crm.url)
 	return in
+}
+
+// furnishFeedback has the first customer report on its lead, in its own words too,
+// and gives it a guide that is read by a link and a pull.
+func furnishFeedback(t *testing.T, s *stage, in map[string]string, url string) {
+	t.Helper()
+	routing := s.admin.get("/odata/Routings?$top=1&$filter=CustomerID eq "+in["customer"]).want(200).text("value", 0, "ID")
+	s.admin.post("/odata/Customers("+in["customer"]+")/SetStatusMap", map[string]any{"Map": map[string]any{"נסגר - זכייה": 7, "Closed - lost": 8}}).want(200)
+	returned := s.admin.get("/odata/FeedbackReasons?$filter=AsksForReturn").want(200).text("value", 0, "ID")
+	key := s.admin.post("/odata/Connections("+in["connection"]+")/IssueKey", nil).want(200).text("Key")
+	their := s.anyone.with("X-API-Key", key)
+	for _, report := range []string{
+		`"ReasonID":3,"OccurredAt":"2026-05-01T10:00:00Z"`, `"Status":"בטיפול אצל נציג","OccurredAt":"2026-05-01T11:00:00Z"`,
+		`"ReasonID":` + returned + `,"Comment":"המספר אינו מחובר"`, `"ReasonID":7,"Amount":12500,"Currency":"ILS"`,
+	} {
+		their.post("/odata/Feedback", `{"RoutingID":"`+routing+`",`+report+`}`).want(201)
+	}
+	in["connector"] = s.admin.get("/odata/Connectors?$filter=Code eq 'unas-customer'").want(200).text("value", 0, "ID")
+	in["pull"] = s.admin.post("/odata/Pulls", map[string]any{
+		"ConnectionID": in["connection"], "ConnectorID": number(in["connector"]), "Name": "חנות UNAS",
+		"Settings": map[string]any{"URL": url, "APIKey": "secret"},
+	}).want(201).text("ID")
+	in["guide"] = s.admin.post("/odata/Connections("+in["connection"]+")/OfferGuide", nil).want(200).text("Token")
 }
 
 // TestConsolePages looks at every page as people will see it: nothing wider than

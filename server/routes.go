@@ -36,6 +36,7 @@ func (a *App) Handler() http.Handler {
 	r.Handle("/feedback", a.authenticate(http.HandlerFunc(a.feedback))).Methods(http.MethodPost, http.MethodGet)
 	r.PathPrefix("/odata").Handler(a.authenticate(a.OData))
 	r.PathPrefix("/console/").Handler(a.console)
+	r.PathPrefix("/guide/").Handler(a.console)
 	r.Handle("/console", http.RedirectHandler("/console/", http.StatusTemporaryRedirect))
 	r.Handle("/", http.RedirectHandler("/console/", http.StatusTemporaryRedirect)).Methods(http.MethodGet, http.MethodHead)
 	r.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -199,10 +200,11 @@ func who(ctx context.Context) *caller {
 	return c
 }
 
-// recorder remembers the status of an answer.
+// recorder remembers the status of an answer and, of a refusal, how it begins.
 type recorder struct {
 	http.ResponseWriter
-	status int
+	status  int
+	refusal []byte
 }
 
 func (r *recorder) WriteHeader(status int) {
@@ -215,6 +217,9 @@ func (r *recorder) WriteHeader(status int) {
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
+	}
+	if r.status >= http.StatusBadRequest && len(r.refusal) < mostNoted {
+		r.refusal = append(r.refusal, b[:min(len(b), mostNoted-len(r.refusal))]...)
 	}
 	return r.ResponseWriter.Write(b)
 }
@@ -242,6 +247,7 @@ func (a *App) logged(next http.Handler) http.Handler {
 			}
 			took := time.Since(start)
 			a.metrics.request(r, rec.status, took)
+			a.noteCall(r, c.actor, rec)
 			a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 				slog.String("method", r.Method), slog.String("path", loggedPath(r)), slog.Int("status", rec.status),
 				slog.Duration("took", took), slog.String("caller", c.actor.Name))
@@ -262,11 +268,12 @@ func (a *App) protect(h http.Header, r *http.Request) {
 	}
 }
 
-// loggedPath is the path without the secret of an intake address.
+// loggedPath is the path without the secret of an intake address or a guide's.
 func loggedPath(r *http.Request) string {
-	const intake = "/intake/"
-	if p := r.URL.Path; len(p) > len(intake) && p[:len(intake)] == intake {
-		return intake + "…"
+	for _, before := range [...]string{"/intake/", "/guide/"} {
+		if secret, ok := strings.CutPrefix(r.URL.Path, before); ok && secret != "" {
+			return before + "…"
+		}
 	}
 	return r.URL.Path
 }

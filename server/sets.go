@@ -142,6 +142,9 @@ func (a *App) addCustomerSets() {
 			odata.Bound("StatusMap", func(ctx context.Context, c *routing.Customer, _ odata.None) (feedback.Statuses, error) {
 				return a.Feedback.StatusMap(ctx, c.ID)
 			}).Describe("What the customer's own status words stand for: each word with the ID of a reason."),
+			odata.Bound("IDFields", func(ctx context.Context, c *routing.Customer, _ odata.None) ([]string, error) {
+				return a.Routing.IDFields(ctx, c.ID)
+			}).Describe("The names of the fields in which the customer's active rules send the RoutingID."),
 		},
 	})
 	odata.Add(a.OData, odata.Set[keys.Connection]{
@@ -153,6 +156,26 @@ func (a *App) addCustomerSets() {
 				return a.Keys.Issue(ctx, c.ID, keys.Terms{ExpiresAt: p.ExpiresAt, Scopes: p.Scopes})
 			}).Describe("Gives the connection a key more, shown this once. It works until ExpiresAt, if that is given, and does " +
 				"what both the connection's scopes and Scopes allow, if some are given."),
+			odata.Bound("OfferGuide", func(ctx context.Context, c *keys.Connection, p offerParams) (keys.OfferedGuide, error) {
+				return a.Keys.OfferGuide(ctx, c.ID, valueOf(p.Days))
+			}).Describe("Makes a link by which the connection's guide is read without signing in, at /guide/Token, shown this once. It " +
+				"works for so many Days, 30 unless given."),
+		},
+		Functions: []odata.Operation{
+			odata.Bound("LastCall", func(ctx context.Context, c *keys.Connection, _ odata.None) (*keys.LastCall, error) {
+				if err := store.Require(ctx, store.Viewer); err != nil {
+					return nil, err
+				}
+				return a.Keys.LastCall(ctx, c.ID)
+			}).Describe("What became of the last call with one of the connection's keys; nothing where there was none."),
+		},
+	})
+	odata.Add(a.OData, odata.Set[keys.GuideLink]{
+		Name: "GuideLinks", Access: access{}.predicate,
+		Actions: []odata.Action{
+			odata.Bound("Revoke", func(ctx context.Context, l *keys.GuideLink, _ odata.None) (odata.None, error) {
+				return odata.None{}, a.Keys.RevokeGuide(ctx, l.ID)
+			}),
 		},
 	})
 	odata.Add(a.OData, odata.Set[keys.Key]{
@@ -235,6 +258,11 @@ type statusParams struct {
 type issueParams struct {
 	ExpiresAt *time.Time
 	Scopes    []string
+}
+
+// offerParams are the parameters of Connections(ID)/OfferGuide.
+type offerParams struct {
+	Days *int
 }
 
 // rotation are the parameters of Sources(ID)/RotateToken and Keys(ID)/Rotate.

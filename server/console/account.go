@@ -143,18 +143,11 @@ func (v *visit) profileData() (*profileData, error) {
 	for _, l := range languages {
 		languageOptions = append(languageOptions, Option{l.code, l.name})
 	}
-	zones := make([]Option, 0, len(timeZones))
-	for _, z := range timeZones {
-		zones = append(zones, Option{z, strings.ReplaceAll(z, "_", " ")})
-	}
-	if !slices.Contains(timeZones, v.zone) {
-		zones = append(zones, Option{v.zone, v.zone})
-	}
 	return &profileData{
 		Profile: &Form{Action: "/console/profile", Submit: v.T("form.save"), Fields: []*Field{
 			{Name: "Name", Label: v.T("profile.name"), Value: v.User.Name, Autocomplete: "name"},
 			{Name: "Language", Label: v.T("profile.language"), Kind: "select", Value: v.User.Language, Options: languageOptions},
-			{Name: "TimeZone", Label: v.T("profile.zone"), Help: v.T("profile.zone.help"), Kind: "select", Value: v.zone, Options: zones},
+			{Name: "TimeZone", Label: v.T("profile.zone"), Help: v.T("profile.zone.help"), Kind: "select", Value: v.zone, Options: zoneOptions(v.zone)},
 		}},
 		Password: &Form{Action: "/console/profile/password", Submit: v.T("profile.password.submit"), Account: v.User.Email, Fields: []*Field{
 			{Name: "Current", Label: v.T("profile.password.current"), Kind: "password", Required: true, Autocomplete: "current-password", Ltr: true},
@@ -162,6 +155,18 @@ func (v *visit) profileData() (*profileData, error) {
 		}},
 		Sessions: sessions,
 	}, nil
+}
+
+// zoneOptions are time zones to choose from, with the one that is chosen.
+func zoneOptions(chosen string) (list []Option) {
+	zones := timeZones
+	if chosen != "" && !slices.Contains(zones, chosen) {
+		zones = append([]string{chosen}, zones...)
+	}
+	for _, z := range zones {
+		list = append(list, Option{z, strings.ReplaceAll(z, "_", " ")})
+	}
+	return list
 }
 
 // timeZones are those offered first; any of the tz database may be set.

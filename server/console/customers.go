@@ -119,9 +119,10 @@ func (v *visit) customer() (*routing.Customer, error) {
 
 // customerData is what the page of a customer's details shows.
 type customerData struct {
-	Form     *Form
-	Customer *routing.Customer
-	Delete   *Confirm // nil for who may not
+	Form        *Form
+	Customer    *routing.Customer
+	Connections []connectionCard
+	Delete      *Confirm // nil for who may not
 }
 
 func (v *visit) customerForm(c *routing.Customer) *Form {
@@ -189,11 +190,19 @@ func (v *visit) customerPage() error {
 	if err != nil {
 		return err
 	}
-	return v.Page("customer", v.customerView(c, v.customerForm(c)))
+	view, err := v.customerView(c, v.customerForm(c))
+	if err != nil {
+		return err
+	}
+	return v.Page("customer", view)
 }
 
-func (v *visit) customerView(c *routing.Customer, f *Form) page {
+func (v *visit) customerView(c *routing.Customer, f *Form) (page, error) {
 	data := customerData{Form: f, Customer: c}
+	var err error
+	if data.Connections, err = v.connectionCards(c.ID); err != nil {
+		return page{}, err
+	}
 	if v.Can("manager") {
 		data.Delete = &Confirm{
 			ID: "delete", Title: v.T("customer.delete"), Text: v.T("customer.delete.text"), Name: c.Name,
@@ -203,7 +212,7 @@ func (v *visit) customerView(c *routing.Customer, f *Form) page {
 	return page{
 		Title: c.Name, Crumb: &crumb{v.T("nav.customers"), "/console/customers"},
 		Tabs: v.customerTabs(c.ID, "details"), Data: data,
-	}
+	}, nil
 }
 
 // updateCustomer saves the details. The toast takes them back.
@@ -228,7 +237,11 @@ func (v *visit) updateCustomer() error {
 			return err
 		}
 		c.Name = name
-		return v.Invalid("customer", v.customerView(c, f))
+		view, err := v.customerView(c, f)
+		if err != nil {
+			return err
+		}
+		return v.Invalid("customer", view)
 	}
 	before["Version"] = strconv.FormatInt(c.Version, 10)
 	v.DoneUndo(v.T("form.saved"), customerURL(c.ID), before)

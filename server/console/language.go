@@ -47,7 +47,7 @@ const defaultZone = "Asia/Jerusalem"
 
 // catalogue are the messages of one language. A key is the noun of a page and a
 // name, "customers.title"; messages/<language>/<noun>.json holds those of a
-// noun.
+// noun, and <noun>.faults.json what its domain functions say.
 type catalogue struct {
 	messages map[string]text
 	faults   []faultPattern
@@ -97,7 +97,7 @@ func loadCatalogues() (map[string]*catalogue, error) {
 }
 
 func (c *catalogue) add(name string, content []byte) error {
-	if name == "faults.json" {
+	if strings.HasSuffix(name, "faults.json") {
 		var pairs [][2]string
 		if err := json.Unmarshal(content, &pairs); err != nil {
 			return err

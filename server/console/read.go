@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -76,6 +77,22 @@ func readList[T any](v *visit, path string, size int, q query) (list[T], error) 
 		out.After = next.Query().Get("$skiptoken")
 	}
 	return out, nil
+}
+
+// readAll is read for all rows of a set, page by page.
+func readAll[T any](v *visit, path string, q query) ([]T, error) {
+	var rows []T
+	for {
+		page, err := readList[T](v, path, 1000, q)
+		if err != nil {
+			return nil, err
+		}
+		if rows = append(rows, page.Rows...); page.After == "" {
+			return rows, nil
+		}
+		q = maps.Clone(q)
+		q["$skiptoken"] = page.After
+	}
 }
 
 func (v *visit) ask(path string, q query, size int) ([]byte, error) {

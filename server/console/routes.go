@@ -28,6 +28,11 @@ func (c *Console) routes() []route {
 		// Today and Leads
 
 		c.customerRoutes(),
+		c.connectionRoutes(),
+		c.keyRoutes(),
+		c.feedbackRoutes(),
+		c.pullRoutes(),
+		c.guideRoutes(),
 
 		c.ruleRoutes(),
 

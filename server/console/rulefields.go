@@ -3,7 +3,6 @@ package console
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"leadloop/routing"
@@ -170,15 +169,4 @@ func truth(b bool) string {
 		return "true"
 	}
 	return ""
-}
-
-func zoneOptions(chosen string) (list []Option) {
-	zones := timeZones
-	if chosen != "" && !slices.Contains(zones, chosen) {
-		zones = append([]string{chosen}, zones...)
-	}
-	for _, z := range zones {
-		list = append(list, Option{z, strings.ReplaceAll(z, "_", " ")})
-	}
-	return list
 }
