@@ -19,6 +19,7 @@ import (
 	"leadloop/leads"
 	"leadloop/odata"
 	"leadloop/routing"
+	"leadloop/server/privacy"
 	"leadloop/server/staff"
 	"leadloop/store"
 )
@@ -33,6 +34,7 @@ type Options struct {
 	Leads    *leads.Service
 	Routing  *routing.Service
 	Feedback *feedback.Service
+	Privacy  *privacy.Service
 	// OData answers the console's reads, in process, as whoever is signed in.
 	OData http.Handler
 	DB    *store.DB
