@@ -217,11 +217,11 @@ func (b *browser) fill(name, text string) {
 }
 
 // press clicks the button or the link that says text, or that has it as its
-// label.
+// label, without regard to isolating characters.
 func (b *browser) press(text string) {
 	b.t.Helper()
 	find := `[...document.querySelectorAll('button, a, summary, label')].find(e => e.checkVisibility() &&
-		(e.innerText.trim() === ` + quote(text) + ` || e.getAttribute('aria-label') === ` + quote(text) + `))`
+		[e.innerText.trim(), e.getAttribute('aria-label')].some(s => s?.replace(/[\u2066-\u2069]/g, '') === ` + quote(text) + `))`
 	b.until("(e => { e?.click(); return e })(" + find + ")")
 }
 

@@ -23,36 +23,43 @@ const (
 	todayDays  = 30
 )
 
-// counts are counters of Activity added up.
+// counts are counters of Activity added up, each under its name after "Sum".
 type counts struct {
-	Hour                                                           time.Time
-	SourceID, CustomerID                                           int64
-	ReasonID                                                       int32
-	Leads, Duplicates, Unmatched                                   float64
-	Routed, Waiting, Delivered, Rejected, Failed, Parked, Answered float64
-	Returned, Reports                                              float64
+	Hour                 time.Time
+	SourceID, CustomerID int64
+	ReasonID             int32
+
+	Leads     float64 `json:"SumLeads"`
+	Unmatched float64 `json:"SumUnmatched"`
+	Routed    float64 `json:"SumRouted"`
+	Delivered float64 `json:"SumDelivered"`
+	Rejected  float64 `json:"SumRejected"`
+	Failed    float64 `json:"SumFailed"`
+	Parked    float64 `json:"SumParked"`
+	Answered  float64 `json:"SumAnswered"`
+	Reports   float64 `json:"SumReports"`
 }
+
+// summed are the counters that counted adds up.
+var summed = []string{"Leads", "Unmatched", "Routed", "Delivered", "Rejected", "Failed", "Parked", "Answered", "Reports"}
 
 func (c *counts) add(o *counts) {
 	c.Leads += o.Leads
-	c.Duplicates += o.Duplicates
 	c.Unmatched += o.Unmatched
 	c.Routed += o.Routed
-	c.Waiting += o.Waiting
 	c.Delivered += o.Delivered
 	c.Rejected += o.Rejected
 	c.Failed += o.Failed
 	c.Parked += o.Parked
 	c.Answered += o.Answered
-	c.Returned += o.Returned
 	c.Reports += o.Reports
 }
 
 // counted reads the counters since an instant, added up by these dimensions.
 func (v *visit) counted(since time.Time, by ...string) ([]counts, error) {
 	var sums []string
-	for _, name := range []string{"Leads", "Duplicates", "Unmatched", "Routed", "Waiting", "Delivered", "Rejected", "Failed", "Parked", "Answered", "Returned", "Reports"} {
-		sums = append(sums, name+" with sum as "+name)
+	for _, name := range summed {
+		sums = append(sums, name+" with sum as Sum"+name)
 	}
 	apply := "filter(Hour ge " + since.UTC().Format(time.RFC3339) + ")/groupby((" + strings.Join(by, ",") + "),aggregate(" + strings.Join(sums, ",") + "))"
 	var all []counts
