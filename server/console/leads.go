@@ -243,8 +243,8 @@ func (q *leadQuery) expanded() string {
 
 func (v *visit) leadsTable(q *leadQuery, rows []leadRow, reasons map[int32]string) Table {
 	t := Table{Caption: v.T("nav.leads"), Empty: v.noLeads(q)}
-	for i, c := range q.columns() {
-		t.Columns = append(t.Columns, Column{Title: v.columnTitle(c), Wide: i == 0})
+	for _, c := range q.columns() {
+		t.Columns = append(t.Columns, Column{Title: v.columnTitle(c)})
 	}
 	for i := range rows {
 		r := &rows[i]
