@@ -242,3 +242,16 @@ func (s *Source) region() string {
 	}
 	return s.Region
 }
+
+// Lead is the lead with the id as it is. Needs a viewer. NotFound if there is none.
+func (s *Service) Lead(ctx context.Context, id uuid.UUID) (*Lead, error) {
+	if err := store.Require(ctx, store.Viewer); err != nil {
+		return nil, err
+	}
+	lead := &Lead{}
+	err := s.DB.Read(ctx).Where("id = ?", id).Take(lead).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return nil, fault.Newf(fault.NotFound, "no lead %v", id)
+	}
+	return lead, failed("read lead", err)
+}

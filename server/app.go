@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"leadloop/server/activity"
 	"leadloop/server/console"
 	"leadloop/server/staff"
 
@@ -39,6 +40,7 @@ type App struct {
 	Routing  *routing.Service
 	Feedback *feedback.Service
 	Privacy  *privacy.Service
+	Activity *activity.Service
 	OData    *odata.Service
 
 	log     *slog.Logger
@@ -100,7 +102,8 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	a.Routing = routing.New(db, vault, sending...)
 	a.Feedback = feedback.New(db, a.Routing)
 	a.Privacy = privacy.New(db, a.Leads)
-	a.Keys.Log, a.Leads.Log, a.Feedback.Log, a.Privacy.Log = log, log, log, log
+	a.Activity = activity.New(db)
+	a.Keys.Log, a.Leads.Log, a.Feedback.Log, a.Privacy.Log, a.Activity.Log = log, log, log, log, log
 	a.Leads.Route, a.Leads.Together, a.Leads.Fetch = a.Routing.Route, a.Routing.Together, a.Routing.Fetch
 	if err := a.Routing.SyncConnectors(asProgram(ctx, "start")); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
@@ -168,13 +171,14 @@ func (a *App) Run(ctx context.Context, l net.Listener) error {
 	// Workers outlive the requests, which may still give them work.
 	workers, stopWorkers := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWorkers()
-	ended := make(chan error, 8)
-	left := 7
+	ended := make(chan error, 9)
+	left := 8
 	go func() { ended <- a.Routing.Run(workers) }()
 	go func() { ended <- a.Leads.Run(workers) }()
 	go func() { ended <- a.Keys.Run(workers) }()
 	go func() { ended <- a.Feedback.Run(workers) }()
 	go func() { ended <- a.Privacy.Run(workers) }()
+	go func() { ended <- a.Activity.Run(workers) }()
 	go func() { ended <- a.forgetChanges(workers) }()
 	go func() { ended <- server.Serve(l) }()
 	if a.admins != nil {

@@ -226,7 +226,7 @@ func (b *browser) choose(name, value string) {
 }
 
 // press clicks the button or the link that says text, or that has it as its
-// label.
+// label, without regard to isolating characters.
 func (b *browser) press(text string) {
 	b.t.Helper()
 	find := `[...document.querySelectorAll('button, a, summary, label')].find(e => e.checkVisibility() &&

@@ -23,6 +23,11 @@ var consolePages = []struct {
 	picture string
 }{
 	{path: "/console/signin", open: true, picture: "signin"},
+	{path: "/console/today", picture: "today"},
+	{path: "/console/leads", picture: "leads"},
+	{path: "/console/leads?state=unmatched&filter=Budget%20gt%201%20nad%20City%20eq%20%27x%27&p=Budget&op=gt&v=5&col=Name&col=Budget"},
+	{path: "/console/leads/{lead}", picture: "lead"},
+	{path: "/console/leads/{lead}/edit"},
 	{path: "/console/customers", picture: "customers"},
 	{path: "/console/customers?q=nobody-has-this-name"},
 	{path: "/console/customers/new"},
@@ -71,6 +76,7 @@ func furnish(t *testing.T, s *stage) map[string]string {
 	t.Helper()
 	crm := listen(t, nil)
 	in := map[string]string{}
+	var customer party
 	for _, c := range []struct{ name, description string }{
 		{"משכנתאות הצפון בע״מ", "לקוחות מאזור חיפה והקריות בלבד"},
 		{"Carmel Loans", "Haifa and the north; calls back within the hour"},
@@ -81,6 +87,7 @@ func furnish(t *testing.T, s *stage) map[string]string {
 		s.admin.do("PATCH", "/odata/Customers("+p.id+")", map[string]any{"Description": c.description}).want(200)
 		if in["customer"] == "" {
 			in["customer"], in["connection"] = p.id, p.connection
+			customer = p
 			in["rule"] = s.rule(t, p.id, crm.url, map[string]any{"Condition": "City eq 'חיפה'", "Name": "לידים מחיפה"})
 		}
 	}
@@ -103,10 +110,19 @@ func furnish(t *testing.T, s *stage) map[string]string {
 		{"FirstName": "נועה", "LastName": "לוי", "Phone": "052-1234567", "City": "חיפה", "Message": "אשמח לשמוע פרטים על משכנתה"},
 		{"FirstName": "Dana", "LastName": "Cohen", "Phone": "054-7654321", "City": "Tel Aviv", "Email": "dana@example.com"},
 	} {
-		s.anyone.post(intake, lead)
+		got := s.anyone.post(intake, lead)
+		if in["lead"] == "" {
+			in["lead"] = got.text("id")
+		}
 	}
 	crm.next(t, 10*time.Second) // the rule's test
 	crm.next(t, 10*time.Second)
+	routing := s.admin.get("/odata/Routings").want(200).text("value", 0, "ID")
+	customer.post("/odata/Feedback", map[string]any{"RoutingID": routing, "ReasonID": 5, "Comment": "נקבעה פגישה ליום שלישי"}).want(201)
+	customer.post("/odata/Feedback", map[string]any{"RoutingID": routing, "Status": "ממתין לאישור מנהל"}).want(201)
+	eventually(t, 15*time.Second, "the reports are not counted", func() bool {
+		return s.admin.get("/odata/Activity/$count?$filter=Reports gt 0").want(200).text() != "0"
+	})
 	s.admin.post("/odata/FeedbackReasons", map[string]any{"Name": "Sold", "Names": map[string]string{"en": "Sold", "he": "נמכר"}, "Category": "positive", "CountsAsSale": true}).want(201)
 	s.admin.post("/odata/Users", map[string]any{"Email": "noa@example.com", "Name": "נועה לוי", "Role": "manager", "Password": adminPassword}).want(201)
 	s.admin.post("/odata/Groups", map[string]any{"Name": "צוות הצפון", "Description": "Calls back in Haifa and the Krayot"}).want(201)

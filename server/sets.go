@@ -16,6 +16,7 @@ import (
 	"leadloop/odata"
 	"leadloop/odata/fault"
 	"leadloop/routing"
+	"leadloop/server/activity"
 	"leadloop/server/privacy"
 	"leadloop/store"
 )
@@ -99,6 +100,7 @@ func (a *App) addSets() {
 	odata.Add(a.OData, odata.Set[store.AuditEvent]{Name: "AuditEvents", Access: access{role: store.Admin}.predicate})
 	a.addStaffSets()
 	a.addSystem()
+	odata.Add(a.OData, odata.Set[activity.Activity]{Name: "Activity", Type: "Activity", Access: a.sight(access{}, "RuleID")})
 }
 
 func (a *App) addStaffSets() {
@@ -117,12 +119,25 @@ func (a *App) addStaffSets() {
 	odata.AddFunctions(a.OData, odata.Unbound("Colleagues", func(ctx context.Context, _ odata.None) ([]staff.Colleague, error) {
 		return a.Staff.Colleagues(ctx)
 	}).Describe("The staff by name, to choose an owner of a rule or who sees it."))
+	odata.Add(a.OData, odata.Set[staff.SavedView]{
+		Name: "SavedViews", Access: savedViews, Create: a.Staff.CreateView, Update: a.Staff.UpdateView,
+		Delete: func(ctx context.Context, v *staff.SavedView) error { return a.Staff.DeleteView(ctx, v.ID) },
+	})
 	odata.Add(a.OData, odata.Set[staff.GroupMember]{
 		Name: "GroupMembers", Access: access{role: store.Admin}.predicate, Create: a.Staff.AddMember,
 		Delete: func(ctx context.Context, m *staff.GroupMember) error {
 			return a.Staff.RemoveMember(ctx, m.GroupID, m.UserID)
 		},
 	})
+}
+
+// savedViews says who sees which views: their own, and the shared ones.
+func savedViews(ctx context.Context) (odata.Predicate, error) {
+	p, err := access{}.predicate(ctx)
+	if actor := store.ActorOf(ctx); err == nil && actor.Kind == store.Staff {
+		p.Expr, p.Args = "Shared or UserID eq @user", map[string]any{"user": actor.UserID}
+	}
+	return p, err
 }
 
 func (a *App) addCustomerSets() {
@@ -217,6 +232,9 @@ func (a *App) addLeadSets() {
 			odata.Bound("Explain", func(ctx context.Context, l *leads.Lead, p explainParams) (*routing.Explanation, error) {
 				return a.Routing.Explain(ctx, l.ID, valueOf(p.RuleID))
 			}).Describe("Why the lead went where it went: every decision about it, with the verdict on each rule, or on the one given."),
+			odata.Bound("Payload", func(ctx context.Context, l *leads.Lead, _ odata.None) (*leads.Received, error) {
+				return a.Leads.Payload(ctx, l.ID)
+			}).Describe("The delivery that the lead came in, as it was but for the sender's secret."),
 		},
 		Actions: []odata.Action{
 			odata.Bound("Route", func(ctx context.Context, l *leads.Lead, _ odata.None) (*leads.Lead, error) {

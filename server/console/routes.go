@@ -25,8 +25,8 @@ func (c *Console) routes() []route {
 	return slices.Concat(
 		c.accountRoutes(),
 
-		// Today and Leads
-
+		c.todayRoutes(),
+		c.leadRoutes(),
 		c.customerRoutes(),
 		c.connectionRoutes(),
 		c.keyRoutes(),

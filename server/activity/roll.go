@@ -1,0 +1,256 @@
+package activity
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"leadloop/store"
+)
+
+// portion is how many hours of sources are counted in one go: what one
+// transaction writes, which others wait for.
+const portion = 200
+
+// progress is how far counting is, kept in settings. Whoever wants to write
+// counters must still find it as it was when they were read: so no two servers
+// add the same, and none writes over what is newer.
+type progress struct {
+	Step int64 `json:"step"` // counts the writes
+	// Marks are the first changes not seen to, in each log.
+	Marks marks `json:"marks"`
+	// All says that all hours are to be counted, whatever the logs say, and After
+	// from where on.
+	All   bool  `json:"all,omitempty"`
+	After *hour `json:"after,omitempty"`
+}
+
+// hour is one hour of one source.
+type hour struct {
+	At     string `json:"at"` // as hourLayout
+	Source int64  `json:"source"`
+}
+
+const hourLayout = "2006-01-02T15"
+
+// begin is the hour's first instant.
+func (h hour) begin() (time.Time, error) { return time.Parse(hourLayout, h.At) }
+
+// errOvertaken says that another server counted meanwhile.
+var errOvertaken = errors.New("another server counts")
+
+// Roll brings the counters up to what the database holds.
+func (s *Service) Roll(ctx context.Context) error {
+	err := s.roll(ctx)
+	if errors.Is(err, errOvertaken) {
+		return nil
+	}
+	return err
+}
+
+func (s *Service) roll(ctx context.Context) error {
+	r := &rolling{Service: s, ctx: ctx}
+	if err := r.snapshot(r.look); err != nil {
+		return err
+	}
+	if r.now.All {
+		return r.all()
+	}
+	if len(r.hours) == 0 && !r.reported {
+		return nil
+	}
+	for len(r.hours) > portion {
+		part := r.hours[:portion]
+		if err := r.count(part, func(*gorm.DB) error { return nil }); err != nil {
+			return err
+		}
+		r.hours = r.hours[portion:]
+	}
+	since := r.now.Marks
+	r.now.Marks = r.seen
+	return r.count(r.hours, func(tx *gorm.DB) error { return r.countReports(tx, since) })
+}
+
+// rolling is one Roll.
+type rolling struct {
+	*Service
+	ctx      context.Context
+	was      string // the progress as it is stored
+	now      progress
+	seen     marks  // where the logs stand
+	hours    []hour // that have changed
+	reported bool   // there are new reports
+
+	rows []Activity // counted, not written
+	more []Activity // to be added to what is there
+}
+
+// snapshot has f read one state of the database.
+func (r *rolling) snapshot(f func(tx *gorm.DB) error) error {
+	return r.DB.Read(r.ctx).Transaction(f, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+}
+
+// look finds what there is to count.
+func (r *rolling) look(tx *gorm.DB) error {
+	var stored []string
+	if err := tx.Raw("SELECT value FROM settings WHERE name = 'activity'").Scan(&stored).Error; err != nil {
+		return fmt.Errorf("progress: %w", err)
+	}
+	var floor marks
+	var err error
+	if r.seen, floor, err = r.marks(tx); err != nil {
+		return err
+	}
+	if len(stored) > 0 {
+		r.was = stored[0]
+		if err := json.Unmarshal([]byte(r.was), &r.now); err != nil {
+			return fmt.Errorf("progress: %w", err)
+		}
+	}
+	if r.was == "" || !r.now.All && !r.now.Marks.within(floor, r.seen) {
+		r.now.All, r.now.After, r.now.Marks = true, nil, r.seen
+	}
+	if r.now.All {
+		return nil
+	}
+	if r.hours, err = r.changed(tx, r.now.Marks, r.seen); err != nil {
+		return err
+	}
+	r.reported, err = r.reports(tx, r.now.Marks, r.seen)
+	return err
+}
+
+// all counts everything, from where it was left off.
+func (r *rolling) all() error {
+	if r.now.After == nil {
+		if err := r.count(nil, r.countAllReports); err != nil {
+			return err
+		}
+		r.now.After = &hour{}
+	}
+	for r.now.All {
+		var part []hour
+		err := r.snapshot(func(tx *gorm.DB) (err error) {
+			part, err = r.following(tx, *r.now.After)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if r.now.All = len(part) > 0; r.now.All {
+			r.now.After = &part[len(part)-1]
+		} else {
+			r.now.After = nil
+		}
+		if err := r.count(part, func(*gorm.DB) error { return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count counts these hours, and what more finds, and stores both with the
+// progress.
+func (r *rolling) count(hours []hour, more func(tx *gorm.DB) error) error {
+	r.rows, r.more = nil, nil
+	err := r.snapshot(func(tx *gorm.DB) error {
+		for _, h := range hours {
+			if err := r.countHour(tx, h); err != nil {
+				return fmt.Errorf("count %s: %w", h.At, err)
+			}
+		}
+		return more(tx)
+	})
+	if err != nil {
+		return err
+	}
+	return r.store(hours)
+}
+
+// store writes what was counted.
+func (r *rolling) store(hours []hour) error {
+	next := r.now
+	next.Step++
+	text, err := json.Marshal(next)
+	if err != nil {
+		return err
+	}
+	err = r.DB.Write(r.ctx, func(tx *gorm.DB) error {
+		if err := r.advance(tx, string(text)); err != nil {
+			return err
+		}
+		for _, h := range hours {
+			if err := clear(tx, h); err != nil {
+				return err
+			}
+		}
+		if next.All && next.After == nil { // at the beginning
+			if err := tx.Exec("UPDATE activity SET reports = 0 WHERE reports <> 0").Error; err != nil {
+				return err
+			}
+		}
+		if err := upsert(tx, r.rows, counted); err != nil {
+			return err
+		}
+		return upsert(tx, r.more, added)
+	})
+	if err != nil {
+		return err
+	}
+	r.was, r.now = string(text), next
+	return nil
+}
+
+// advance stores the progress, if it is still what it was.
+func (r *rolling) advance(tx *gorm.DB, text string) error {
+	res := tx.Exec("UPDATE settings SET value = ? WHERE name = 'activity' AND value = ?", text, r.was)
+	if r.was == "" {
+		res = tx.Exec("INSERT INTO settings (name, value) VALUES ('activity', ?) ON CONFLICT DO NOTHING", text)
+	}
+	if res.Error == nil && res.RowsAffected == 0 {
+		return errOvertaken
+	}
+	return res.Error
+}
+
+// columns are the counters that countHour sets.
+var columns = []string{
+	"leads", "tests", "duplicates", "unmatched", "routed", "waiting", "delivered", "rejected", "failed", "parked", "answered", "returned",
+}
+
+var (
+	counted = clause.AssignmentColumns(columns)
+	added   = clause.Assignments(map[string]any{"reports": gorm.Expr("activity.reports + excluded.reports")})
+)
+
+// clear takes away what was counted of an hour before, but for reports.
+func clear(tx *gorm.DB, h hour) error {
+	begin, err := h.begin()
+	if err != nil {
+		return err
+	}
+	if err := tx.Exec("DELETE FROM activity WHERE hour = ? AND source_id = ? AND reports = 0", begin, h.Source).Error; err != nil {
+		return err
+	}
+	zeros := map[string]any{}
+	for _, c := range columns {
+		zeros[c] = 0
+	}
+	return tx.Model(&Activity{}).Where("hour = ? AND source_id = ?", begin, h.Source).Updates(zeros).Error
+}
+
+func upsert(tx *gorm.DB, rows []Activity, set clause.Set) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	key := []clause.Column{{Name: "hour"}, {Name: "source_id"}, {Name: "customer_id"}, {Name: "rule_id"}, {Name: "reason_id"}}
+	return store.Portions(rows, func(part []Activity) error {
+		return tx.Clauses(clause.OnConflict{Columns: key, DoUpdates: set}).Create(&part).Error
+	})
+}

@@ -1,0 +1,170 @@
+package server
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+
+	"leadloop/leads"
+	"leadloop/odata/sqlgen"
+	"leadloop/routing"
+	"leadloop/server/activity"
+	"leadloop/store"
+	"leadloop/store/storetest"
+)
+
+// Counters follow whatever happens to leads, come to what counting everything
+// comes to, and count nothing twice when several servers count at once.
+func TestActivity(t *testing.T) {
+	for _, dialect := range storetest.Dialects {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			db := storetest.Open(t, dialect, store.SQLiteHook(sqlgen.RegisterSQLite))
+			a, err := wire(asSystem, db, storetest.Vault(), serving{Workers: 1, SendTimeout: time.Second}, slog.New(slog.NewTextHandler(io.Discard, nil)), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Routing.Close()
+			h := newHours(t, a)
+			others := []*activity.Service{activity.New(db), activity.New(db), a.Activity}
+			rolled := func() []activity.Activity {
+				t.Helper()
+				var group sync.WaitGroup
+				for _, s := range others {
+					group.Go(func() {
+						if err := s.Roll(asSystem); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				group.Wait()
+				if err := a.Activity.Roll(asSystem); err != nil { // who was overtaken left the rest to the next time
+					t.Fatal(err)
+				}
+				return h.rows()
+			}
+			random := rand.New(rand.NewPCG(1, 2))
+			for range 6 {
+				for range 40 {
+					h.step(random)
+				}
+				got := rolled()
+				if diff := cmp.Diff(h.want(), totals(got)); diff != "" {
+					t.Fatalf("counted (-want +got):\n%s", diff)
+				}
+			}
+			before := h.rows()
+			h.exec("DELETE FROM settings WHERE name = 'activity'")
+			if diff := cmp.Diff(before, rolled()); diff != "" {
+				t.Errorf("everything counted anew (-before +now):\n%s", diff)
+			}
+			h.exec("DELETE FROM settings WHERE name = 'activity'")
+			h.exec("UPDATE activity SET reports = 7, delivered = 7")
+			if diff := cmp.Diff(before, rolled()); diff != "" {
+				t.Errorf("wrong counters set right (-before +now):\n%s", diff)
+			}
+		})
+	}
+}
+
+// hours is what TestActivity does to a database, by hand.
+type hours struct {
+	t        *testing.T
+	app      *App
+	source   [2]int64
+	customer int64
+	rule     int64
+	leads    []uuid.UUID
+	routings []uuid.UUID
+}
+
+func newHours(t *testing.T, a *App) *hours {
+	h := &hours{t: t, app: a}
+	customer := &routing.Customer{Name: "Acme"}
+	var connector routing.Connector
+	must(a.Routing.CreateCustomer(asSystem, customer))
+	must(a.DB.Read(asSystem).Where("code = ?", "webhook-json").Take(&connector).Error)
+	rule := &routing.Rule{
+		CustomerID: customer.ID, ConnectorID: connector.ID, Name: "All", Settings: routing.Settings{"URL": "http://127.0.0.1:1/"},
+		Mapping: []routing.MappingEntry{{Target: "ref", Source: "RoutingID"}},
+	}
+	must(a.Routing.CreateRule(asSystem, rule))
+	for i := range h.source {
+		src := leads.NewSource()
+		src.Name, src.Kind = fmt.Sprint("Source ", i), leads.KindJSON
+		must(a.Leads.CreateSource(asSystem, src))
+		h.source[i] = src.ID
+	}
+	h.customer, h.rule = customer.ID, rule.ID
+	return h
+}
+
+func (h *hours) exec(sql string, args ...any) {
+	h.t.Helper()
+	must(h.app.DB.Write(asSystem, func(tx *gorm.DB) error { return tx.Exec(sql, args...).Error }))
+}
+
+// step does one thing of those that happen.
+func (h *hours) step(random *rand.Rand) {
+	at := time.Date(2026, 3, 1, random.IntN(5), random.IntN(60), 0, 0, time.UTC)
+	id := uuid.Must(uuid.NewV7())
+	one := func(ids []uuid.UUID) uuid.UUID { return ids[random.IntN(len(ids))] }
+	switch n := random.IntN(10); {
+	case n < 4 || len(h.leads) == 0:
+		var source *int64
+		if i := random.IntN(3); i < 2 {
+			source = &h.source[i]
+		}
+		state := []string{"new", "unmatched", "duplicate", "test"}[random.IntN(4)]
+		h.exec("INSERT INTO leads (id, source_id, received_at, state) VALUES (?, ?, ?, ?)", id, source, at, state)
+		h.leads = append(h.leads, id)
+	case n < 6 || len(h.routings) == 0:
+		h.exec("INSERT INTO routings (id, lead_id, customer_id, rule_id, rule_revision, created_at) VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING",
+			id, one(h.leads), h.customer, h.rule, at)
+		h.exec("UPDATE leads SET state = 'routed' WHERE id IN (SELECT lead_id FROM routings WHERE id = ?)", id)
+		must(h.app.DB.Read(asSystem).Raw("SELECT id FROM routings ORDER BY id").Scan(&h.routings).Error)
+	case n < 8:
+		h.exec("UPDATE routings SET state = ? WHERE id = ?", []string{"delivered", "rejected", "failed", "parked", "sending"}[random.IntN(5)], one(h.routings))
+	default:
+		routing, reason := one(h.routings), random.IntN(3)+1
+		h.exec("INSERT INTO feedback (id, routing_id, reason_id, received_at) VALUES (?, ?, ?, ?)", id, routing, reason, at)
+		h.exec("UPDATE routings SET reason_id = ?, feedback_at = ? WHERE id = ?", reason, at, routing)
+	}
+}
+
+func (h *hours) rows() (rows []activity.Activity) {
+	h.t.Helper()
+	must(h.app.DB.Read(asSystem).Order("hour, source_id, customer_id, rule_id, reason_id").Find(&rows).Error)
+	return rows
+}
+
+// want is how many leads, tests, unmatched, routings, delivered, answered and
+// reports there are, by counting them.
+func (h *hours) want() (want [7]int64) {
+	h.t.Helper()
+	for i, sql := range []string{
+		"SELECT count(*) FROM leads WHERE state <> 'test'", "SELECT count(*) FROM leads WHERE state = 'test'", "SELECT count(*) FROM leads WHERE state = 'unmatched'",
+		"SELECT count(*) FROM routings", "SELECT count(*) FROM routings WHERE state = 'delivered'",
+		"SELECT count(*) FROM routings WHERE reason_id IS NOT NULL", "SELECT count(*) FROM feedback",
+	} {
+		must(h.app.DB.Read(asSystem).Raw(sql).Scan(&want[i]).Error)
+	}
+	return want
+}
+
+func totals(rows []activity.Activity) (got [7]int64) {
+	for _, r := range rows {
+		for i, n := range []int64{r.Leads, r.Tests, r.Unmatched, r.Routed, r.Delivered, r.Answered, r.Reports} {
+			got[i] += n
+		}
+	}
+	return got
+}

@@ -1,0 +1,452 @@
+package console
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"leadloop/keys"
+	"leadloop/routing"
+)
+
+func (c *Console) todayRoutes() []route {
+	return []route{{pattern: "GET /console/today", do: (*visit).todayPage, nav: "today"}}
+}
+
+// The spans that Today looks at.
+const (
+	todayHours = 24
+	todayDays  = 30
+)
+
+// counts are counters of Activity added up, each under its name after "Sum".
+type counts struct {
+	Hour                 time.Time
+	SourceID, CustomerID int64
+	ReasonID             int32
+
+	Leads     float64 `json:"SumLeads"`
+	Unmatched float64 `json:"SumUnmatched"`
+	Routed    float64 `json:"SumRouted"`
+	Delivered float64 `json:"SumDelivered"`
+	Rejected  float64 `json:"SumRejected"`
+	Failed    float64 `json:"SumFailed"`
+	Parked    float64 `json:"SumParked"`
+	Answered  float64 `json:"SumAnswered"`
+	Reports   float64 `json:"SumReports"`
+}
+
+// summed are the counters that counted adds up.
+var summed = []string{"Leads", "Unmatched", "Routed", "Delivered", "Rejected", "Failed", "Parked", "Answered", "Reports"}
+
+func (c *counts) add(o *counts) {
+	c.Leads += o.Leads
+	c.Unmatched += o.Unmatched
+	c.Routed += o.Routed
+	c.Delivered += o.Delivered
+	c.Rejected += o.Rejected
+	c.Failed += o.Failed
+	c.Parked += o.Parked
+	c.Answered += o.Answered
+	c.Reports += o.Reports
+}
+
+// counted reads the counters since an instant, added up by these dimensions.
+func (v *visit) counted(since time.Time, by ...string) ([]counts, error) {
+	var sums []string
+	for _, name := range summed {
+		sums = append(sums, name+" with sum as Sum"+name)
+	}
+	apply := "filter(Hour ge " + since.UTC().Format(time.RFC3339) + ")/groupby((" + strings.Join(by, ",") + "),aggregate(" + strings.Join(sums, ",") + "))"
+	var all []counts
+	for after := ""; ; {
+		rows, err := readList[counts](v, "Activity", 1000, query{"$apply": apply, "$skiptoken": after})
+		all = append(all, rows.Rows...)
+		if after = rows.After; err != nil || after == "" {
+			return all, err
+		}
+	}
+}
+
+// todayData is what Today shows.
+type todayData struct {
+	Stats   []Stat
+	Hours   drawing
+	Days    drawing
+	Cures   []cure
+	Calm    bool // nothing needs a hand
+	Steps   []step
+	Table   Table // by customer
+	Sources Table
+	Active  bool // something came in within the span
+}
+
+// cure is something that needs a hand, and where that is done.
+type cure struct {
+	Icon, Tone, Title, Text, URL string
+}
+
+// step is one on the way to the first lead.
+type step struct {
+	Title, Text, URL, Action string
+	Done, Next               bool
+}
+
+func (v *visit) todayPage() error {
+	data := todayData{}
+	now := v.now().In(v.place)
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, v.place)
+	since := midnight.AddDate(0, 0, 1-todayDays)
+	hours, err := v.counted(since, "Hour")
+	if err != nil {
+		return err
+	}
+	data.Active = len(hours) > 0
+	v.drawToday(&data, hours, now, midnight)
+	if err := v.byWhom(&data, since); err != nil {
+		return err
+	}
+	if data.Steps, err = v.firstSteps(); err != nil {
+		return err
+	}
+	if data.Cures, err = v.cures(hours, since); err != nil {
+		return err
+	}
+	data.Calm = len(data.Cures) == 0
+	return v.Page("today", page{Title: v.T("nav.today"), Data: data})
+}
+
+// drawToday fills in the numbers of today and the charts.
+func (v *visit) drawToday(data *todayData, rows []counts, now, midnight time.Time) {
+	days := make([]counts, todayDays)
+	hours := make([]counts, todayHours)
+	firstDay, firstHour := midnight.AddDate(0, 0, 1-todayDays), now.Truncate(time.Hour).Add(-(todayHours-1)*time.Hour)
+	for i := range rows {
+		at := rows[i].Hour.In(v.place)
+		day := time.Date(at.Year(), at.Month(), at.Day(), 12, 0, 0, 0, v.place)
+		if n := int(day.Sub(firstDay).Hours()+1) / 24; n >= 0 && n < todayDays { // noon to midnight, also where clocks change
+			days[n].add(&rows[i])
+		}
+		if n := int(at.Sub(firstHour).Hours()); !at.Before(firstHour) && n < todayHours {
+			hours[n].add(&rows[i])
+		}
+	}
+	today, yesterday := days[todayDays-1], days[todayDays-2]
+	for _, s := range todaySeries {
+		trend := make([]float64, 0, 14)
+		for i := range days[todayDays-14:] {
+			trend = append(trend, s.of(&days[todayDays-14+i]))
+		}
+		data.Stats = append(data.Stats, Stat{
+			Label: v.T("today." + s.name), Value: v.Number(s.of(&today)), Hint: v.T("today.yesterday", int64(s.of(&yesterday))), Trend: trend,
+		})
+	}
+	data.Hours = v.series("hours", hours, func(i int) string { return firstHour.Add(time.Duration(i) * time.Hour).Format("15:04") }, "bar")
+	data.Days = v.series("days", days, func(i int) string { return firstDay.AddDate(0, 0, i).Format("2.1") }, "line")
+}
+
+// todaySeries are what is counted of a time, in the order of a lead's way.
+var todaySeries = []struct {
+	name string
+	of   func(*counts) float64
+}{
+	{"leads", func(c *counts) float64 { return c.Leads }},
+	{"routed", func(c *counts) float64 { return c.Routed }},
+	{"delivered", func(c *counts) float64 { return c.Delivered }},
+	{"reports", func(c *counts) float64 { return c.Reports }},
+}
+
+func (v *visit) series(title string, rows []counts, label func(int) string, kind string) drawing {
+	c := Chart{Title: v.T("today." + title), Kind: kind}
+	for i := range rows {
+		c.Labels = append(c.Labels, label(i))
+	}
+	for _, s := range todaySeries {
+		series := Series{Name: v.T("today." + s.name)}
+		for i := range rows {
+			series.Values = append(series.Values, s.of(&rows[i]))
+		}
+		c.Series = append(c.Series, series)
+	}
+	return c.Draw(v.locale)
+}
+
+// outcomes are what the newest feedback on routings says, by category.
+type outcomes struct{ positive, progress, negative, sold float64 }
+
+// score is a customer's, or a source's, part in what happened.
+type score struct {
+	counts
+	outcomes
+}
+
+// byWhom fills in how customers and sources fare.
+func (v *visit) byWhom(data *todayData, since time.Time) error {
+	rows, err := v.counted(since, "SourceID", "CustomerID", "ReasonID")
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	reasons, err := readList[struct {
+		ID           int32
+		Category     string
+		CountsAsSale bool
+	}](v, "FeedbackReasons", 1000, query{"$select": "ID,Category,CountsAsSale"})
+	if err != nil {
+		return err
+	}
+	customers, sources := map[int64]*score{}, map[int64]*score{}
+	for i := range rows {
+		r := &rows[i]
+		var o outcomes
+		for _, reason := range reasons.Rows {
+			if reason.ID != r.ReasonID {
+				continue
+			}
+			switch reason.Category {
+			case "positive":
+				o.positive = r.Answered
+			case "in_progress":
+				o.progress = r.Answered
+			default:
+				o.negative = r.Answered
+			}
+			if reason.CountsAsSale {
+				o.sold = r.Answered
+			}
+		}
+		if r.CustomerID != 0 {
+			tally(customers, r.CustomerID, r, o)
+		}
+		tally(sources, r.SourceID, r, o)
+	}
+	if data.Table, err = v.scores("Customers", "customers", customers, false); err != nil {
+		return err
+	}
+	data.Sources, err = v.scores("Sources", "sources", sources, true)
+	return err
+}
+
+func tally(scores map[int64]*score, id int64, r *counts, o outcomes) {
+	s := scores[id]
+	if s == nil {
+		s = &score{}
+		scores[id] = s
+	}
+	s.counts.add(r)
+	s.positive += o.positive
+	s.progress += o.progress
+	s.negative += o.negative
+	s.sold += o.sold
+}
+
+// mostScores is how many lines each of the tables has.
+const mostScores = 20
+
+// scores is the table of a set's scores, those with the most leads first.
+func (v *visit) scores(set, title string, scores map[int64]*score, sources bool) (Table, error) {
+	t := Table{Caption: v.T("today." + title), Columns: []Column{{Title: v.T("today." + title + ".one"), Wide: true}}}
+	if sources {
+		t.Columns = append(t.Columns, Column{Title: v.T("today.leads"), Number: true}, Column{Title: v.T("today.unmatched"), Number: true})
+	}
+	for _, name := range []string{"routed", "accepted", "answered", "positive", "negative", "sold"} {
+		t.Columns = append(t.Columns, Column{Title: v.T("today." + name), Number: true})
+	}
+	names, err := v.named(set)
+	if err != nil {
+		return t, err
+	}
+	ids := make([]int64, 0, len(scores))
+	for id, s := range scores {
+		if s.Leads+s.Routed > 0 {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b int64) int {
+		return cmp.Or(cmp.Compare(scores[b].Leads+scores[b].Routed, scores[a].Leads+scores[a].Routed), cmp.Compare(a, b))
+	})
+	for _, id := range ids[:min(len(ids), mostScores)] {
+		s := scores[id]
+		name := v.T("leads.source.none")
+		if i := slices.IndexFunc(names, func(o Option) bool { return o.Value == strconv.FormatInt(id, 10) }); i >= 0 {
+			name = names[i].Label
+		}
+		row := Row{URL: "/console/leads?" + url.Values{map[bool]string{true: "source", false: "customer"}[sources]: {cmp.Or(strings.TrimPrefix(strconv.FormatInt(id, 10), "0"), "none")}}.Encode()}
+		row.Cells = append(row.Cells, textCell(name))
+		if sources {
+			row.Cells = append(row.Cells, v.numberCell(s.Leads), v.numberCell(s.Unmatched))
+		}
+		row.Cells = append(row.Cells, v.numberCell(s.Routed), v.shareCell(s.Delivered, s.Delivered+s.Rejected+s.Failed),
+			v.shareCell(s.Answered, s.Delivered), v.shareCell(s.positive, s.Answered), v.shareCell(s.negative, s.Answered), v.numberCell(s.sold))
+		t.Rows = append(t.Rows, row)
+	}
+	return t, nil
+}
+
+// shareCell is the share of a part in the whole; a dash of nothing.
+func (v *visit) shareCell(part, whole float64) Cell {
+	if whole == 0 {
+		return textCell("–")
+	}
+	return textCell(v.Percent(min(part/whole, 1)))
+}
+
+// firstSteps are those to the first lead; none once one came in by a source and a
+// rule is active.
+func (v *visit) firstSteps() ([]step, error) {
+	steps := []step{
+		{Title: "source", URL: "/console/sources"},
+		{Title: "customer", URL: "/console/customers/new"},
+		{Title: "rule", URL: "/console/customers"},
+		{Title: "test", URL: "/console/sources"},
+	}
+	customer := int64(0)
+	for i, ask := range []struct{ set, filter string }{{"Sources", ""}, {"Customers", ""}, {"Rules", "State eq 'active'"}, {"Leads", ""}} {
+		rows, err := readList[struct{ ID any }](v, ask.set, 1, query{"$select": "ID", "$filter": ask.filter, "$top": "1"})
+		if err != nil {
+			return nil, err
+		}
+		steps[i].Done = len(rows.Rows) > 0
+		if id, ok := firstID(rows.Rows); ok && ask.set == "Customers" {
+			customer = id
+		}
+	}
+	if customer != 0 {
+		steps[2].URL = v.cureURL("GET /console/customers/{id}/rules/new", customerURL(customer)+"/rules/new", customerURL(customer))
+	}
+	next := slices.IndexFunc(steps, func(s step) bool { return !s.Done })
+	if next < 0 {
+		return nil, nil
+	}
+	for i := range steps {
+		name := steps[i].Title
+		steps[i].Title, steps[i].Text, steps[i].Action = v.T("today.step."+name), v.T("today.step."+name+".text"), v.T("today.step."+name+".action")
+		steps[i].Next = i == next
+	}
+	return steps, nil
+}
+
+func firstID(rows []struct{ ID any }) (int64, bool) {
+	if len(rows) == 0 {
+		return 0, false
+	}
+	id, ok := rows[0].ID.(float64)
+	return int64(id), ok
+}
+
+// cureURL is url where there is a page of this pattern, or else the next best.
+func (v *visit) cureURL(pattern, url, or string) string {
+	if v.has(pattern) {
+		return url
+	}
+	return or
+}
+
+// soon is how long before its end a key is said to expire.
+const soon = 14 * 24 * time.Hour
+
+// mostCures is how many of one kind are shown each by itself.
+const mostCures = 5
+
+// cures are what needs a hand.
+func (v *visit) cures(hours []counts, since time.Time) (list []cure, err error) {
+	for _, find := range []func() ([]cure, error){v.rulesToCure, v.statusesToCure, v.keysToCure, v.returnsToCure} {
+		found, err := find()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found...)
+	}
+	var sum counts
+	for i := range hours {
+		sum.add(&hours[i])
+	}
+	from := since.Format(time.DateOnly)
+	if n := int(sum.Failed + sum.Parked); n > 0 {
+		dead := "/console/leads?" + url.Values{"from": {from}, "filter": {"Routings/any(r:r/State in ('failed','parked'))"}}.Encode()
+		list = append(list, cure{"send", "bad", v.T("today.dead", n), v.T("today.dead.text"), v.cureURL("GET /console/transmissions", "/console/transmissions?state=failed", dead)})
+	}
+	if n := int(sum.Unmatched); n > 0 {
+		list = append(list, cure{"inbox", "warn", v.T("today.unmatched.some", n), v.T("today.unmatched.text"), "/console/leads?" + url.Values{"state": {"unmatched"}, "from": {from}}.Encode()})
+	}
+	return list, nil
+}
+
+// rulesToCure are paused rules and open breakers.
+func (v *visit) rulesToCure() (list []cure, err error) {
+	rules, err := readList[routing.Rule](v, "Rules", mostCures*2, query{
+		"$filter": "State eq 'paused' or Breaker ne 'closed'", "$orderby": "ID desc", "$expand": "Customer($select=Name)",
+		"$select": "ID,CustomerID,Name,State,Breaker,BreakerUntil,PauseReason",
+	})
+	for _, r := range rules.Rows {
+		at := v.cureURL("GET /console/rules/{id}", fmt.Sprintf("/console/rules/%d", r.ID), customerURL(r.CustomerID))
+		c := cure{"pause", "warn", v.T("today.paused", r.Name, r.Customer.Name), v.T("today.paused.text"), at}
+		if r.PauseReason != nil {
+			c.Text = *r.PauseReason
+		}
+		if r.State != routing.Paused {
+			c = cure{"alert", "bad", v.T("today.breaker", r.Customer.Name, r.Name), v.T("today.breaker.text"), at}
+		}
+		list = append(list, c)
+	}
+	return list, err
+}
+
+func (v *visit) statusesToCure() (list []cure, err error) {
+	statuses, err := readList[struct {
+		CustomerID int64
+		Status     string
+		Count      int64
+		Customer   struct{ Name string }
+	}](v, "UnmappedStatuses", mostCures, query{"$orderby": "Count desc", "$expand": "Customer($select=Name)"})
+	for _, s := range statuses.Rows {
+		list = append(list, cure{
+			"message", "warn", v.T("today.status", s.Status, s.Customer.Name), v.T("today.status.text", s.Count),
+			v.cureURL("GET /console/customers/{id}/feedback", customerURL(s.CustomerID)+"/feedback", customerURL(s.CustomerID)),
+		})
+	}
+	return list, err
+}
+
+func (v *visit) keysToCure() (list []cure, err error) {
+	now := v.now().UTC()
+	expiring, err := readList[keys.Key](v, "Keys", mostCures, query{
+		"$filter":  "RevokedAt eq null and ExpiresAt gt " + now.Format(time.RFC3339) + " and ExpiresAt lt " + now.Add(soon).Format(time.RFC3339),
+		"$orderby": "ExpiresAt",
+	})
+	for _, k := range expiring.Rows {
+		c, err := read[keys.Connection](v, "Connections("+k.ConnectionID.String()+")", nil)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, cure{
+			"key", "warn", v.T("today.key", c.Name), v.T("today.key.text", v.Time(*k.ExpiresAt)),
+			v.cureURL("GET /console/connections/{id}", "/console/connections/"+c.ID.String(), customerURL(c.CustomerID)),
+		})
+	}
+	return list, err
+}
+
+func (v *visit) returnsToCure() (list []cure, err error) {
+	returns, err := readList[struct {
+		Comment *string
+		Routing struct {
+			LeadID   string
+			Customer struct{ Name string }
+		}
+	}](v, "Feedback", mostCures, query{
+		"$filter": "ReturnState eq 'requested'", "$orderby": "ID", "$select": "ID,Comment",
+		"$expand": "Routing($select=LeadID;$expand=Customer($select=Name))",
+	})
+	for _, r := range returns.Rows {
+		text := v.T("today.return.text")
+		if r.Comment != nil {
+			text = clipped(*r.Comment, 200)
+		}
+		list = append(list, cure{"undo", "warn", v.T("today.return", r.Routing.Customer.Name), text, leadURL(r.Routing.LeadID)})
+	}
+	return list, err
+}
