@@ -27,6 +27,22 @@ var consolePages = []struct {
 	{path: "/console/customers?q=nobody-has-this-name"},
 	{path: "/console/customers/new"},
 	{path: "/console/customers/{customer}", picture: "customer"},
+	{path: "/console/sources", picture: "sources"},
+	{path: "/console/sources/new", picture: "sourcekinds"},
+	{path: "/console/sources/new?kind=meta"},
+	{path: "/console/sources/{source}", picture: "source"},
+	{path: "/console/sources/{ads}"},
+	{path: "/console/sources/{source}/mapping", picture: "mapping"},
+	{path: "/console/sources/{source}/sieve", picture: "sieve"},
+	{path: "/console/sources/{source}/rejections", picture: "rejections"},
+	{path: "/console/sources/{ads}/rejections"},
+	{path: "/console/sources/{source}/rejections/{rejection}"},
+	{path: "/console/sources/{source}/test"},
+	{path: "/console/sources/{source}/test?lead={testlead}", picture: "testlead"},
+	{path: "/console/transmissions", picture: "transmissions"},
+	{path: "/console/transmissions?q=nothing-says-this"},
+	{path: "/console/transmissions/{rejected}", picture: "transmission"},
+	{path: "/console/transmissions/resend", picture: "resend"},
 	{path: "/console/profile", picture: "profile"},
 	{path: "/console/nothing-is-here"},
 }
@@ -61,6 +77,7 @@ func furnish(t *testing.T, s *stage) map[string]string {
 	crm.next(t, 10*time.Second) // the rule's test
 	crm.next(t, 10*time.Second)
 	s.admin.post("/odata/FeedbackReasons", map[string]any{"Name": "Sold", "Names": map[string]string{"en": "Sold", "he": "נמכר"}, "Category": "positive", "CountsAsSale": true}).want(201)
+	furnishQueue(t, s, in)
 	return in
 }
 

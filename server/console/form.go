@@ -54,7 +54,8 @@ type Field struct {
 	Half         bool // stands beside the next half one
 	Focus        bool
 	Min, Max     string
-	Rows         int // of a textarea; 4 unless set
+	Rows         int    // of a textarea; 4 unless set
+	List         string // id of a datalist with what is offered
 }
 
 // Option is a choice of a select.

@@ -97,7 +97,7 @@ func loadCatalogues() (map[string]*catalogue, error) {
 }
 
 func (c *catalogue) add(name string, content []byte) error {
-	if name == "faults.json" {
+	if strings.HasSuffix(name, "faults.json") {
 		var pairs [][2]string
 		if err := json.Unmarshal(content, &pairs); err != nil {
 			return err

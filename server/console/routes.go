@@ -30,7 +30,10 @@ func (c *Console) routes() []route {
 
 		// Rules
 
-		// Sources, Transmissions, Settings
+		c.sourceRoutes(),
+		c.transmissionRoutes(),
+
+		// Settings
 
 		[]route{{pattern: "GET /console/{$}", do: func(v *visit) error { return v.Go(v.nav[0].url) }}},
 	)
