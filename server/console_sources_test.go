@@ -112,7 +112,9 @@ func TestConsoleSources(t *testing.T) {
 		b.fill("Mapping/0/Target", "City")
 		b.fill("Mapping/0", "town")
 		b.press("Save changes")
-		b.see("Saved.")
+		eventually(t, 15*time.Second, "the mapping is saved", func() bool {
+			return strings.Contains(string(s.admin.get("/odata/Sources(2)?$select=Mapping").want(200).body), `"town"`)
+		})
 
 		// What it demands of leads, and what it refuses.
 		b.open("/console/sources/2/sieve")
@@ -195,7 +197,7 @@ func TestConsoleTransmissions(t *testing.T) {
 		b.press("Noa")
 		b.until("document.querySelector('#drawer[open]')?.innerText.includes('HTTP 422')")
 		b.press("Answer")
-		b.until("document.querySelector('#drawer pre')?.checkVisibility() && document.querySelector('#drawer').innerText.includes('the phone number is taken')")
+		b.until("[...document.querySelectorAll('#drawer pre')].some(p => p.checkVisibility() && p.innerText.includes('the phone number is taken'))")
 
 		// One is sent again, and the list follows by itself.
 		picky.status.Store(0)

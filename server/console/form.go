@@ -145,6 +145,9 @@ func (f *Form) Fail(v *visit, err error) bool {
 		switch {
 		case field != nil:
 			field.Error = join(field.Error, message)
+			for _, other := range f.Fields {
+				other.Focus = false // the first that is wrong has it
+			}
 		case d.Target != "":
 			f.Error = join(f.Error, d.Target+": "+message)
 		default:

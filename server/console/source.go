@@ -29,7 +29,7 @@ func (v *visit) sourceForm(src *leads.Source, kind *leads.Kind) *Form {
 		Action: "/console/sources/new", Submit: v.T("sources.create"), Cancel: "/console/sources/new", ReadOnly: !v.Can("manager"),
 		Hidden: map[string]string{"Kind": src.Kind},
 		Fields: []*Field{
-			{Name: "Name", Label: v.T("sources.name"), Help: v.T("source.name.help"), Value: src.Name, Required: true, Focus: src.ID == 0},
+			{Name: "Name", Label: v.T("sources.name"), Help: v.T("source.name.help"), Value: src.Name, Required: true, Focus: src.ID == 0, Autocomplete: "off"},
 		},
 	}
 	if kind.Secret != "" && !f.ReadOnly {

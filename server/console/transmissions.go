@@ -509,8 +509,8 @@ func (v *visit) resendAll() error {
 
 // resending is a Resend under way, or just over.
 type resending struct {
-	ID       int64
-	Progress Progress
+	URL      string
+	Progress Progress // which the card asks for anew, not by itself
 	Running  bool
 }
 
@@ -531,14 +531,13 @@ func (v *visit) resending() ([]resending, error) {
 
 func (v *visit) progressOf(r *routing.Resend) resending {
 	p := Progress{
-		ID: fmt.Sprintf("resend-%d", r.ID), URL: fmt.Sprintf("/console/transmissions/resends/%d", r.ID),
-		Done: r.Resent, Total: max(r.Found, r.Resent, 1), Finished: r.State != routing.ResendRunning,
+		ID: fmt.Sprintf("resend-%d", r.ID), Done: r.Resent, Total: max(r.Found, r.Resent, 1), Finished: true,
 		Text: v.T("resend."+r.State, v.Number(r.Resent), v.Number(r.Found)),
 	}
 	if r.State == routing.ResendDone {
 		p.Done = p.Total
 	}
-	return resending{ID: r.ID, Progress: p, Running: !p.Finished}
+	return resending{fmt.Sprintf("/console/transmissions/resends/%d", r.ID), p, r.State == routing.ResendRunning}
 }
 
 // resendProgress answers how far a Resend is.
@@ -551,11 +550,11 @@ func (v *visit) resendProgress() error {
 	if err != nil {
 		return err
 	}
-	p := v.progressOf(&r).Progress
-	if p.Finished {
+	p := v.progressOf(&r)
+	if !p.Running {
 		v.W.Header().Set("HX-Trigger", changedQueue)
 	}
-	return v.Part("transmissions", "progress", p)
+	return v.Part("transmissions", "resend-card", p)
 }
 
 func (v *visit) cancelResend() error {

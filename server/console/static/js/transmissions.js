@@ -6,7 +6,7 @@ const focusable = (root) => [...root.querySelectorAll("a, button")];
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   const polled = event.target.id === "live" && !event.detail.requestConfig.triggeringEvent;
-  if (polled && (document.hidden || document.querySelector("dialog[open]"))) event.preventDefault();
+  if (polled && document.querySelector("dialog[open]")) event.preventDefault();
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {
@@ -19,7 +19,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 
 document.addEventListener("htmx:afterSettle", () => {
-  if (!held) return;
+  if (!held || document.activeElement !== document.body) return;
   const place = document.getElementById(held.id);
   const focus = held.index < 0 ? place : place && focusable(place)[held.index];
   focus?.focus({ preventScroll: true });
