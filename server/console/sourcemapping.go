@@ -212,7 +212,7 @@ func (v *visit) checkRows(f *Form, checks []leads.Check) []checkRow {
 				{leads.FormatMobile, v.T("check.format.mobile")}, {leads.FormatEmail, v.T("check.format.email")},
 			}},
 			Required: &Field{Name: at + "/Required", Label: v.T("check.required"), Kind: "checkbox", Value: truth(c.Required)},
-			Pattern:  &Field{Name: at + "/Pattern", Label: v.T("check.pattern"), Value: c.Pattern, Ltr: true, Placeholder: "^[0-9]{7}$"},
+			Pattern:  &Field{Name: at + "/Pattern", Label: v.T("check.pattern"), Value: c.Pattern, Ltr: true},
 			Values:   &Field{Name: at + "/Values", Label: v.T("check.values"), Kind: "textarea", Rows: 2, Value: strings.Join(c.Values, "\n")},
 		}
 		rows = append(rows, row)

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -105,7 +104,7 @@ func (v *visit) testLeadForm(src *leads.Source) *Form {
 			{Name: "FirstName", Label: v.T("testlead.first"), Value: v.T("testlead.first.example"), Half: true},
 			{Name: "LastName", Label: v.T("testlead.last"), Value: v.T("testlead.last.example"), Half: true},
 			{Name: "Phone", Label: v.T("testlead.phone"), Value: "050-1234567", Ltr: true, Half: true},
-			{Name: "Email", Label: v.T("testlead.email"), Value: "test@leadloop.co.il", Ltr: true, Half: true},
+			{Name: "Email", Label: v.T("testlead.email"), Value: "test@example.com", Ltr: true, Half: true},
 			{Name: "City", Label: v.T("testlead.city"), Half: true},
 			{Name: "Campaign", Label: v.T("testlead.campaign"), Half: true},
 			{Name: "Message", Label: v.T("testlead.message"), Kind: "textarea", Rows: 2},
@@ -208,6 +207,3 @@ func testFields(f *Form) (map[string]any, error) {
 	}
 	return fields, nil
 }
-
-// Received is when the lead came in.
-func (d testLeadData) Received() time.Time { return d.Lead.ReceivedAt }

@@ -137,7 +137,10 @@ func (v *visit) transmissionsPage() error {
 	for _, state := range append([]string{""}, routingStates...) {
 		of := s
 		of.State = state
-		link := stateLink{State: cmp.Or(state, "all"), URL: of.address(v.Path()), Count: counts[state], Current: s.State == state, Tone: tones[state]}
+		link := stateLink{State: cmp.Or(state, "all"), URL: of.address(v.Path()), Count: counts[state], Current: s.State == state}
+		if link.Count > 0 {
+			link.Tone = tones[state]
+		}
 		if link.Title = v.T("transmissions.all"); state != "" {
 			link.Title = v.T("state." + state)
 		}

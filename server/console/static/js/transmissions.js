@@ -6,7 +6,7 @@ const focusable = (root) => [...root.querySelectorAll("a, button")];
 
 document.addEventListener("htmx:beforeRequest", (event) => {
   const polled = event.target.id === "live" && !event.detail.requestConfig.triggeringEvent;
-  if (polled && document.querySelector("dialog[open]")) event.preventDefault();
+  if (polled && (document.hidden || document.querySelector("dialog[open]"))) event.preventDefault();
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {
