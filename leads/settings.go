@@ -30,6 +30,7 @@ const (
 type setting struct {
 	name   string
 	secret bool
+	kind   string                  // SettingURL and so on; "" is SettingText
 	check  func(text string) error // its error reads on after the name
 }
 
@@ -42,10 +43,10 @@ var kindSettings = map[string][]setting{
 		{name: setAppSecret, secret: true},
 		{name: setVerifyToken, secret: true},
 		{name: setAccessToken, secret: true},
-		{name: setGraphURL, check: checkBaseURL},
+		{name: setGraphURL, kind: SettingURL, check: checkBaseURL},
 	},
-	KindLinkedIn:   {{name: setRequireSignature, check: checkBoolean}},
-	KindSalesforce: {{name: setReturnHosts, check: checkHosts}},
+	KindLinkedIn:   {{name: setRequireSignature, kind: SettingBoolean, check: checkBoolean}},
+	KindSalesforce: {{name: setReturnHosts, kind: SettingHosts, check: checkHosts}},
 }
 
 // problems gathers everything wrong with a source, so that its author can mend

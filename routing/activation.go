@@ -67,6 +67,30 @@ func (s *Service) Pause(ctx context.Context, id int64) error {
 	})
 }
 
+// CloseBreaker has the rule's routings sent as they come again, as if its
+// customer's system had never failed: for staff who know that it is well. It
+// returns NotFound, or Conflict where the circuit breaker is closed already.
+func (s *Service) CloseBreaker(ctx context.Context, id int64) error {
+	return s.manage(ctx, func(tx *gorm.DB) error {
+		r, err := s.ruleFor(tx, lockRow(tx), id)
+		if err != nil {
+			return err
+		}
+		if r.Breaker == BreakerClosed {
+			return fault.New(fault.Conflict, "the rule's circuit breaker is closed already")
+		}
+		reason := r.PauseReason
+		if err := s.resetBreaker(tx, id); err != nil {
+			return err
+		}
+		if err := setRuleState(tx, r, map[string]any{"pause_reason": reason}); err != nil {
+			return err
+		}
+		store.AfterCommit(tx.Statement.Context, s.wakeUp)
+		return auditRule(tx, "CloseBreaker", r)
+	})
+}
+
 // auditRule adds an action on a rule to the audit trail; old is the rule as it
 // was before.
 func auditRule(tx *gorm.DB, action string, old *Rule) error {

@@ -26,6 +26,8 @@ type Explanation struct {
 	Reason        string
 	DuplicateOfID *uuid.UUID
 	Decisions     []ExplainedDecision // the oldest first
+	// Would are, of a test lead, the verdicts that it would get now were it none.
+	Would []RuleVerdict
 }
 
 // The codes of an Explanation.
@@ -68,7 +70,7 @@ func (s *Service) Explain(ctx context.Context, id uuid.UUID, ruleID int64) (*Exp
 	if err := x.read(ctx, id); err != nil {
 		return nil, err
 	}
-	result := &Explanation{LeadID: id, State: x.lead.State, DuplicateOfID: x.lead.DuplicateOfID, Decisions: []ExplainedDecision{}}
+	result := &Explanation{LeadID: id, State: x.lead.State, DuplicateOfID: x.lead.DuplicateOfID, Decisions: []ExplainedDecision{}, Would: []RuleVerdict{}}
 	if x.unrecorded() {
 		result.Decisions = append(result.Decisions, x.reconstructed())
 	}
@@ -77,6 +79,12 @@ func (s *Service) Explain(ctx context.Context, id uuid.UUID, ruleID int64) (*Exp
 	}
 	result.Code = x.code()
 	result.Reason = x.reason(result)
+	if result.Code == LeadTest {
+		var err error
+		if result.Would, err = x.supposed(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return result, nil
 }
 
@@ -122,7 +130,44 @@ func (x *explaining) read(ctx context.Context, id uuid.UUID) error {
 	if x.live, err = x.Service.rules(ctx); err != nil {
 		return err
 	}
-	return x.readRevisions(db)
+	last := x.lead.ReceivedAt
+	if n := len(x.decisions); n > 0 {
+		last = x.decisions[n-1].At
+	}
+	return x.readRevisions(db, last)
+}
+
+// supposed are the verdicts that the lead would get now, were it no test.
+func (x *explaining) supposed(ctx context.Context) ([]RuleVerdict, error) {
+	db, lead, limit := x.db.Read(ctx), x.lead, (*leads.Source)(nil).Limit()
+	lead.IsTest, lead.State, lead.Version = false, leads.StateNew, 1
+	if lead.SourceID != nil {
+		var src leads.Source
+		if err := found(db.Select("max_routings").Where("id = ?", *lead.SourceID).Take(&src).Error, "source", *lead.SourceID); err != nil {
+			return nil, err
+		}
+		limit = src.Limit()
+	}
+	e := ExplainedDecision{At: x.now(), Verdicts: []RuleVerdict{}}
+	given, err := x.Consider(ctx, &lead, limit)
+	if err != nil {
+		return nil, err
+	}
+	if x.live, err = x.Service.rules(ctx); err != nil {
+		return nil, err
+	}
+	if err := x.readRevisions(db, e.At); err != nil {
+		return nil, err
+	}
+	seen := map[int64]bool{}
+	for i := range given {
+		seen[given[i].RuleID] = true
+		if !x.rules.hidden[given[i].RuleID] {
+			e.add(x.rules.shown(given, &given[i]), x.only)
+		}
+	}
+	x.evaluated(&e, x.exprs.record(&lead).At(e.At), seen, func(v *RuleVerdict) { v.Code = ChangedSince })
+	return e.Verdicts, nil
 }
 
 // leaveOut takes what is named after hidden rules out of what was read.
@@ -145,12 +190,9 @@ func (x *explaining) leaveOut() {
 	}
 }
 
-// readRevisions reads the conditions of all that may have been decided by.
-func (x *explaining) readRevisions(db *gorm.DB) error {
-	last := x.lead.ReceivedAt
-	if n := len(x.decisions); n > 0 {
-		last = x.decisions[n-1].At
-	}
+// readRevisions reads the conditions of all that may have been decided by until
+// last.
+func (x *explaining) readRevisions(db *gorm.DB, last time.Time) error {
 	q := db.Select("rule_id", "revision", "condition", "created_at").Where("created_at <= ?", last)
 	if x.only != 0 {
 		q = q.Where("rule_id = ?", x.only)

@@ -47,6 +47,22 @@ var consolePages = []struct {
 	{path: "/console/customers/{customer}/pulls/new"},
 	{path: "/console/customers/{customer}/pulls/new?connector={connector}"},
 	{path: "/console/pulls/{pull}"},
+	{path: "/console/sources", picture: "sources"},
+	{path: "/console/sources/new", picture: "sourcekinds"},
+	{path: "/console/sources/new?kind=meta"},
+	{path: "/console/sources/{source}", picture: "source"},
+	{path: "/console/sources/{ads}"},
+	{path: "/console/sources/{source}/mapping", picture: "mapping"},
+	{path: "/console/sources/{source}/sieve", picture: "sieve"},
+	{path: "/console/sources/{source}/rejections", picture: "rejections"},
+	{path: "/console/sources/{ads}/rejections"},
+	{path: "/console/sources/{source}/rejections/{rejection}"},
+	{path: "/console/sources/{source}/test"},
+	{path: "/console/sources/{source}/test?lead={testlead}", picture: "testlead"},
+	{path: "/console/transmissions", picture: "transmissions"},
+	{path: "/console/transmissions?q=nothing-says-this"},
+	{path: "/console/transmissions/{rejected}", picture: "transmission"},
+	{path: "/console/transmissions/resend", picture: "resend"},
 	{path: "/console/profile", picture: "profile"},
 	{path: "/console/settings/reasons", picture: "reasons"},
 	{path: "/console/settings/reasons/new"},
@@ -130,6 +146,7 @@ func furnish(t *testing.T, s *stage) map[string]string {
 	s.admin.do("PATCH", "/odata/Customers("+in["customer"]+")", map[string]any{"MaxPerMinute": 60, "Description": "לקוחות מאזור חיפה בלבד"}).want(200)
 	in["event"] = s.admin.get("/odata/AuditEvents?$orderby=ID desc&$top=1").want(200).text("value", 0, "ID")
 	furnishFeedback(t, s, in, crm.url)
+	furnishQueue(t, s, in)
 	return in
 }
 

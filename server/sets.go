@@ -215,8 +215,20 @@ func (a *App) addLeadSets() {
 			odata.Bound("RotateToken", func(ctx context.Context, s *leads.Source, p rotation) (*leads.Source, error) {
 				return a.Leads.RotateToken(ctx, s.ID, p.or(0))
 			}).Describe("Gives the source a new intake token. The old one works for OverlapHours more, 0 unless given."),
+			odata.Bound("SendTestLead", func(ctx context.Context, s *leads.Source, p testLeadParams) (*leads.Lead, error) {
+				return a.Leads.SendTest(ctx, s.ID, p.Fields)
+			}).Describe("Takes a lead with these fields in as if it had come by the source's address, as a test that goes to no customer. " +
+				"Explain tells where it would go."),
+		},
+		Functions: []odata.Operation{
+			odata.Bound("LastDelivery", func(ctx context.Context, s *leads.Source, _ odata.None) (*leads.Received, error) {
+				return a.Leads.LastReceived(ctx, s.ID)
+			}).Describe("The newest delivery of the source that became a lead: its body as it came, and the fields that a mapping can name."),
 		},
 	})
+	odata.AddFunctions(a.OData, odata.Unbound("SourceKinds", func(ctx context.Context, _ odata.None) ([]leads.Kind, error) {
+		return leads.Kinds(), store.Require(ctx, store.Viewer)
+	}).Describe("The kinds of sources, with the settings that each has."))
 	odata.Add(a.OData, odata.Set[leads.Rejection]{Name: "Rejections", Access: access{}.predicate})
 	odata.Add(a.OData, odata.Set[leads.Lead]{
 		Name: "Leads",
@@ -259,6 +271,11 @@ func (a *App) addLeadSets() {
 // personParams are the parameters of ExportPerson.
 type personParams struct {
 	Phone, Email *string
+}
+
+// testLeadParams are the parameters of Sources(ID)/SendTestLead.
+type testLeadParams struct {
+	Fields Sample
 }
 
 // lead is the lead as it is now.
@@ -345,6 +362,8 @@ func (a *App) addRoutingSets() {
 										Describe("What the rule as it is now would do, before it is active: with one lead, or with the last of those that came in."),
 			odata.Bound("Activate", a.ruleAction(a.Routing.Activate)),
 			odata.Bound("Pause", a.ruleAction(a.Routing.Pause)),
+			odata.Bound("CloseBreaker", a.ruleAction(a.Routing.CloseBreaker)).
+				Describe("Has the rule's routings sent as they come again, where its circuit breaker keeps them waiting."),
 		},
 		Functions: []odata.Operation{
 			odata.Bound("Usage", func(ctx context.Context, r *routing.Rule, _ odata.None) (*routing.Usage, error) {

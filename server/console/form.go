@@ -55,7 +55,8 @@ type Field struct {
 	Half         bool // stands beside the next half one
 	Focus        bool
 	Min, Max     string
-	Rows         int // of a textarea; 4 unless set
+	Rows         int    // of a textarea; 4 unless set
+	List         string // id of a datalist with what is offered
 }
 
 // Option is a choice of a select.
@@ -145,6 +146,9 @@ func (f *Form) Fail(v *visit, err error) bool {
 		switch {
 		case field != nil:
 			field.Error = join(field.Error, message)
+			for _, other := range f.Fields {
+				other.Focus = false // the first that is wrong has it
+			}
 		case d.Target != "":
 			f.Error = join(f.Error, d.Target+": "+message)
 		default:

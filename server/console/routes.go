@@ -36,7 +36,8 @@ func (c *Console) routes() []route {
 
 		c.ruleRoutes(),
 
-		// Sources, Transmissions
+		c.sourceRoutes(),
+		c.transmissionRoutes(),
 
 		c.settingsRoutes(),
 

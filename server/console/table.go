@@ -44,9 +44,10 @@ type Column struct {
 
 // Row is a row; the first cell links to URL, if given.
 type Row struct {
-	ID    string // of the element, for htmx
-	URL   string
-	Cells []Cell
+	ID     string // of the element, for htmx
+	URL    string
+	Drawer bool // URL opens at the side
+	Cells  []Cell
 }
 
 // Cell is what stands in a row under one column. Make it by one of the functions
