@@ -192,7 +192,7 @@ func (s *Service) preview(ctx context.Context, ruleID int64) (*previewing, error
 	active := *r
 	active.State, active.ActiveRevision = Active, &r.Revision
 	p.rule = s.enliven(&active, revision, map[int64]*Connector{connector.ID: connector}, nil)
-	if p.about, err = s.facts(ctx, p.rule.plan.mapping, uuid.New(), r.CustomerID); err != nil {
+	if p.about, err = s.facts(ctx, p.rule.plan.mapping, newDelivery(nil, r.CustomerID)); err != nil {
 		return nil, err
 	}
 	if p.others, err = s.rules(ctx); err != nil {
@@ -347,7 +347,7 @@ func (p *previewing) outgoing(shown *PreviewedLead, lead *leads.Lead) {
 			shown.Missing = append(shown.Missing, f.Target)
 		}
 	}
-	req, err := p.lax.request(p.exprs, lead, p.about)
+	req, err := p.lax.request(lead, p.about)
 	if err != nil {
 		shown.Problem = err.Error()
 		return

@@ -101,6 +101,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	a.Privacy = privacy.New(db, a.Leads)
 	a.Keys.Log, a.Leads.Log, a.Feedback.Log, a.Privacy.Log = log, log, log, log
 	a.Leads.Route, a.Leads.Together, a.Leads.Fetch = a.Routing.Route, a.Routing.Together, a.Routing.Fetch
+	a.Leads.Onward = a.Routing.CheckOnward
 	if err := a.Routing.SyncConnectors(asProgram(ctx, "start")); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
 	}

@@ -173,6 +173,10 @@ func (a *App) addLeadSets() {
 			odata.Bound("RotateToken", func(ctx context.Context, s *leads.Source, p rotation) (*leads.Source, error) {
 				return a.Leads.RotateToken(ctx, s.ID, p.or(0))
 			}).Describe("Gives the source a new intake token. The old one works for OverlapHours more, 0 unless given."),
+			odata.Bound("TestOnward", func(ctx context.Context, s *leads.Source, p onwardParams) (routing.TestResult, error) {
+				return a.Routing.TestOnward(ctx, s.ID, routing.OnwardTrial{Sample: p.Sample, Feedback: p.Feedback, Dry: p.Dry != nil && *p.Dry})
+			}).Outside(). // it waits for the other system
+					Describe("Sends a made-up outcome of a made-up lead to where the source's outcomes go. With Dry it shows the request and sends nothing."),
 		},
 	})
 	odata.Add(a.OData, odata.Set[leads.Rejection]{Name: "Rejections", Access: access{}.predicate})
@@ -246,6 +250,13 @@ func (r rotation) or(hours int) time.Duration {
 	return time.Duration(hours) * time.Hour
 }
 
+// onwardParams are the parameters of Sources(ID)/TestOnward.
+type onwardParams struct {
+	Sample   Sample
+	Feedback *routing.OutcomeSample
+	Dry      *bool
+}
+
 // explainParams are the parameters of Leads(ID)/Explain.
 type explainParams struct {
 	RuleID *int64
@@ -317,6 +328,18 @@ func (a *App) addRoutingSets() {
 				}
 				return a.Routing.Find(a.DB.Read(ctx), r.ID, 0)
 			}),
+		},
+	})
+	odata.Add(a.OData, odata.Set[routing.Onward]{
+		Name: "Onwards", Access: a.sight(access{}, "Routing/RuleID"),
+		Actions: []odata.Action{
+			odata.Bound("Resend", func(ctx context.Context, o *routing.Onward, _ odata.None) (*routing.Onward, error) {
+				if err := a.Routing.ResendOnward(ctx, o.ID); err != nil {
+					return nil, err
+				}
+				var now routing.Onward
+				return &now, a.DB.Read(ctx).Where("id = ?", o.ID).Take(&now).Error
+			}).Describe("Sends the outcome again, with the same webhook-id."),
 		},
 	})
 	odata.Add(a.OData, odata.Set[routing.Attempt]{Name: "Attempts", Access: a.sight(access{}, "Routing/RuleID")})
