@@ -178,7 +178,8 @@ func twoTexts(a, b any) (first, second []byte, err error) {
 func (s *Service) resumeOnwards(tx *gorm.DB, sourceID int64) error {
 	const current = `EXISTS (SELECT 1 FROM leads l WHERE l.id = onwards.lead_id AND l.feedback_at = onwards.occurred_at AND l.reason_id = onwards.reason_id)`
 	if _, err := exec(tx, `UPDATE onwards SET state = CASE WHEN `+current+` THEN 'pending' ELSE 'replaced' END, error = NULL,
-			next_attempt_at = CASE WHEN `+current+` THEN $1 END, replaced_at = CASE WHEN NOT `+current+` THEN $1 END, version = version + 1
+			next_attempt_at = CASE WHEN `+current+` THEN $1 ELSE next_attempt_at END,
+			replaced_at = CASE WHEN `+current+` THEN replaced_at ELSE $1 END, version = version + 1
 		WHERE source_id = $2 AND state = 'parked' AND replaced_at IS NULL`, s.now(), sourceID); err != nil {
 		return fmt.Errorf("resume outcomes: %w", err)
 	}
