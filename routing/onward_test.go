@@ -410,3 +410,58 @@ func TestTestOnward(t *testing.T) {
 		}
 	})
 }
+
+// metaEvents behaves as the Conversions API does with the events of lead ads.
+func metaEvents(w http.ResponseWriter, r *http.Request) {
+	event, _ := readJSON(r)["data"].([]any)
+	id, whole := any(nil), false
+	if len(event) == 1 {
+		e, _ := event[0].(map[string]any)
+		user, _ := e["user_data"].(map[string]any)
+		id, whole = user["lead_id"], member(e, "event_name") != "" && e["event_time"] != nil
+	}
+	switch _, number := id.(float64); {
+	case r.URL.Path != "/v24.0/4711/events" || r.Method != http.MethodPost:
+		answerJSON(w, 404, `{"error":{"message":"Unknown path components","type":"OAuthException","code":2500}}`)
+	case r.Header.Get("Authorization") != "Bearer meta-token":
+		answerJSON(w, 400, `{"error":{"message":"Malformed access token","type":"OAuthException","code":190,"fbtrace_id":"T"}}`)
+	case !number || !whole || member(event, 0, "action_source") != "system_generated" || member(event, 0, "custom_data", "event_source") != "crm" ||
+		member(event, 0, "custom_data", "lead_event_source") == "":
+		answerJSON(w, 400, `{"error":{"message":"Invalid parameter","type":"OAuthException","code":100,"fbtrace_id":"T"}}`)
+	default:
+		answerJSON(w, 200, `{"events_received":1,"messages":[],"fbtrace_id":"AbC"}`)
+	}
+}
+
+func TestMetaConversions(t *testing.T) {
+	f := newFixture(t, storetest.Open(t, store.SQLite))
+	meta := newReceiver(t, nil)
+	meta.Config.Handler = http.HandlerFunc(metaEvents)
+	connector := f.connector("meta-conversions")
+	cases := []struct {
+		name, token, lead string
+		outcome, err      string
+	}{
+		{"a sale", "meta-token", "525645896321548", Accepted, ""},
+		{"a lead Meta does not know by number", "meta-token", "x", "", "user_data.lead_id"},
+		{"a token that ended", "old", "525645896321548", Retry, "Malformed access token"},
+	}
+	for _, c := range cases {
+		src := leads.NewSource()
+		src.Name, src.Kind, src.OnwardConnectorID = c.name, leads.KindJSON, &connector
+		src.OnwardSettings = leads.SourceSettings{"URL": meta.URL + "/v24.0", "DatasetID": "4711", "AccessToken": c.token}
+		src.OnwardMapping = []MappingEntry{
+			{Target: "data[0].event_name", Source: "Reason"},
+			{Target: "data[0].event_time", Source: "OccurredAt", Format: "unix"},
+			{Target: "data[0].user_data.lead_id", Source: "cast(ExternalID,Edm.Int64)", Required: true},
+			{Target: "data[0].custom_data.value", Source: "Amount"},
+			{Target: "data[0].custom_data.currency", Source: "Currency"},
+		}
+		f.ok(f.leads.CreateSource(f.ctx, src))
+		result, err := f.TestOnward(f.ctx, src.ID, OnwardTrial{Sample: map[string]any{"ExternalID": c.lead}})
+		f.ok(err)
+		if result.Outcome != c.outcome || !strings.Contains(result.Error, c.err) || result.Succeeded != (c.err == "") || strings.Contains(result.Request, "meta-token") {
+			t.Errorf("%s: %+v", c.name, result)
+		}
+	}
+}
