@@ -248,11 +248,19 @@ func (b *batch) current() error {
 	var list []routing.Current
 	b.each(func(i int, f *Feedback) error {
 		if !b.list[i].Known && b.stored[f.ID] && f.ReasonID != nil {
-			list = append(list, routing.Current{RoutingID: f.RoutingID, LeadID: b.given[f.RoutingID].LeadID, ReasonID: *f.ReasonID, At: f.at()})
+			list = append(list, f.current(b.given[f.RoutingID].LeadID))
 		}
 		return nil
 	})
 	return b.Routing.SetFeedback(b.tx, list...)
+}
+
+// current is what f tells of a lead.
+func (f *Feedback) current(leadID uuid.UUID) routing.Current {
+	return routing.Current{
+		RoutingID: f.RoutingID, LeadID: leadID, ReasonID: *f.ReasonID, At: f.at(),
+		Status: f.Status, Comment: f.Comment, Amount: f.Amount, Currency: f.Currency,
+	}
 }
 
 // known finds, where an equal report is to be taken once even without a time of

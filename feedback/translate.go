@@ -5,10 +5,13 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 
 	"leadloop/odata/fault"
+	"leadloop/routing"
 	"leadloop/store"
 )
 
@@ -170,7 +173,7 @@ var applied = []string{
 	WHERE routings.id = n.routing_id AND n.place = 1 AND n.reason_id IS NULL`,
 
 	// Their leads follow, unless another customer's report is newer.
-	`UPDATE leads SET reason_id = $1, feedback_at = r.feedback_at, version = leads.version + 1
+	updateLeads + `reason_id = $1, feedback_at = r.feedback_at, version = leads.version + 1
 	FROM routings r
 	WHERE r.lead_id = leads.id AND r.id IN (` + waiting + `) AND r.reason_id = $1
 		AND (leads.feedback_at IS NULL OR leads.feedback_at < r.feedback_at OR leads.feedback_at = r.feedback_at AND leads.reason_id <> $1)`,
@@ -180,17 +183,53 @@ var applied = []string{
 	WHERE reason_id IS NULL AND folded = $2 AND routing_id IN (` + waiting + `)`,
 }
 
+const updateLeads = "UPDATE leads SET "
+
 // waiting are the routings with reports that wait.
 const waiting = `SELECT w.routing_id FROM feedback w JOIN routings x ON x.id = w.routing_id
 	WHERE w.reason_id IS NULL AND w.folded = $2 AND x.customer_id = $3`
 
 // apply gives the reason to the customer's reports that wait with the status, in
-// three statements however many they are.
+// three statements however many they are. What that changes of leads is sent onward
+// where their sources say so.
 func (s *Service) apply(tx *gorm.DB, customerID int64, folded string, reasonID int32) error {
+	onward, err := s.Routing.AnyOnward(tx.Statement.Context)
+	if err != nil {
+		return err
+	}
+	var changed []uuid.UUID
 	for _, statement := range applied {
+		if onward && strings.HasPrefix(statement, updateLeads) {
+			err := tx.Raw(statement+" RETURNING leads.id", reasonID, folded, customerID).Scan(&changed).Error
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if _, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, statement, reasonID, folded, customerID); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.sendOnward(tx, changed)
+}
+
+// sendOnward has the current feedback of the leads sent onward.
+func (s *Service) sendOnward(tx *gorm.DB, leadIDs []uuid.UUID) error {
+	return store.Portions(leadIDs, func(part []uuid.UUID) error {
+		var rows []struct {
+			LeadID   uuid.UUID
+			Feedback `gorm:"embedded"`
+		}
+		err := tx.Table("feedback f").Joins("JOIN routings r ON r.id = f.routing_id").Joins("JOIN leads l ON l.id = r.lead_id").
+			Where("l.id IN ? AND r.feedback_at = l.feedback_at AND f.reason_id = l.reason_id AND coalesce(f.occurred_at, f.received_at) = l.feedback_at", part).
+			Select("l.id AS lead_id, f.*").Order("f.received_at, f.id").Find(&rows).Error
+		if err != nil {
+			return err
+		}
+		newest := make(map[uuid.UUID]routing.Current, len(rows))
+		for _, row := range rows {
+			newest[row.LeadID] = row.Feedback.current(row.LeadID)
+		}
+		return s.Routing.SendOnward(tx, slices.Collect(maps.Values(newest))...)
+	})
 }

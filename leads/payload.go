@@ -12,9 +12,9 @@ import (
 	"leadloop/store"
 )
 
-// Received is the delivery a lead came in, to be looked at: Text is its body
+// Incoming is the delivery a lead came in, to be looked at: Text is its body
 // where that is text, and Bytes where it is none.
-type Received struct {
+type Incoming struct {
 	Text          *string
 	Bytes         []byte
 	ContentType   string
@@ -25,7 +25,7 @@ type Received struct {
 // Payload gives the delivery that a lead came in. Needs a viewer. NotFound for a
 // lead that is not there, that did not come in a delivery, or whose delivery is
 // erased.
-func (s *Service) Payload(ctx context.Context, id uuid.UUID) (*Received, error) {
+func (s *Service) Payload(ctx context.Context, id uuid.UUID) (*Incoming, error) {
 	if err := store.Require(ctx, store.Viewer); err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (s *Service) Payload(ctx context.Context, id uuid.UUID) (*Received, error) 
 	if err != nil {
 		return nil, failed("read payload", err)
 	}
-	r := &Received{ContentType: p.ContentType, RemoteAddress: p.RemoteAddress, UserAgent: p.UserAgent}
+	r := &Incoming{ContentType: p.ContentType, RemoteAddress: p.RemoteAddress, UserAgent: p.UserAgent}
 	if utf8.Valid(p.Body) {
 		text := string(p.Body)
 		r.Text = &text

@@ -48,6 +48,11 @@ type Service struct {
 	// redirect. With no Fetch such leads wait.
 	Fetch func(ctx context.Context, url string, header map[string]string) (status int, body []byte, err error)
 
+	// Onward checks how a source sends outcomes onward, in the transaction that
+	// stores the source, and seals what is secret. old is the stored source, nil for
+	// a new one. With no Onward no source can.
+	Onward func(tx *gorm.DB, old, src *Source) error
+
 	sources  *sourceCache
 	mappings *mappings
 	rates    *rates

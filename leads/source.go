@@ -91,6 +91,17 @@ type Source struct {
 	MaskAfterDays *int `validate:"omitempty,min=1,max=36500"`
 	DropAfterDays *int `validate:"omitempty,min=1,max=36500"`
 	AttemptsDays  *int `validate:"omitempty,min=1,max=36500"`
+	// OnwardConnectorID is the connector by which outcomes of the source's leads are
+	// sent back to where those came from, with the OnwardSettings that it asks for
+	// and the fields of OnwardMapping; nil: none are.
+	OnwardConnectorID *int64
+	OnwardSettings    SourceSettings `gorm:"serializer:json"`
+	OnwardMapping     []MappingEntry `gorm:"serializer:json" validate:"max=500,dive"`
+	// OnwardBreaker tells how the system that they go to fares. The transmission
+	// alone writes these.
+	OnwardBreaker      string     `gorm:"column:breaker;<-:create;default:closed" odata:"computed"`
+	OnwardBreakerUntil *time.Time `gorm:"column:breaker_until;<-:create" odata:"computed"` // when the next probe is due
+	OnwardFailingSince *time.Time `gorm:"column:failing_since;<-:create" odata:"computed"` // no exchange succeeded since
 	// Enabled is false for a source whose token is not to work for now.
 	Enabled bool
 	// OldToken is the token before the newest one; it works until OldTokenUntil.
@@ -126,6 +137,7 @@ func (s *Service) CreateSource(ctx context.Context, src *Source) error {
 	next := *src
 	next.SecretMAC, next.SealedSecret = nil, nil
 	next.OldToken, next.OldTokenUntil, next.RejectedCount = nil, nil, 0
+	next.OnwardBreaker, next.OnwardBreakerUntil, next.OnwardFailingSince = "closed", nil, nil
 	if err := s.prepare(&next); err != nil {
 		return err
 	}
@@ -137,6 +149,9 @@ func (s *Service) CreateSource(ctx context.Context, src *Source) error {
 	var row Source
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		row = next
+		if err := s.checkOnward(tx, nil, &row); err != nil {
+			return err
+		}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
@@ -163,12 +178,16 @@ func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
 		return err
 	}
 	next.Version++
+	var row Source
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
 		var old Source
 		if err := tx.Limit(1).Find(&old, "id = ?", src.ID).Error; err != nil {
 			return err
 		}
-		row := next
+		row = next
+		if err := s.checkOnward(tx, &old, &row); err != nil {
+			return err
+		}
 		res := tx.Model(&Source{}).Where("id = ? AND version = ?", src.ID, src.Version).
 			Select(changeableOfSource).Updates(&row)
 		if res.Error != nil {
@@ -187,7 +206,7 @@ func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
 	if err != nil {
 		return failed("update source", err)
 	}
-	*src = next
+	*src = row
 	return nil
 }
 
@@ -197,6 +216,7 @@ var changeableOfSource = []string{
 	"DuplicateWindow", "DuplicateBy", "DuplicateAcross", "RouteDuplicates",
 	"Checks", "Honeypot", "FillTimeField", "MinFillSeconds", "PerAddress",
 	"MaskAfterDays", "DropAfterDays", "AttemptsDays",
+	"OnwardConnectorID", "OnwardSettings", "OnwardMapping",
 }
 
 // DeleteSource removes the source and its rejections; its token stops working

@@ -21,6 +21,7 @@ func TestSources(t *testing.T) {
 		want := Source{
 			ID: src.ID, Name: "Site form", Kind: KindJSON, Token: src.Token, Region: "IL", MaxRoutings: 1, Enabled: true,
 			CreatedAt: src.CreatedAt, Version: 1, Settings: SourceSettings{}, Mapping: []FieldMapping{}, Checks: []Check{},
+			OnwardSettings: SourceSettings{}, OnwardMapping: []MappingEntry{}, OnwardBreaker: "closed",
 		}
 		var got Source
 		if err := db.Read(context.Background()).Where("id = ?", src.ID).Take(&got).Error; err != nil {

@@ -25,4 +25,7 @@ type Attempt struct {
 	Response   string    `odata:"computed"` // as it came, secrets masked, at most 64 kB
 	Outcome    string    `odata:"computed"` // accepted, duplicate, rejected or retry
 	Error      *string   `odata:"computed"`
+	// OnwardID is the outcome that was sent onward, of the feedback on that routing;
+	// nil: the lead was sent to the customer.
+	OnwardID *uuid.UUID `odata:"computed"`
 }

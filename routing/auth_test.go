@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"leadloop/leads"
 	"leadloop/store"
 	"leadloop/store/storetest"
@@ -105,7 +103,7 @@ func TestAuthentication(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 			continue
 		}
-		x, err := s.deliver(context.Background(), p, delivery{lead: &leads.Lead{}, routingID: uuid.New()})
+		x, err := s.deliver(context.Background(), p, newDelivery(&leads.Lead{}, 0))
 		if err != nil || !x.accepted() {
 			t.Errorf("%s: %v %+v", c.name, err, x)
 		}

@@ -227,7 +227,7 @@ func BenchmarkClaim(b *testing.B) {
 							b.Fatal(err, "after ", taken)
 						}
 						taken += len(jobs)
-						want.after = jobs[len(jobs)-1].ruleID
+						want.after = map[*queue]int64{routingQueue: jobs[len(jobs)-1].ruleID}
 					}
 					b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(taken), "µs/routing")
 				})

@@ -36,11 +36,12 @@ const (
 // paused.
 const longestFailure = 5 * 24 * time.Hour
 
-// breaker is what a rule's row says of its customer's system. The last exchanges
+// breaker is what a rule's row says of its customer's system, or a source's of the
+// one that outcomes go to. The last exchanges
 // are bits, the newest lowest, set where they failed; before the first there were
 // successes, so to speak.
 type breaker struct {
-	ruleID, customerID, revision int64
+	ruleID, customerID, revision int64 // ruleID is the source where it is a source's
 	name, ruleState              string
 	state                        string
 	until, failingSince          *time.Time
@@ -92,10 +93,10 @@ func (b *breaker) unused(now time.Time) {
 	}
 }
 
-// noteExchanges brings the breakers of the outcomes' rules up to date, and pauses
-// the rules whose customer's system is gone or has failed for too long. It takes
-// no notice of results that come of no exchange.
-func (s *Service) noteExchanges(tx *gorm.DB, outcomes []outcome) error {
+// noteExchanges brings the breakers of the rules, or sources, of one queue's
+// outcomes up to date, and pauses the rules whose customer's system is gone or has
+// failed for too long. It takes no notice of results that come of no exchange.
+func (s *Service) noteExchanges(tx *gorm.DB, q *queue, outcomes []outcome) error {
 	failing, fine := []int64{}, []int64{}
 	for _, o := range outcomes {
 		switch {
@@ -109,7 +110,7 @@ func (s *Service) noteExchanges(tx *gorm.DB, outcomes []outcome) error {
 			fine = append(fine, o.job.ruleID)
 		}
 	}
-	all, err := s.breakers(tx, failing, fine)
+	all, err := s.breakers(tx, q, failing, fine)
 	if err != nil || len(all) == 0 {
 		return err
 	}
@@ -127,7 +128,7 @@ func (s *Service) noteExchanges(tx *gorm.DB, outcomes []outcome) error {
 			continue
 		}
 		opened = opened || b.changed
-		if err := b.save(tx); err != nil {
+		if err := b.save(tx, q); err != nil {
 			return err
 		}
 	}
@@ -146,17 +147,17 @@ func (s *Service) note(tx *gorm.DB, b *breaker, o outcome, now time.Time) error 
 		}
 	case r.gone:
 		b.succeeded()
-		if r.revision == b.revision {
+		if !o.job.isOnward() && r.revision == b.revision {
 			return s.pauseFor(tx, b, "the customer's system answered 410 Gone: the address is not in use any more")
 		}
 	case r.attempt.Outcome == Retry:
 		b.failed(o.job.probe, now)
 		if r.shutOut {
-			if err := s.shutOut(tx, b, r, now); err != nil {
+			if err := s.shutOut(tx, b, o, now); err != nil {
 				return err
 			}
 		}
-		if now.Sub(*b.failingSince) >= longestFailure {
+		if !o.job.isOnward() && now.Sub(*b.failingSince) >= longestFailure {
 			return s.pauseFor(tx, b, "the customer's system has failed since "+b.failingSince.Format("2006-01-02 15:04 MST")+": "+r.err)
 		}
 	default:
@@ -169,9 +170,16 @@ func (s *Service) note(tx *gorm.DB, b *breaker, o outcome, now time.Time) error 
 // meet the same, and some systems lock an account after a few tries. A 403 may
 // be about one lead (a firewall's, say), so it counts as any failure. Staff are
 // told in any case: time alone does not mend it.
-func (s *Service) shutOut(tx *gorm.DB, b *breaker, r *result, now time.Time) error {
+func (s *Service) shutOut(tx *gorm.DB, b *breaker, o outcome, now time.Time) error {
+	r := o.result
 	if b.state == BreakerClosed && *r.attempt.StatusCode != http.StatusForbidden {
 		b.open(firstProbe, now)
+	}
+	if o.job.isOnward() {
+		return s.Notify(tx, Notice{
+			Kind: NoticeShutOut, SourceID: &b.ruleID, RoutingID: &r.attempt.RoutingID,
+			Message: fmt.Sprintf("The system that outcomes of the source %s (%d) go to does not let it in: %s. They wait; please look at the source's OnwardSettings.", b.name, b.ruleID, r.err),
+		})
 	}
 	return s.Notify(tx, Notice{
 		Kind: NoticeShutOut, RuleID: &b.ruleID, CustomerID: &b.customerID, RoutingID: &r.attempt.RoutingID,
@@ -179,18 +187,10 @@ func (s *Service) shutOut(tx *gorm.DB, b *breaker, r *result, now time.Time) err
 	})
 }
 
-// breakers reads and locks the breakers of the rules with the ids in failing, and
-// of those in fine that are not as good as new.
-func (s *Service) breakers(tx *gorm.DB, failing, fine []int64) (map[int64]*breaker, error) {
-	query := `SELECT id, customer_id, name, state, coalesce(active_revision, 0), breaker, breaker_until, failing_since, breaker_recent, breaker_pause
-		FROM rules WHERE id IN (SELECT value FROM json_each($1)) OR (id IN (SELECT value FROM json_each($2)) AND (breaker_recent <> 0 OR breaker <> 'closed'))
-		ORDER BY id`
-	if s.db.Dialect() == store.Postgres {
-		query = `SELECT id, customer_id, name, state, coalesce(active_revision, 0), breaker, breaker_until, failing_since, breaker_recent, breaker_pause
-			FROM rules WHERE id = ANY($1::bigint[]) OR (id = ANY($2::bigint[]) AND (breaker_recent <> 0 OR breaker <> 'closed'))
-			ORDER BY id FOR NO KEY UPDATE`
-	}
-	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, query, s.list(distinctIDs(failing)), s.list(distinctIDs(fine)))
+// breakers reads and locks the breakers of a queue's owners with the ids in failing,
+// and of those in fine that are not as good as new.
+func (s *Service) breakers(tx *gorm.DB, q *queue, failing, fine []int64) (map[int64]*breaker, error) {
+	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, q.breakers[s.db.Dialect()], s.list(distinctIDs(failing)), s.list(distinctIDs(fine)))
 	if err != nil {
 		return nil, fmt.Errorf("breakers: %w", err)
 	}
@@ -212,15 +212,14 @@ func distinctIDs(ids []int64) []int64 {
 	return slices.Compact(ids)
 }
 
-func (b *breaker) save(tx *gorm.DB) error {
+func (b *breaker) save(tx *gorm.DB, q *queue) error {
 	up := 0
 	if b.changed {
 		up = 1
 	}
-	_, err := exec(tx, `UPDATE rules SET breaker = $1, breaker_until = $2, failing_since = $3, breaker_recent = $4, breaker_pause = $5,
-		version = version + $6 WHERE id = $7`, b.state, b.until, b.failingSince, b.recent, b.pause, up, b.ruleID)
+	_, err := exec(tx, q.saveBreaker[tx.Name()], b.state, b.until, b.failingSince, b.recent, b.pause, up, b.ruleID)
 	if err != nil {
-		return fmt.Errorf("breaker of rule %d: %w", b.ruleID, err)
+		return fmt.Errorf("breaker in %s of %d: %w", q.owners, b.ruleID, err)
 	}
 	return nil
 }
@@ -253,16 +252,9 @@ func (s *Service) pauseFor(tx *gorm.DB, b *breaker, reason string) error {
 }
 
 // takeProbes makes the breakers half-open whose time for a probe has come and
-// that have something to probe with, until the lease ends, and gives the rules.
-func (s *Service) takeProbes(tx *gorm.DB, now, until time.Time) ([]int64, error) {
-	lock := ""
-	if s.db.Dialect() == store.Postgres {
-		lock = " FOR NO KEY UPDATE SKIP LOCKED"
-	}
-	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, `UPDATE rules SET breaker = 'half-open', breaker_until = $1, version = version + 1
-		WHERE id IN (SELECT id FROM rules WHERE breaker_until <= $2
-			AND EXISTS (SELECT 1 FROM routings WHERE routings.rule_id = rules.id AND next_attempt_at <= $2) ORDER BY breaker_until LIMIT 64`+lock+`)
-		RETURNING id`, until, now)
+// that have something to probe with, until the lease ends, and gives the owners.
+func (s *Service) takeProbes(tx *gorm.DB, q *queue, now, until time.Time) ([]int64, error) {
+	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, q.takeProbes[s.db.Dialect()], until, now)
 	if err != nil {
 		return nil, fmt.Errorf("probes: %w", err)
 	}
@@ -286,13 +278,14 @@ type brokenRules struct {
 }
 
 // Broken tells until when the breaker of each rule that has one open keeps its
-// routings waiting. It is at most as old as rules in memory are; do not change it.
+// routings waiting, and of each source its outcomes: with its ID negated. It is at most as old as rules in memory are; do not change it.
 func (s *Service) Broken(ctx context.Context) (map[int64]time.Time, error) {
 	known, now := s.broken.now.Load(), time.Since(started)
 	if known != nil && !s.broken.stale.Swap(false) && now-time.Duration(s.broken.checked.Load()) < s.recheck {
 		return *known, nil
 	}
-	rows, err := s.db.Read(ctx).Raw("SELECT id, breaker_until FROM rules WHERE breaker_until IS NOT NULL").Rows()
+	rows, err := s.db.Read(ctx).Raw("SELECT id, breaker_until FROM rules WHERE breaker_until IS NOT NULL " +
+		"UNION ALL SELECT -id, breaker_until FROM sources WHERE breaker_until IS NOT NULL").Rows()
 	if err != nil {
 		s.broken.stale.Store(true)
 		return nil, fmt.Errorf("open breakers: %w", err)

@@ -16,10 +16,11 @@ type expressions struct {
 	mapped *eval.Env
 	answer *eval.Env
 	item   *eval.Env
+	onward *eval.Env
 }
 
 func newExpressions() expressions {
-	return expressions{lead: mustEnv(&leads.Lead{}), mapped: mustEnv(&leads.Lead{}, factVars...), answer: mustEnv(&Answer{}), item: mustEnv(&ItemRead{})}
+	return expressions{lead: mustEnv(&leads.Lead{}), mapped: mustEnv(&leads.Lead{}, factVars...), answer: mustEnv(&Answer{}), item: mustEnv(&ItemRead{}), onward: mustEnv(&leads.Lead{}, outcomeVars...)}
 }
 
 // mustEnv panics where our own structs cannot be described, which no input can

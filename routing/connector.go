@@ -147,7 +147,8 @@ func (s *Service) DeleteConnector(ctx context.Context, id int64) error {
 		}
 		err = unreferenced(tx, "connector", id,
 			reference{"rules", "connector_id", "rules"},
-			reference{"rule_revisions", "connector_id", "activated rules"})
+			reference{"rule_revisions", "connector_id", "activated rules"},
+			reference{"sources", "onward_connector_id", "sources that send outcomes by it"})
 		if err != nil {
 			return err
 		}

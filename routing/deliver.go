@@ -10,11 +10,14 @@ import (
 	"leadloop/leads"
 )
 
-// delivery is one lead to be sent as one routing.
+// delivery is one lead to be sent as one routing, or one outcome to be sent onward.
 type delivery struct {
 	lead       *leads.Lead
+	id         uuid.UUID // the webhook-id, the same on each try
 	routingID  uuid.UUID
 	customerID int64
+	revision   int64
+	onward     *told           // nil: a lead to a customer
 	header     []field[string] // besides the connector's
 }
 
@@ -25,7 +28,7 @@ type delivery struct {
 func (s *Service) deliver(ctx context.Context, p *sender, d delivery) (exchange, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.client.timeout)
 	defer cancel()
-	about, err := s.facts(ctx, p.mapping, d.routingID, d.customerID)
+	about, err := s.facts(ctx, p.mapping, d)
 	if err != nil {
 		s.log.Error("facts for a transmission", "routing", d.routingID, "error", err)
 		return *(&exchange{}).failure("the customer and its connections could not be read"), nil
@@ -37,7 +40,7 @@ func (s *Service) deliver(ctx context.Context, p *sender, d delivery) (exchange,
 			return *done, nil
 		}
 	}
-	r, err := p.request(s.exprs, d.lead, about)
+	r, err := p.request(d.lead, about)
 	if err != nil {
 		return exchange{}, err
 	}
@@ -46,7 +49,7 @@ func (s *Service) deliver(ctx context.Context, p *sender, d delivery) (exchange,
 	if p.method == methodSMTP {
 		x = s.mail(ctx, p, r)
 	} else {
-		x = s.converse(ctx, p, r, d.routingID.String())
+		x = s.converse(ctx, p, r, about.id.String())
 	}
 	if x.verdict == nil {
 		v := p.rules.of(&x)
@@ -62,11 +65,11 @@ func (s *Service) deliver(ctx context.Context, p *sender, d delivery) (exchange,
 
 // converse sends r with what proves its sender. A token that the answer 401
 // refuses is replaced, once.
-func (s *Service) converse(ctx context.Context, p *sender, r *request, routingID string) exchange {
+func (s *Service) converse(ctx context.Context, p *sender, r *request, id string) exchange {
 	for again := false; ; again = true {
 		signed := *r
 		signed.header, signed.secrets = slices.Clone(r.header), slices.Clone(r.secrets)
-		token, failed := s.authorize(ctx, p.scheme, &signed, routingID)
+		token, failed := s.authorize(ctx, p.scheme, &signed, id)
 		if failed != nil {
 			return *failed
 		}
@@ -81,11 +84,11 @@ func (s *Service) converse(ctx context.Context, p *sender, r *request, routingID
 // sample gives the request that would be sent, unsent and as it is shown, and
 // its body alone. What proves the sender is left out, as no token is fetched.
 func (s *Service) sample(ctx context.Context, p *sender, d delivery) (shown, body string, err error) {
-	about, err := s.facts(ctx, p.mapping, d.routingID, d.customerID)
+	about, err := s.facts(ctx, p.mapping, d)
 	if err != nil {
 		return "", "", err
 	}
-	r, err := p.request(s.exprs, d.lead, about)
+	r, err := p.request(d.lead, about)
 	if err != nil {
 		return "", "", err
 	}

@@ -66,7 +66,7 @@ func (s *Service) previewDraft(ctx context.Context, r *Rule) (*previewing, error
 	for i := range lax {
 		lax[i].Required = false
 	}
-	out, err := s.senderOf(lax, connector.completed(r.Settings), connector)
+	out, err := s.equip(s.exprs, connector, connector.completed(r.Settings), lax)
 	if err != nil {
 		p.problem = err.Error()
 	}

@@ -19,6 +19,7 @@ func EraseLeads(tx *gorm.DB, leadIDs []uuid.UUID) error {
 			state = CASE WHEN state IN ('pending', 'sending', 'parked') THEN 'failed' ELSE state END,
 			version = version + 1 WHERE lead_id IN ?`,
 		`UPDATE attempts SET request = '', response = '', error = NULL WHERE routing_id IN (SELECT id FROM routings WHERE lead_id IN ?)`,
+		`DELETE FROM onwards WHERE lead_id IN ?`, // with its attempts
 		`DELETE FROM notices WHERE routing_id IN (SELECT id FROM routings WHERE lead_id IN ?)`,
 	} {
 		if err := tx.Exec(sql, leadIDs).Error; err != nil {

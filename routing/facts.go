@@ -15,11 +15,13 @@ import (
 
 // facts are what a mapping's sources may use besides the lead.
 type facts struct {
+	id           uuid.UUID // the webhook-id
 	routingID    uuid.UUID
 	feedbackURL  string
 	connectionID *uuid.UUID // the customer's connection that may report feedback
 	customerName string
 	knownID      string // the far id that the look-up found
+	onward       *told  // the outcome, where one is sent onward
 }
 
 // factVars are the facts as variables of expressions.
@@ -42,12 +44,19 @@ func (f facts) vars() map[string]any {
 	if f.connectionID != nil {
 		vars["ConnectionID"] = *f.connectionID
 	}
+	if f.onward != nil {
+		f.onward.add(vars)
+	}
 	return vars
 }
 
-// facts gathers the facts of a routing to the customer that m uses.
-func (s *Service) facts(ctx context.Context, m mapping, routingID uuid.UUID, customerID int64) (facts, error) {
-	f := facts{routingID: routingID}
+// facts gathers those facts of a delivery that m uses.
+func (s *Service) facts(ctx context.Context, m mapping, d delivery) (facts, error) {
+	f := facts{id: d.id, routingID: d.routingID, onward: d.onward}
+	if d.onward != nil {
+		return f, nil
+	}
+	customerID := d.customerID
 	if s.publicURL != "" {
 		f.feedbackURL = s.publicURL + "/odata/Feedback"
 	}

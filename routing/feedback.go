@@ -24,6 +24,11 @@ type Current struct {
 	RoutingID, LeadID uuid.UUID
 	ReasonID          int32
 	At                time.Time
+
+	// What else the report says, for those who are told of it.
+	Status, Comment *string
+	Amount          *int64 // in 1/10000
+	Currency        *string
 }
 
 // NoRouting is the one answer for a routing that does not exist and for somebody
@@ -84,20 +89,36 @@ func (s *Service) Given(tx *gorm.DB, customerID int64, ids ...uuid.UUID) (map[uu
 
 // SetFeedback makes each of the list the current feedback of its routing and of
 // its lead, in each unless a newer one is there already. The list is in the order
-// of arrival: of those of one time the last one counts.
+// of arrival: of those of one time the last one counts. What is new of a lead is
+// sent onward where its source says so.
 func (s *Service) SetFeedback(tx *gorm.DB, list ...Current) error {
-	err := s.setCurrent(tx, "routings", list, func(c Current) uuid.UUID { return c.RoutingID })
+	err := s.setCurrent(tx, "routings", list, func(c Current) uuid.UUID { return c.RoutingID }, nil)
 	if err != nil {
 		return fmt.Errorf("feedback on routings: %w", err)
 	}
-	if err = s.setCurrent(tx, "leads", list, func(c Current) uuid.UUID { return c.LeadID }); err != nil {
+	set, err := s.rules(tx.Statement.Context)
+	if err != nil {
+		return err
+	}
+	var tell func(Current, int64)
+	var news []Current
+	if len(set.onwards) > 0 {
+		tell = func(c Current, source int64) {
+			if set.onwards[source] != nil {
+				news = append(news, c)
+			}
+		}
+	}
+	if err = s.setCurrent(tx, "leads", list, func(c Current) uuid.UUID { return c.LeadID }, tell); err != nil {
 		return fmt.Errorf("feedback on leads: %w", err)
 	}
-	return nil
+	return s.queueOnwards(tx, news)
 }
 
 // setCurrent puts the newest of the list for each id into its row of the table.
-func (s *Service) setCurrent(tx *gorm.DB, table string, list []Current, of func(Current) uuid.UUID) error {
+// tell, if it is not nil, hears of the leads that changed and their source, 0 for
+// none.
+func (s *Service) setCurrent(tx *gorm.DB, table string, list []Current, of func(Current) uuid.UUID, tell func(c Current, source int64)) error {
 	newest := make(map[uuid.UUID]Current, len(list))
 	for _, c := range list {
 		if n, there := newest[of(c)]; !there || !c.At.Before(n.At) {
@@ -113,19 +134,39 @@ func (s *Service) setCurrent(tx *gorm.DB, table string, list []Current, of func(
 	return store.Portions(ids, func(part []uuid.UUID) error {
 		if len(part) == 1 {
 			c := newest[part[0]]
-			_, err := exec(tx, `UPDATE `+table+` SET reason_id = $1, feedback_at = $2, version = version + 1
+			return change(tx, newest, tell, `UPDATE `+table+` SET reason_id = $1, feedback_at = $2, version = version + 1
 				WHERE id = $3 AND (feedback_at IS NULL OR feedback_at <= $2)`, c.ReasonID, c.At, part[0])
-			return err
 		}
 		args := make([]any, 0, 3*len(part))
 		for _, id := range part {
 			args = append(args, id, newest[id].ReasonID, newest[id].At)
 		}
-		_, err := exec(tx, `UPDATE `+table+` SET reason_id = v.column2, feedback_at = v.column3, version = version + 1
+		return change(tx, newest, tell, `UPDATE `+table+` SET reason_id = v.column2, feedback_at = v.column3, version = version + 1
 			FROM (VALUES `+store.Values(s.db.Dialect(), len(part), "uuid", "integer", "timestamptz")+`) v
 			WHERE id = v.column1 AND (feedback_at IS NULL OR feedback_at <= v.column3)`, args...)
-		return err
 	})
+}
+
+// change runs an update, of leads if there is one to tell which changed.
+func change(tx *gorm.DB, newest map[uuid.UUID]Current, tell func(Current, int64), update string, args ...any) error {
+	if tell == nil {
+		_, err := exec(tx, update, args...)
+		return err
+	}
+	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, update+" RETURNING id, coalesce(source_id, 0)", args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id uuid.UUID
+		var source int64
+		if err := rows.Scan(&id, &source); err != nil {
+			return err
+		}
+		tell(newest[id], source)
+	}
+	return rows.Err()
 }
 
 // SetReturned says since when the lead of the routing is returned, nil: it is not.

@@ -48,7 +48,7 @@ func newFixture(t *testing.T, db *store.DB, options ...Option) *fixture {
 	t.Cleanup(f.Close)
 	f.ctx = store.WithActor(context.Background(), store.Actor{Kind: store.Staff, Role: store.Manager, UserID: 1})
 	f.leads = leads.New(db, storetest.Vault())
-	f.leads.Route, f.leads.Together = f.Route, f.Together
+	f.leads.Route, f.leads.Together, f.leads.Onward = f.Route, f.Together, f.CheckOnward
 	f.ok(f.SyncConnectors(f.ctx))
 	f.customer = f.newCustomer("Acme")
 	f.json, f.form = f.connector("webhook-json"), f.connector("webhook-form")

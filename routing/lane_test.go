@@ -87,14 +87,17 @@ func TestLanesTakeTurns(t *testing.T) {
 // The claim finds its way by indexes alone, so that a long queue costs nothing.
 func TestClaimPlan(t *testing.T) {
 	db := storetest.Open(t, store.SQLite)
-	for name, query := range map[string]struct {
+	type query struct {
 		sql  string
 		args []any
-	}{
-		"claim": {claimQuery[store.SQLite], []any{0, lastRule, "[]", store.Now(), 8, 100}},
-		"probe": {probeQuery, []any{1, store.Now()}},
-		"lease": {leaseQuery[store.SQLite], []any{"", store.Now(), "[]"}},
-	} {
+	}
+	queries := map[string]query{}
+	for _, q := range []*queue{routingQueue, onwardQueue} {
+		queries[q.table+" claim"] = query{q.claim[store.SQLite], []any{0, lastOwner, "[]", store.Now(), 8, 100}}
+		queries[q.table+" probe"] = query{q.probe[store.SQLite], []any{1, store.Now()}}
+		queries[q.table+" lease"] = query{q.lease[store.SQLite], []any{"", store.Now(), "[]"}}
+	}
+	for name, query := range queries {
 		var steps []struct{ Detail string }
 		rows, err := db.Read(context.Background()).Statement.ConnPool.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query.sql, query.args...)
 		if err != nil {
@@ -135,7 +138,7 @@ func TestClaimSpreads(t *testing.T) {
 		}
 		var after int64
 		for i, want := range []string{"map[1:4 2:3 3:2]", "map[1:4]", "map[1:4]"} {
-			jobs, err := f.claim(f.ctx, demand{limit: 100, share: 4, after: after})
+			jobs, err := f.claim(f.ctx, demand{limit: 100, share: 4, after: map[*queue]int64{routingQueue: after}})
 			f.ok(err)
 			got := map[int64]int{}
 			for _, j := range jobs {

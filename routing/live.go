@@ -39,7 +39,8 @@ type ruleSet struct {
 	rules   []*liveRule // by priority, then id
 	byID    map[int64]*liveRule
 	index   *index
-	counted bool // decisions may have to change counts or turns
+	counted bool                  // decisions may have to change counts or turns
+	onwards map[int64]*liveOnward // the sources that send outcomes onward
 }
 
 // liveRule is a rule with its active revision compiled.
@@ -99,7 +100,7 @@ func (s *Service) reload(ctx context.Context, old *ruleSet, purges int64) (*rule
 			return nil, fmt.Errorf("load rules: %w", err)
 		}
 	}
-	next := &ruleSet{version: version, purges: purges, rules: set.rules, byID: set.byID, index: set.index, counted: set.counted}
+	next := &ruleSet{version: version, purges: purges, rules: set.rules, byID: set.byID, index: set.index, counted: set.counted, onwards: set.onwards}
 	s.live.set.Store(next)
 	s.live.checked.Store(int64(now))
 	return next, nil
@@ -135,7 +136,8 @@ func (s *Service) loadRules(db *gorm.DB, old *ruleSet) (*ruleSet, error) {
 		set.counted = set.counted || r.counts()
 	}
 	set.index = newIndex(set.rules)
-	return set, nil
+	set.onwards, err = s.loadSources(db, connectors)
+	return set, err
 }
 
 // activeRevisions reads the snapshots that rules are live with, by rule.

@@ -93,7 +93,7 @@ func (c *Connector) finder(p *problems, e expressions) (*finder, error) {
 // find asks whether the lead's person is known, and for the far id. done is not
 // nil where the transmission ends with it.
 func (s *Service) find(ctx context.Context, p *sender, lead *leads.Lead, f *facts) (asked, done *exchange) {
-	values, complete := p.lookup.fill(s.exprs, p.values, lead, *f)
+	values, complete := p.lookup.fill(p.exprs, p.values, lead, *f)
 	if !complete {
 		return nil, p.unknown(&exchange{})
 	}
@@ -101,8 +101,8 @@ func (s *Service) find(ctx context.Context, p *sender, lead *leads.Lead, f *fact
 	if err != nil {
 		return nil, &exchange{err: err, verdict: &verdict{outcome: Retry, problem: "look-up: " + err.Error()}}
 	}
-	r := &request{method: http.MethodGet, url: url, secrets: p.secrets, header: p.headers("", p.templateValues(*f))}
-	x := s.converse(ctx, p, r, f.routingID.String())
+	r := &request{method: http.MethodGet, url: url, secrets: p.secrets, header: p.headers("", f.id, p.templateValues(*f))}
+	x := s.converse(ctx, p, r, f.id.String())
 	switch {
 	case x.verdict != nil: // no token
 		return &x, &x

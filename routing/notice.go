@@ -33,6 +33,7 @@ type Notice struct {
 	RuleID     *int64     `odata:"computed"`
 	CustomerID *int64     `odata:"computed"`
 	RoutingID  *uuid.UUID `odata:"computed"` // the first one, of several
+	SourceID   *int64     `odata:"computed"` // of outcomes that are sent onward
 	Times      int64      `odata:"computed"`
 	CreatedAt  time.Time  `odata:"computed"`
 	LastAt     time.Time  `odata:"computed"`
@@ -53,15 +54,18 @@ type Notice struct {
 // noticeSpan is the time in which the same thing is told once.
 const noticeSpan = time.Hour
 
-// Notify stores a notice of a kind, about a rule, and has it delivered once tx
-// has committed. Its Kind and Message are to be given, and its RuleID or else, as
+// Notify stores a notice of a kind, about a rule or source, and has it delivered once
+// tx has committed. Its Kind and Message are to be given, and its RuleID, its SourceID or else, as
 // its Subject, what it is about. Subject tells it from others of the kind and rule
 // that are not the same thing; without one, the same within the hour is.
 func (s *Service) Notify(tx *gorm.DB, n Notice) error {
 	now := s.now()
 	var rule int64
-	if n.RuleID != nil {
+	switch {
+	case n.RuleID != nil:
 		rule = *n.RuleID
+	case n.SourceID != nil:
+		rule = -*n.SourceID
 	}
 	if n.Subject == "" {
 		n.Subject = now.Truncate(noticeSpan).Format(time.RFC3339)
@@ -75,10 +79,10 @@ func (s *Service) Notify(tx *gorm.DB, n Notice) error {
 		at := now.Truncate(mailSpan).Add(mailSpan)
 		mailNext = &at
 	}
-	_, err := exec(tx, `INSERT INTO notices (kind, subject, message, rule_id, customer_id, routing_id, times, created_at, last_at, next_at, tries, mail_next_at)
-		VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7, $8, 0, $9)
+	_, err := exec(tx, `INSERT INTO notices (kind, subject, message, rule_id, customer_id, routing_id, times, created_at, last_at, next_at, tries, mail_next_at, source_id)
+		VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7, $8, 0, $9, $10)
 		ON CONFLICT (subject) DO UPDATE SET times = notices.times + 1, last_at = excluded.last_at`,
-		n.Kind, subject, clip(n.Message, 2000), n.RuleID, n.CustomerID, n.RoutingID, now, next, mailNext)
+		n.Kind, subject, clip(n.Message, 2000), n.RuleID, n.CustomerID, n.RoutingID, now, next, mailNext, n.SourceID)
 	if err != nil {
 		return fmt.Errorf("notice of %s: %w", n.Kind, err)
 	}
@@ -88,6 +92,12 @@ func (s *Service) Notify(tx *gorm.DB, n Notice) error {
 
 // noticeFailed tells that the routing of j was given up.
 func (s *Service) noticeFailed(tx *gorm.DB, j *job, r *result) error {
+	if j.isOnward() {
+		return s.Notify(tx, Notice{
+			Kind: NoticeFailed, SourceID: &j.ruleID, RoutingID: &r.attempt.RoutingID,
+			Message: fmt.Sprintf("An outcome of the source %d was given up after %d tries: %s. It is kept; Resend sends it again.", j.ruleID, j.attempts+1, r.err),
+		})
+	}
 	return s.Notify(tx, Notice{
 		Kind: NoticeFailed, RuleID: &j.ruleID, CustomerID: &j.customerID, RoutingID: &j.id,
 		Message: fmt.Sprintf("A routing of the rule %d was given up after %d tries: %s. It is kept; Resend sends it again.", j.ruleID, j.attempts+1, r.err),
@@ -131,7 +141,7 @@ func (s *Service) deliverNotice(ctx context.Context) bool {
 		return false
 	}
 	body, err := json.Marshal(map[string]any{
-		"kind": n.Kind, "message": n.Message, "ruleId": n.RuleID, "customerId": n.CustomerID, "routingId": n.RoutingID, "at": n.CreatedAt,
+		"kind": n.Kind, "message": n.Message, "ruleId": n.RuleID, "customerId": n.CustomerID, "routingId": n.RoutingID, "sourceId": n.SourceID, "at": n.CreatedAt,
 	})
 	x := exchange{err: err}
 	if err == nil {

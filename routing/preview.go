@@ -211,7 +211,7 @@ func (p *previewing) begin(ctx context.Context, r *Rule, enliven func(*Rule) *li
 	active := *r
 	active.State, active.ActiveRevision = Active, &r.Revision
 	p.rule = enliven(&active)
-	if p.about, err = s.facts(ctx, p.rule.plan.mapping, uuid.New(), r.CustomerID); err != nil {
+	if p.about, err = s.facts(ctx, p.rule.plan.mapping, newDelivery(nil, r.CustomerID)); err != nil {
 		return err
 	}
 	if p.others, err = s.rules(ctx); err != nil {
@@ -370,7 +370,7 @@ func (p *previewing) outgoing(shown *PreviewedLead, lead *leads.Lead) {
 		shown.Problem = p.problem
 		return
 	}
-	req, err := p.lax.request(p.exprs, lead, p.about)
+	req, err := p.lax.request(lead, p.about)
 	if err != nil {
 		shown.Problem = err.Error()
 		return

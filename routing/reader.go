@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"gorm.io/gorm"
 )
 
@@ -229,7 +230,7 @@ func (r *Reader) request(at Place) (*request, error) {
 			return nil, err
 		}
 	}
-	for _, h := range r.sender.headers(contentType, values) {
+	for _, h := range r.sender.headers(contentType, uuid.Nil, values) {
 		if h.name != "webhook-id" {
 			q.header = append(q.header, h)
 		}

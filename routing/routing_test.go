@@ -63,7 +63,7 @@ func TestSetFeedback(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return f.SetFeedback(tx, Current{r.ID, given[r.ID].LeadID, c.reason, c.at})
+				return f.SetFeedback(tx, Current{RoutingID: r.ID, LeadID: given[r.ID].LeadID, ReasonID: c.reason, At: c.at})
 			}))
 			if c.at.After(latest) {
 				latest = c.at

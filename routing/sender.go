@@ -7,12 +7,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"leadloop/leads"
 )
 
-// sender is a rule's connector filled in with the rule's settings, and its
-// mapping compiled: all it takes to send a lead.
+// sender is a connector filled in with a rule's settings, and the rule's mapping
+// compiled: all it takes to send a lead. Sources have one to send outcomes onward.
 type sender struct {
+	exprs     expressions
 	connector *Connector
 	mapping   mapping
 	values    map[string]string // of the settings, by name
@@ -36,11 +39,12 @@ func (s *Service) sender(r *RuleRevision, c *Connector) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.senderOf(m, r.Settings, c)
+	return s.equip(s.exprs, c, r.Settings, m)
 }
 
-// senderOf makes the sender of a mapping.
-func (s *Service) senderOf(m mapping, settings Settings, c *Connector) (*sender, error) {
+// equip makes the sender of a connector with the settings and the mapping, which e
+// compiled.
+func (s *Service) equip(e expressions, c *Connector, settings Settings, m mapping) (*sender, error) {
 	if err := c.checkTree(m.targets()...); err != nil {
 		return nil, err
 	}
@@ -48,8 +52,8 @@ func (s *Service) senderOf(m mapping, settings Settings, c *Connector) (*sender,
 	if err != nil {
 		return nil, err
 	}
-	out := &sender{connector: c, mapping: m, values: values, secrets: secrets}
-	if err := out.connect(s.exprs); err != nil {
+	out := &sender{exprs: e, connector: c, mapping: m, values: values, secrets: secrets}
+	if err := out.connect(e); err != nil {
 		return nil, err
 	}
 	out.rules.settings = c.visible(values)
@@ -105,8 +109,8 @@ func (m mapping) targets() []string {
 
 // request makes the request that sends lead. It returns Invalid that names the
 // field where a required value is missing.
-func (p *sender) request(e expressions, lead *leads.Lead, f facts) (*request, error) {
-	mapped, err := p.mapping.values(e, lead, f)
+func (p *sender) request(lead *leads.Lead, f facts) (*request, error) {
+	mapped, err := p.mapping.values(p.exprs, lead, f)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +131,7 @@ func (p *sender) request(e expressions, lead *leads.Lead, f facts) (*request, er
 	}
 	query := anyFields(fillPairs(c.Query, values))
 	if c.Format == formatEmail {
-		return r, p.compose(r, fields, f.routingID)
+		return r, p.compose(r, fields, f.id)
 	}
 	contentType := ""
 	if c.Format == formatQuery {
@@ -136,7 +140,7 @@ func (p *sender) request(e expressions, lead *leads.Lead, f facts) (*request, er
 		return nil, err
 	}
 	r.url = withQuery(r.url, query)
-	r.header = p.headers(contentType, values)
+	r.header = p.headers(contentType, f.id, values)
 	return r, nil
 }
 
@@ -196,7 +200,7 @@ func withQuery(address string, fields []field[any]) string {
 }
 
 // headers are those of a request, in the order they are kept in.
-func (p *sender) headers(contentType string, values map[string]string) []field[string] {
+func (p *sender) headers(contentType string, id uuid.UUID, values map[string]string) []field[string] {
 	accept := "application/json, */*;q=0.5"
 	if p.connector.Format == formatXML {
 		accept = "application/xml, */*;q=0.5"
@@ -206,7 +210,7 @@ func (p *sender) headers(contentType string, values map[string]string) []field[s
 	if contentType != "" {
 		r.set("Content-Type", contentType)
 	}
-	r.set("webhook-id", values["RoutingID"])
+	r.set("webhook-id", id.String())
 	for _, h := range fillPairs(p.connector.Headers, values) {
 		if contentType == "" && http.CanonicalHeaderKey(h.name) == "Content-Type" {
 			continue

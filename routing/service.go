@@ -132,7 +132,7 @@ func New(db *store.DB, vault *store.Vault, options ...Option) *Service {
 	for _, option := range options {
 		option(s)
 	}
-	for _, env := range []*eval.Env{s.exprs.lead, s.exprs.mapped, s.exprs.answer} {
+	for _, env := range []*eval.Env{s.exprs.lead, s.exprs.mapped, s.exprs.answer, s.exprs.onward} {
 		env.Now = s.now
 	}
 	// A lease outlasts the wait in the local queue (see dispatcher) and the

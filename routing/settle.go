@@ -38,7 +38,7 @@ type result struct {
 func (s *Service) judge(j *job, revision int64, x *exchange, begun time.Time) *result {
 	now := s.now()
 	r := &result{err: x.problem(), revision: revision, attempt: &Attempt{
-		RoutingID: j.id, StartedAt: begun, DurationMs: x.duration.Milliseconds(),
+		RoutingID: j.routingID(), OnwardID: j.onwardID(), StartedAt: begun, DurationMs: x.duration.Milliseconds(),
 		Request: x.request, Response: x.response, Outcome: x.outcome(), Error: optional(x.problem()),
 	}}
 	if x.status != 0 {
@@ -49,6 +49,9 @@ func (s *Service) judge(j *job, revision int64, x *exchange, begun time.Time) *r
 	}
 	if r.gone = x.status == http.StatusGone; r.gone { // the rule pauses: see noteExchanges
 		r.state, r.err = Parked, errPaused
+		if j.isOnward() {
+			r.err = errOnwardGone
+		}
 		return r
 	}
 	switch r.attempt.Outcome {
@@ -81,8 +84,12 @@ func (s *Service) settle(ctx context.Context, outcomes ...outcome) {
 	ctx, cancel := context.WithTimeout(ctx, writeTime)
 	defer cancel()
 	var held map[uuid.UUID]bool
+	routings, onwards := split(outcomes)
 	err := s.db.Write(ctx, func(tx *gorm.DB) (err error) {
-		held, err = s.record(tx, outcomes)
+		held = make(map[uuid.UUID]bool, len(outcomes))
+		if err = s.record(tx, routings, held); err == nil {
+			err = s.recordOnwards(tx, onwards, held)
+		}
 		return err
 	})
 	if err != nil && len(outcomes) > 1 {
@@ -93,14 +100,32 @@ func (s *Service) settle(ctx context.Context, outcomes ...outcome) {
 	}
 	if err != nil {
 		// The lease runs out and the routing is sent again with the same webhook-id.
-		s.log.Error("routing not settled", "routing", outcomes[0].job.id, "error", err)
+		s.log.Error("not settled", outcomes[0].job.queue.table, outcomes[0].job.id, "error", err)
 		return
 	}
 	for _, o := range outcomes {
 		if !held[o.job.id] {
-			s.log.Warn("lease lost before the turn ended", "routing", o.job.id)
+			s.log.Warn("lease lost before the turn ended", o.job.queue.table, o.job.id)
 		}
 	}
+}
+
+// split parts the outcomes of routings from those of onwards.
+func split(outcomes []outcome) (routings, onwards []outcome) {
+	for i, o := range outcomes {
+		if o.job.isOnward() {
+			if onwards == nil {
+				routings = slices.Clone(outcomes[:i])
+			}
+			onwards = append(onwards, o)
+		} else if onwards != nil {
+			routings = append(routings, o)
+		}
+	}
+	if onwards == nil {
+		routings = outcomes
+	}
+	return routings, onwards
 }
 
 // writeTime bounds the writes that must not be cut off by the program's end.
@@ -110,45 +135,53 @@ const writeTime = 30 * time.Second
 // before the first turn was settled. Each outcome then goes by itself.
 var errTwice = errors.New("two outcomes of one routing")
 
-// record writes outcomes and tells which jobs still had their lease.
-func (s *Service) record(tx *gorm.DB, outcomes []outcome) (held map[uuid.UUID]bool, err error) {
+// record writes outcomes of routings and tells in held which jobs still had their
+// lease.
+func (s *Service) record(tx *gorm.DB, outcomes []outcome, held map[uuid.UUID]bool) error {
 	if len(outcomes) > 1 && slices.ContainsFunc(outcomes, outcome.passesOn) {
 		if err := s.Together(tx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := s.noteExchanges(tx, outcomes); err != nil {
-		return nil, err
+	if err := s.noteExchanges(tx, routingQueue, outcomes); err != nil {
+		return err
 	}
-	var back []*job
-	var ended []turned
+	ended, back, err := turns(outcomes)
+	if err != nil {
+		return err
+	}
+	for i := range ended {
+		if err := s.review(tx, &ended[i]); err != nil {
+			return fmt.Errorf("routing %s: %w", ended[i].id, err)
+		}
+	}
+	if err := queueAgain(tx, routingQueue, back, held); err != nil {
+		return err
+	}
+	if err := applyResults(tx, ended, held); err != nil {
+		return err
+	}
+	if err := insertAttempts(tx, ended, held); err != nil {
+		return err
+	}
+	return s.follow(tx, ended, held)
+}
+
+// turns parts the jobs whose turn came to a result from those to be given back.
+func turns(outcomes []outcome) (ended []turned, back []*job, err error) {
 	seen := make(map[uuid.UUID]bool, len(outcomes))
 	for _, o := range outcomes {
 		if seen[o.job.id] {
-			return nil, errTwice
+			return nil, nil, errTwice
 		}
 		seen[o.job.id] = true
 		if o.result == nil {
 			back = append(back, o.job)
-			continue
+		} else {
+			ended = append(ended, turned{o.job, *o.result})
 		}
-		t := turned{o.job, *o.result}
-		if err := s.review(tx, &t); err != nil {
-			return nil, fmt.Errorf("routing %s: %w", t.job.id, err)
-		}
-		ended = append(ended, t)
 	}
-	held = make(map[uuid.UUID]bool, len(outcomes))
-	if err := queueAgain(tx, back, held); err != nil {
-		return nil, err
-	}
-	if err := applyResults(tx, ended, held); err != nil {
-		return nil, err
-	}
-	if err := insertAttempts(tx, ended, held); err != nil {
-		return nil, err
-	}
-	return held, s.follow(tx, ended, held)
+	return ended, back, nil
 }
 
 // turned is a job whose turn came to a result.
@@ -204,14 +237,12 @@ func (s *Service) stillPaused(tx *gorm.DB, j *job, r *result) error {
 }
 
 // queueAgain gives leases back.
-func queueAgain(tx *gorm.DB, jobs []*job, held map[uuid.UUID]bool) error {
+func queueAgain(tx *gorm.DB, q *queue, jobs []*job, held map[uuid.UUID]bool) error {
 	rows := make([][]any, len(jobs))
 	for i, j := range jobs {
 		rows[i] = []any{j.id, j.token, j.due}
 	}
-	ids, err := overRows(tx, []column{{"routing", "uuid"}, {"token", "text"}, {"due", "timestamptz"}}, rows,
-		`UPDATE routings SET state = 'pending', next_attempt_at = v.due, lease_token = NULL, version = version + 1
-		FROM v WHERE id = v.routing AND lease_token = v.token RETURNING id`)
+	ids, err := overRows(tx, []column{{"work", "uuid"}, {"token", "text"}, {"due", "timestamptz"}}, rows, q.giveBack[tx.Name()])
 	mark(held, ids)
 	return err
 }
@@ -231,6 +262,16 @@ var resultColumns = []column{
 
 // applyResults writes the results of the jobs that still have their lease.
 func applyResults(tx *gorm.DB, ended []turned, held map[uuid.UUID]bool) error {
+	ids, err := overRows(tx, resultColumns, resultRows(ended), `UPDATE routings SET state = v.new_state, next_attempt_at = v.next, lease_token = NULL,
+		attempt_count = attempt_count + v.sent, rule_revision = v.revision, error = v.problem,
+		delivered_at = coalesce(v.delivered, delivered_at), external_id = coalesce(v.far_id, external_id),
+		external_link = coalesce(v.far_link, external_link), version = version + 1
+		FROM v WHERE id = v.routing AND lease_token = v.token RETURNING id`)
+	mark(held, ids)
+	return err
+}
+
+func resultRows(ended []turned) [][]any {
 	rows := make([][]any, len(ended))
 	for i := range ended {
 		t := &ended[i]
@@ -240,13 +281,7 @@ func applyResults(tx *gorm.DB, ended []turned, held map[uuid.UUID]bool) error {
 		}
 		rows[i] = []any{t.id, t.token, t.state, t.next, sent, t.result.revision, optional(t.err), t.deliveredAt, t.externalID, t.link}
 	}
-	ids, err := overRows(tx, resultColumns, rows, `UPDATE routings SET state = v.new_state, next_attempt_at = v.next, lease_token = NULL,
-		attempt_count = attempt_count + v.sent, rule_revision = v.revision, error = v.problem,
-		delivered_at = coalesce(v.delivered, delivered_at), external_id = coalesce(v.far_id, external_id),
-		external_link = coalesce(v.far_link, external_link), version = version + 1
-		FROM v WHERE id = v.routing AND lease_token = v.token RETURNING id`)
-	mark(held, ids)
-	return err
+	return rows
 }
 
 func mark(held map[uuid.UUID]bool, ids []uuid.UUID) {
@@ -264,6 +299,7 @@ var attemptColumns = []column{
 	{"response", "text"},
 	{"outcome", "text"},
 	{"error", "text"},
+	{"onward_id", "uuid"},
 }
 
 // insertAttempts stores the exchanges, in the order they ended in.
@@ -275,7 +311,7 @@ func insertAttempts(tx *gorm.DB, ended []turned, held map[uuid.UUID]bool) error 
 			continue
 		}
 		row := *a
-		if !held[a.RoutingID] {
+		if !held[ended[i].id] {
 			there, err := row.comeLate(tx)
 			if err != nil {
 				return err
@@ -284,17 +320,27 @@ func insertAttempts(tx *gorm.DB, ended []turned, held map[uuid.UUID]bool) error 
 				continue
 			}
 		}
-		rows = append(rows, []any{row.RoutingID, row.StartedAt, row.DurationMs, row.StatusCode, row.Request, row.Response, row.Outcome, row.Error})
+		rows = append(rows, []any{row.RoutingID, row.StartedAt, row.DurationMs, row.StatusCode, row.Request, row.Response, row.Outcome, row.Error, row.OnwardID})
 	}
 	_, err := overRows(tx, attemptColumns, rows, `INSERT INTO attempts
-		(routing_id, started_at, duration_ms, status_code, request, response, outcome, error) SELECT * FROM v`)
+		(routing_id, started_at, duration_ms, status_code, request, response, outcome, error, onward_id) SELECT * FROM v`)
 	return err
 }
 
 // comeLate changes a for a routing whose lease was lost meanwhile, and reports
 // whether there still is that routing. An erased lead's exchange is kept without
-// its bodies.
+// its bodies; one of an outcome sent onward is not kept, as that is gone.
 func (a *Attempt) comeLate(tx *gorm.DB) (there bool, err error) {
+	if a.OnwardID != nil {
+		var onward Onward
+		err := shareRow(tx).Select("id").Where("id = ?", a.OnwardID).Take(&onward).Error
+		if errors.Is(err, gorm.ErrRecordNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
 	var routing Routing
 	err = shareRow(tx).Select("lead_id").Where("id = ?", a.RoutingID).Take(&routing).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
@@ -307,7 +353,7 @@ func (a *Attempt) comeLate(tx *gorm.DB) (there bool, err error) {
 	if err := tx.Select("erased_at").Where("id = ?", routing.LeadID).Take(&lead).Error; err != nil {
 		return false, err
 	}
-	a.Error = optional("the lease had run out; the routing was sent again by another worker")
+	a.Error = optional("the lease had run out; it was sent again by another worker")
 	if lead.ErasedAt != nil {
 		a.Request, a.Response, a.Error = "", "", optional("the lead was erased meanwhile")
 	}

@@ -92,14 +92,25 @@ func (s *Service) trial(ctx context.Context, r *Rule, lead *leads.Lead, dry bool
 	if err != nil {
 		return TestResult{Error: err.Error()}, nil
 	}
-	d := delivery{lead: lead, routingID: uuid.New(), customerID: r.CustomerID, header: []field[string]{{"X-Leadloop-Test", "1"}}}
-	shown, body, err := s.sample(ctx, p.sender, d)
+	return s.tryOut(ctx, p.sender, newDelivery(lead, r.CustomerID), dry)
+}
+
+// newDelivery is one of a lead to a customer as a routing that does not exist.
+func newDelivery(lead *leads.Lead, customerID int64) delivery {
+	id := uuid.New()
+	return delivery{lead: lead, id: id, routingID: id, customerID: customerID}
+}
+
+// tryOut makes the exchange of d, marked as a test, or if dry only the request.
+func (s *Service) tryOut(ctx context.Context, p *sender, d delivery, dry bool) (TestResult, error) {
+	d.header = []field[string]{{"X-Leadloop-Test", "1"}}
+	shown, body, err := s.sample(ctx, p, d)
 	if dry && err == nil {
 		return TestResult{Succeeded: true, Request: shown, Body: body}, nil
 	}
 	var x exchange
 	if !dry { // what a sample without a look-up lacks, the exchange may have
-		x, err = s.deliver(ctx, p.sender, d)
+		x, err = s.deliver(ctx, p, d)
 	}
 	if err != nil {
 		return TestResult{Error: err.Error()}, nil

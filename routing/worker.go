@@ -66,13 +66,13 @@ type dispatcher struct {
 	jobs    sync.WaitGroup // those that are not in ended yet
 	average atomic.Int64   // how long an exchange takes of late, in nanoseconds
 
-	after int64 // the rule that the last claim ended with
-	rules int   // how many rules the last claim came upon
+	after map[*queue]int64 // the rule, or source, that the last claim ended with
+	rules int              // how many of them the last claim came upon
 }
 
 func (s *Service) newDispatcher(sending context.Context) *dispatcher {
 	d := &dispatcher{
-		Service: s, sending: sending, rules: leastShare,
+		Service: s, sending: sending, rules: leastShare, after: map[*queue]int64{},
 		ended: make(chan outcome, mostHeld), freed: make(chan struct{}, 1),
 	}
 	d.lanes = newLanes(s.workers, d.turn, d.giveBack)
@@ -103,29 +103,44 @@ func (d *dispatcher) fill(ctx context.Context, sure bool) (more bool) {
 	if room < max(1, limit/4) {
 		return true // a claim for one or two would cost as much as one for many
 	}
+	queues := d.queues(ctx)
 	if !sure {
-		if some, err := d.due(ctx); err != nil || !some {
+		if some, err := d.due(ctx, queues...); err != nil || !some {
 			d.warn(ctx, err)
 			return false
 		}
 	}
 	want := demand{
 		limit: room, share: min(max(leastShare, room/d.rules), mostOfLane),
-		after: d.after, full: full,
+		after: d.after, full: full, onward: len(queues) > 1,
 	}
 	jobs, err := d.claim(ctx, want)
 	d.warn(ctx, err)
 	if len(jobs) == 0 {
 		return false
 	}
-	byRule := map[int64]int{}
+	byOwner, onwards := map[int64]int{}, 0
 	for _, j := range jobs {
-		byRule[j.ruleID]++
+		byOwner[j.owner()]++
+		d.after[j.queue] = j.ruleID
+		if j.isOnward() {
+			onwards++
+		}
 	}
-	d.after, d.rules = jobs[len(jobs)-1].ruleID, len(byRule)
+	d.rules = len(byOwner)
 	d.jobs.Add(len(jobs))
 	d.lanes.add(jobs, time.Duration(d.average.Load()))
-	return len(jobs) >= room || len(full) > 0 || slices.Max(slices.Collect(maps.Values(byRule))) >= want.share
+	return len(jobs) >= room || len(full) > 0 || onwards >= want.onwards() || slices.Max(slices.Collect(maps.Values(byOwner))) >= want.share
+}
+
+// queues are those that there may be something in.
+func (d *dispatcher) queues(ctx context.Context) []*queue {
+	set, err := d.Service.rules(ctx)
+	d.warn(ctx, err)
+	if err == nil && len(set.onwards) == 0 {
+		return []*queue{routingQueue}
+	}
+	return []*queue{routingQueue, onwardQueue}
 }
 
 func (d *dispatcher) warn(ctx context.Context, err error) {
@@ -192,7 +207,7 @@ const (
 	gatherTime = 5 * time.Millisecond
 )
 
-// turn sends one claimed routing, or gives its lease back where too little of it
+// turn sends one claimed job, or gives its lease back where too little of it
 // is left.
 func (d *dispatcher) turn(r *running) {
 	o := outcome{job: r.job}
@@ -221,19 +236,19 @@ func (d *dispatcher) end(o outcome) {
 func (d *dispatcher) transmit(j *job) (r *result) {
 	defer func() {
 		if p := recover(); p != nil {
-			d.log.Error("panic in transmission", "routing", j.id, "panic", p, "stack", string(debug.Stack()))
-			r = parked(j, errors.New("the program failed on this routing; see its log"))
+			d.log.Error("panic in transmission", j.queue.table, j.id, "panic", p, "stack", string(debug.Stack()))
+			r = parked(j, errors.New("the program failed on this; see its log"))
 		}
 	}()
-	rule, r := d.ruleOf(j)
+	out, what, r := d.prepare(j)
 	if r != nil {
 		return r
 	}
-	if broken, err := d.Broken(d.sending); err == nil && !j.probe && !broken[j.ruleID].IsZero() {
+	if broken, err := d.Broken(d.sending); err == nil && !j.probe && !broken[j.owner()].IsZero() {
 		return nil // the breaker opened since the claim: it waits as the others do
 	}
 	begun := d.now()
-	x, err := d.deliver(d.sending, rule.plan.sender, delivery{lead: j.lead, routingID: j.id, customerID: rule.customerID})
+	x, err := d.deliver(d.sending, out, what)
 	if err != nil {
 		return parked(j, err)
 	}
@@ -241,7 +256,20 @@ func (d *dispatcher) transmit(j *job) (r *result) {
 	if x.status == 0 && d.sending.Err() != nil {
 		return nil
 	}
-	return d.judge(j, rule.revision, &x, begun)
+	return d.judge(j, what.revision, &x, begun)
+}
+
+// prepare gives what job j sends and by what, or the result of there being nothing
+// to send.
+func (d *dispatcher) prepare(j *job) (*sender, delivery, *result) {
+	if j.isOnward() {
+		return d.prepareOnward(j)
+	}
+	rule, r := d.ruleOf(j)
+	if r != nil {
+		return nil, delivery{}, r
+	}
+	return rule.plan.sender, delivery{lead: j.lead, id: j.id, routingID: j.id, customerID: rule.customerID, revision: rule.revision}, nil
 }
 
 // ruleOf gives the live rule of j, or the result of there being none to send by.

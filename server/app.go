@@ -105,6 +105,7 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	a.Activity = activity.New(db)
 	a.Keys.Log, a.Leads.Log, a.Feedback.Log, a.Privacy.Log, a.Activity.Log = log, log, log, log, log
 	a.Leads.Route, a.Leads.Together, a.Leads.Fetch = a.Routing.Route, a.Routing.Together, a.Routing.Fetch
+	a.Leads.Onward = a.Routing.CheckOnward
 	if err := a.Routing.SyncConnectors(asProgram(ctx, "start")); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
 	}

@@ -51,7 +51,7 @@ func auditSteps(crm string) []auditStep {
 		{"post /Sources", "", `{"Name":"Form","Kind":"meta","Settings":{"AppSecret":"secret-app","GraphURL":"http://a"}}`, "Source", "create", `{}`, `{
 			"ID":1,"Name":"Form","Kind":"meta","Token":"***","Settings":{"AppSecret":"***","GraphURL":"http://a"},"Mapping":[],"Region":"IL",
 			"MaxRoutings":1,"DuplicateWindow":"","DuplicateBy":"…","DuplicateAcross":false,"RouteDuplicates":false,"Checks":[],"Honeypot":"",
-			"FillTimeField":"","MinFillSeconds":0,"PerAddress":0,"AttemptsDays":90,"Enabled":true,"CreatedAt":"…"}`},
+			"FillTimeField":"","MinFillSeconds":0,"PerAddress":0,"AttemptsDays":90,"OnwardBreaker":"closed","Enabled":true,"CreatedAt":"…"}`},
 		{
 			"patch /Sources({ID})", "1", `{"Settings":{"AppSecret":"secret-app-2","GraphURL":"http://a"}}`, "Source", "update",
 			`{"Settings":{"AppSecret":"***"}}`, `{"Settings":{"AppSecret":"***"}}`,

@@ -97,7 +97,9 @@ func contractLead(t *testing.T, s *stage, crm *receiver) (lead, routing string) 
 		"@odata.context": "%BASE%/odata/$metadata#Sources/$entity", "@odata.etag": "W/\"1\"", "ID": 1, "Name": "Site form", "Kind": "json",
 		"Token": "<token>", "Settings": {}, "Mapping": [], "Region": "IL", "MaxRoutings": 1,
 		"DuplicateWindow": "", "DuplicateBy": "", "DuplicateAcross": false, "RouteDuplicates": false,
-		"Checks": [], "Honeypot": "", "FillTimeField": "", "MinFillSeconds": 0, "PerAddress": 0, "MaskAfterDays": null, "DropAfterDays": null, "AttemptsDays": 90, "Enabled": true, "OldTokenUntil": null, "CreatedAt": "<time>", "Version": 1}`).text("Token")
+		"Checks": [], "Honeypot": "", "FillTimeField": "", "MinFillSeconds": 0, "PerAddress": 0, "MaskAfterDays": null, "DropAfterDays": null, "AttemptsDays": 90,
+		"OnwardConnectorID": null, "OnwardSettings": {}, "OnwardMapping": [], "OnwardBreaker": "closed", "OnwardBreakerUntil": null, "OnwardFailingSince": null,
+		"Enabled": true, "OldTokenUntil": null, "CreatedAt": "<time>", "Version": 1}`).text("Token")
 
 	sent := time.Now()
 	lead = s.anyone.post("/intake/"+token, `{"FirstName":"נועה","LastName":"לוי","Phone":"050-1234567","City":"Haifa","Budget":5000}`).

@@ -20,6 +20,12 @@ func TestTransmissionPage(t *testing.T) {
 	runAfterReadme(t, "routing.md", "Transmission")
 }
 
+// TestOnwardPage runs those of docs/intake.md about outcomes.
+func TestOnwardPage(t *testing.T) {
+	t.Parallel()
+	runAfterReadme(t, "intake.md", "Sending outcomes back")
+}
+
 // TestStatusPage runs those of docs/statuses.md.
 func TestStatusPage(t *testing.T) {
 	t.Parallel()

@@ -219,6 +219,10 @@ func (a *App) addLeadSets() {
 				return a.Leads.SendTest(ctx, s.ID, p.Fields)
 			}).Describe("Takes a lead with these fields in as if it had come by the source's address, as a test that goes to no customer. " +
 				"Explain tells where it would go."),
+			odata.Bound("TestOnward", func(ctx context.Context, s *leads.Source, p onwardParams) (routing.TestResult, error) {
+				return a.Routing.TestOnward(ctx, s.ID, routing.OnwardTrial{Sample: p.Sample, Feedback: p.Feedback, Dry: p.Dry != nil && *p.Dry})
+			}).Outside(). // it waits for the other system
+					Describe("Sends a made-up outcome of a made-up lead to where the source's outcomes go. With Dry it shows the request and sends nothing."),
 		},
 		Functions: []odata.Operation{
 			odata.Bound("LastDelivery", func(ctx context.Context, s *leads.Source, _ odata.None) (*leads.Received, error) {
@@ -244,7 +248,7 @@ func (a *App) addLeadSets() {
 			odata.Bound("Explain", func(ctx context.Context, l *leads.Lead, p explainParams) (*routing.Explanation, error) {
 				return a.Routing.Explain(ctx, l.ID, valueOf(p.RuleID))
 			}).Describe("Why the lead went where it went: every decision about it, with the verdict on each rule, or on the one given."),
-			odata.Bound("Payload", func(ctx context.Context, l *leads.Lead, _ odata.None) (*leads.Received, error) {
+			odata.Bound("Payload", func(ctx context.Context, l *leads.Lead, _ odata.None) (*leads.Incoming, error) {
 				return a.Leads.Payload(ctx, l.ID)
 			}).Describe("The delivery that the lead came in, as it was but for the sender's secret."),
 		},
@@ -311,6 +315,13 @@ func (r rotation) or(hours int) time.Duration {
 		hours = min(max(*r.OverlapHours, -1), 1e6) // more would be no duration; it is refused all the same
 	}
 	return time.Duration(hours) * time.Hour
+}
+
+// onwardParams are the parameters of Sources(ID)/TestOnward.
+type onwardParams struct {
+	Sample   Sample
+	Feedback *routing.OutcomeSample
+	Dry      *bool
 }
 
 // explainParams are the parameters of Leads(ID)/Explain.
@@ -394,6 +405,18 @@ func (a *App) addRoutingSets() {
 				}
 				return a.Routing.Find(a.DB.Read(ctx), r.ID, 0)
 			}),
+		},
+	})
+	odata.Add(a.OData, odata.Set[routing.Onward]{
+		Name: "Onwards", Access: a.sight(access{}, "Routing/RuleID"),
+		Actions: []odata.Action{
+			odata.Bound("Resend", func(ctx context.Context, o *routing.Onward, _ odata.None) (*routing.Onward, error) {
+				if err := a.Routing.ResendOnward(ctx, o.ID); err != nil {
+					return nil, err
+				}
+				var now routing.Onward
+				return &now, a.DB.Read(ctx).Where("id = ?", o.ID).Take(&now).Error
+			}).Describe("Sends the outcome again, with the same webhook-id."),
 		},
 	})
 	odata.Add(a.OData, odata.Set[routing.Attempt]{Name: "Attempts", Access: a.sight(access{}, "Routing/RuleID")})

@@ -189,7 +189,7 @@ func (v *visit) received(lead *leadDetail) (moment, error) {
 	if lead.DuplicateOfID != nil {
 		m.Text, m.Link = v.T("lead.duplicate"), leadURL(*lead.DuplicateOfID)
 	}
-	p, err := read[leads.Received](v, "Leads("+lead.ID+")/Payload()", nil)
+	p, err := read[leads.Incoming](v, "Leads("+lead.ID+")/Payload()", nil)
 	if fault.CodeOf(err) == fault.NotFound {
 		return m, nil
 	}

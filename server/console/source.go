@@ -16,7 +16,7 @@ type sourceData struct {
 	Form    *Form
 	State   Badge
 	Address string // "" for who may not see it
-	Guide   guide
+	Guide   pasteGuide
 	Overlap *Field   // of the rotation
 	Delete  *Confirm // nil for who may not
 }
@@ -132,7 +132,7 @@ func (v *visit) sourceDetails(src *leads.Source, name string, f *Form) page {
 	if src.Token != "" {
 		data.Address = v.intakeAddress(src.Token)
 	}
-	data.Guide = v.guideOf(src.Kind, data.Address)
+	data.Guide = v.pasteGuideOf(src.Kind, data.Address)
 	if v.Can("manager") {
 		data.Overlap = &Field{Name: "hours", Kind: "select", Label: v.T("source.overlap"), Help: v.T("source.overlap.help"), Value: "24"}
 		for _, hours := range []int{0, 1, 24, 72, 168, 720} {

@@ -7,8 +7,8 @@ import (
 	"leadloop/leads"
 )
 
-// guide tells where in a sender's system the address goes.
-type guide struct {
+// pasteGuide tells where in a sender's system the address goes.
+type pasteGuide struct {
 	Steps   []string
 	Sketch  sketch
 	Example string // to copy, where the sender is a page or a program
@@ -48,8 +48,8 @@ var guideExamples = map[string]string{
   <input type="hidden" name="lm_key" value="…">`,
 }
 
-func (v *visit) guideOf(kind, address string) guide {
-	g := guide{}
+func (v *visit) pasteGuideOf(kind, address string) pasteGuide {
+	g := pasteGuide{}
 	for i := range guideSteps[kind] {
 		g.Steps = append(g.Steps, v.T("sourceguide."+kind+"."+strconv.Itoa(i+1)))
 	}

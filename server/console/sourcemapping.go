@@ -13,15 +13,15 @@ import (
 // mappingData is what the page of a source's mapping shows.
 type mappingData struct {
 	Form    *Form
-	Rows    []mappingRow
+	Rows    []fieldRow
 	Targets []string
 	Fields  []leads.ReceivedField
 	Last    *leads.Received // nil where there is none, and for who may not see it
 }
 
-// mappingRow is an entry of the mapping. Value is the name of a field or an
+// fieldRow is an entry of the mapping. Value is the name of a field or an
 // expression, as Mode says.
-type mappingRow struct{ Target, Mode, Value, Default *Field }
+type fieldRow struct{ Target, Mode, Value, Default *Field }
 
 // spareRows are the empty rows at the end of an editor.
 const spareRows = 2
@@ -32,12 +32,12 @@ var mappingTargets = []string{
 	"UtmTerm", "UtmContent", "ExternalID", "ConsentText", "IsTest",
 }
 
-func (v *visit) mappingForm(src *leads.Source, entries []leads.FieldMapping) (*Form, []mappingRow) {
+func (v *visit) mappingForm(src *leads.Source, entries []leads.FieldMapping) (*Form, []fieldRow) {
 	f := &Form{
 		Action: sourceURL(src.ID) + "/mapping", Submit: v.T("form.save"), ReadOnly: !v.Can("manager"),
 		Hidden: map[string]string{"Version": strconv.FormatInt(src.Version, 10)},
 	}
-	var rows []mappingRow
+	var rows []fieldRow
 	n := len(entries)
 	if !f.ReadOnly {
 		n += spareRows
@@ -48,7 +48,7 @@ func (v *visit) mappingForm(src *leads.Source, entries []leads.FieldMapping) (*F
 			e = entries[i]
 		}
 		at := fmt.Sprintf("Mapping/%d", i)
-		row := mappingRow{
+		row := fieldRow{
 			Target: &Field{Name: at + "/Target", Label: v.T("mapping.target"), Value: e.Target, List: "targets", Ltr: true},
 			Mode: &Field{Name: at + "/Mode", Label: v.T("mapping.mode"), Kind: "select", Value: "Field", Options: []Option{
 				{"Field", v.T("mapping.field")}, {"Source", v.T("mapping.expression")},
@@ -81,7 +81,7 @@ func (v *visit) mappingPage() error {
 	return v.Page("sourcemapping", view)
 }
 
-func (v *visit) mappingView(src *leads.Source, f *Form, rows []mappingRow) (page, error) {
+func (v *visit) mappingView(src *leads.Source, f *Form, rows []fieldRow) (page, error) {
 	data := mappingData{Form: f, Rows: rows, Targets: mappingTargets}
 	if v.Can("manager") {
 		last, err := read[leads.Received](v, fmt.Sprintf("Sources(%d)/LastDelivery()", src.ID), nil)
@@ -208,8 +208,10 @@ func (v *visit) checkRows(f *Form, checks []leads.Check) []checkRow {
 		row := checkRow{
 			Property: &Field{Name: at, Label: v.T("check.property"), Value: c.Property, List: "known", Ltr: true},
 			Format: &Field{Name: at + "/Format", Label: v.T("check.format"), Kind: "select", Value: c.Format, Options: []Option{
-				{"", v.T("check.format.any")}, {leads.FormatPhone, v.T("check.format.phone")},
-				{leads.FormatMobile, v.T("check.format.mobile")}, {leads.FormatEmail, v.T("check.format.email")},
+				{"", v.T("check.format.any")},
+				{leads.FormatPhone, v.T("check.format.phone")},
+				{leads.FormatMobile, v.T("check.format.mobile")},
+				{leads.FormatEmail, v.T("check.format.email")},
 			}},
 			Required: &Field{Name: at + "/Required", Label: v.T("check.required"), Kind: "checkbox", Value: truth(c.Required)},
 			Pattern:  &Field{Name: at + "/Pattern", Label: v.T("check.pattern"), Value: c.Pattern, Ltr: true},
@@ -222,13 +224,6 @@ func (v *visit) checkRows(f *Form, checks []leads.Check) []checkRow {
 }
 
 // truth is the value of a checkbox.
-func truth(on bool) string {
-	if on {
-		return "true"
-	}
-	return ""
-}
-
 // positive is n as a number field has it where 0 is none.
 func positive(n int) string {
 	if n == 0 {

@@ -178,7 +178,3 @@ func (v *visit) mapAllStatuses() error {
 	}
 	return v.Go(feedbackURL(customer.ID) + "#statuses")
 }
-
-// maxUndo is how many characters a toast can take along to take a change back: they
-// travel in a cookie.
-const maxUndo = 1500
