@@ -38,11 +38,11 @@ func TestConsoleReasons(t *testing.T) {
 		b.press("Create the reason")
 		b.see("Please fill this in")
 		b.fill("Names[he]", "מספר שגוי")
-		b.fill("language", "not a code!")
-		b.fill("name", "Faux numéro")
+		b.fill("AddLanguage", "not a code!")
+		b.fill("AddName", "Faux numéro")
 		b.press("Create the reason")
-		b.until("document.querySelector('#e-language')") // beside the language that was added
-		b.fill("language", "fr")
+		b.until("document.querySelector('#e-AddLanguage')") // beside the language that was added
+		b.fill("AddLanguage", "fr")
 		b.fill("Name", "Wrong number")
 		b.press("Create the reason")
 		b.at("/console/settings/reasons")
