@@ -46,9 +46,9 @@ func TestConsoleReasons(t *testing.T) {
 		b.fill("Name", "Wrong number")
 		b.press("Create the reason")
 		b.at("/console/settings/reasons")
-		b.see("Wrong number is created. Its ID is 13.")
+		b.see("Wrong number is created. Its ID is 101.")
 		b.see("מספר שגוי · Faux numéro")
-		made := s.admin.get("/odata/FeedbackReasons(13)").want(200)
+		made := s.admin.get("/odata/FeedbackReasons(101)").want(200)
 		if made.text("Names", "fr") != "Faux numéro" || made.at("Active") != true {
 			t.Errorf("made %s", made.body)
 		}
@@ -72,7 +72,7 @@ func TestConsoleReasons(t *testing.T) {
 			fire(last, "dragend", 0);
 		})()`)
 		eventually(t, 15*time.Second, "it is the first", func() bool {
-			return s.admin.get("/odata/FeedbackReasons?$orderby=Position&$top=1").want(200).text("value", 0, "ID") == "13"
+			return s.admin.get("/odata/FeedbackReasons?$orderby=Position&$top=1").want(200).text("value", 0, "ID") == "101"
 		})
 		b.open("/console/settings/reasons")
 		if got := b.names("1"); got != "Wrong number" {
@@ -80,7 +80,7 @@ func TestConsoleReasons(t *testing.T) {
 		}
 
 		b.press("Wrong number")
-		b.at("/console/settings/reasons/13")
+		b.at("/console/settings/reasons/101")
 		b.press("Retire")
 		b.see("Wrong number is retired")
 		b.press("Undo")
@@ -89,7 +89,7 @@ func TestConsoleReasons(t *testing.T) {
 		b.fill("confirm", "Wrong number")
 		b.press("Delete for good")
 		b.see("Wrong number is deleted.")
-		s.admin.get("/odata/FeedbackReasons(13)").want(404)
+		s.admin.get("/odata/FeedbackReasons(101)").want(404)
 
 		p := s.join(t, "Carmel")
 		s.admin.post("/odata/StatusMaps", map[string]any{"CustomerID": number(p.id), "Status": "sold", "ReasonID": 7}).want(201)
