@@ -47,7 +47,7 @@ func TestConsoleReasons(t *testing.T) {
 		b.press("Create the reason")
 		b.at("/console/settings/reasons")
 		b.see("Wrong number is created. Its ID is 101.")
-		b.see("מספר שגוי · Faux numéro")
+		b.see("Faux numéro · מספר שגוי")
 		made := s.admin.get("/odata/FeedbackReasons(101)").want(200)
 		if made.text("Names", "fr") != "Faux numéro" || made.at("Active") != true {
 			t.Errorf("made %s", made.body)
