@@ -48,7 +48,7 @@ func (v *visit) auditData(proof auditProof) (*auditData, error) {
 	}
 	t := Table{
 		Caption: v.T("settings.tab.audit"),
-		Columns: []Column{{Title: v.T("audit.what"), Wide: true}, {Title: v.T("audit.key")}, {Title: v.T("audit.who")}, {Title: v.T("audit.when")}},
+		Columns: []Column{{Title: v.T("audit.what")}, {Title: v.T("audit.key")}, {Title: v.T("audit.who")}, {Title: v.T("audit.when")}},
 		Empty:   &Empty{Icon: "shield", Title: v.T("list.nothing"), Text: v.T("list.nothing.text"), Action: v.T("list.clear"), URL: v.Path()},
 	}
 	for _, e := range events.Rows {

@@ -193,13 +193,13 @@ func (v *visit) reasonForm(r *feedback.Reason) *Form {
 		return &Field{Name: name, Label: v.T("reason." + label), Help: v.T("reason." + label + ".help"), Kind: "checkbox", Value: strconv.FormatBool(set)}
 	}
 	f.Fields = append(f.Fields,
-		&Field{Name: "language", Label: v.T("reason.language"), Help: v.T("reason.language.help"), Placeholder: "fr", Ltr: true, Half: true},
-		&Field{Name: "name", Label: v.T("reason.language.name"), Half: true},
+		&Field{Name: "AddLanguage", Label: v.T("reason.language"), Help: v.T("reason.language.help"), Placeholder: "fr", Ltr: true, Half: true},
+		&Field{Name: "AddName", Label: v.T("reason.language.name"), Half: true},
 		&Field{Name: "Category", Label: v.T("reason.category"), Help: v.T("reason.category.help"), Kind: "select", Value: r.Category, Options: categories, Section: v.T("reason.outcome")},
 		flag("ClosesLead", "closes", r.ClosesLead), flag("CountsAsSale", "sale", r.CountsAsSale), flag("AsksForReturn", "return", r.AsksForReturn),
 	)
 	if f.ReadOnly {
-		f.Fields = slices.DeleteFunc(f.Fields, func(field *Field) bool { return field.Name == "language" || field.Name == "name" })
+		f.Fields = slices.DeleteFunc(f.Fields, func(field *Field) bool { return field.Name == "AddLanguage" || field.Name == "AddName" })
 	}
 	return f
 }
@@ -217,8 +217,8 @@ func fillReason(f *Form, r *feedback.Reason) {
 			r.Names[strings.TrimSuffix(code, "]")] = field.Value
 		}
 	}
-	if code := f.Get("language"); code != "" || f.Get("name") != "" {
-		r.Names[code] = f.Get("name")
+	if code := f.Get("AddLanguage"); code != "" || f.Get("AddName") != "" {
+		r.Names[code] = f.Get("AddName")
 	}
 	r.Category = f.Get("Category")
 	r.ClosesLead, r.CountsAsSale, r.AsksForReturn = f.Get("ClosesLead") == "true", f.Get("CountsAsSale") == "true", f.Get("AsksForReturn") == "true"
@@ -226,7 +226,7 @@ func fillReason(f *Form, r *feedback.Reason) {
 
 // failReason puts what is wrong with a language that was added to its fields.
 func (v *visit) failReason(f *Form, err error) bool {
-	if language := f.Field("language"); language != nil && (language.Value != "" || f.Get("name") != "") && f.Field(nameField(language.Value)) == nil {
+	if language := f.Field("AddLanguage"); language != nil && (language.Value != "" || f.Get("AddName") != "") && f.Field(nameField(language.Value)) == nil {
 		added := &Field{Name: nameField(language.Value)}
 		both := Form{Fields: append(slices.Clone(f.Fields), added)}
 		failed := both.Fail(v, err)

@@ -85,6 +85,7 @@ function prepare(root) {
 }
 
 prepare(document);
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 new MutationObserver((changes) => {
   for (const change of changes) {
     for (const node of change.addedNodes) if (node.dataset?.toast !== undefined) leave(node);
