@@ -21,7 +21,7 @@ func TestGuideIsRight(t *testing.T) {
 		connection, key := s.connect(t, names["customer"], map[string]any{"Scopes": everyScope, "FeedbackFields": map[string]string{"RoutingID": "lead's ref"}})
 		guide := s.admin.post("/odata/Connections("+connection+")/OfferGuide", nil).want(200).text("Token")
 		s.admin.post("/odata/Customers("+names["customer"]+")/SetStatusMap", map[string]any{"Map": map[string]any{"נסגר \"בגדול\" o'clock": 7}}).want(200)
-		routing := s.admin.get("/odata/Routings?$top=1&$filter=CustomerID eq " + names["customer"]).want(200).text("value", 0, "ID")
+		routing := s.admin.get("/odata/Routings?$top=1&$filter=CustomerID eq "+names["customer"]).want(200).text("value", 0, "ID")
 		for _, language := range []string{"en", "he"} {
 			page := string(s.anyone.get("/guide/" + guide + "?language=" + language).want(200).body)
 			script, order := "", []string{}

@@ -79,7 +79,7 @@ func furnish(t *testing.T, s *stage) map[string]string {
 // and gives it a guide that is read by a link and a pull.
 func furnishFeedback(t *testing.T, s *stage, in map[string]string, url string) {
 	t.Helper()
-	routing := s.admin.get("/odata/Routings?$top=1&$filter=CustomerID eq " + in["customer"]).want(200).text("value", 0, "ID")
+	routing := s.admin.get("/odata/Routings?$top=1&$filter=CustomerID eq "+in["customer"]).want(200).text("value", 0, "ID")
 	s.admin.post("/odata/Customers("+in["customer"]+")/SetStatusMap", map[string]any{"Map": map[string]any{"נסגר - זכייה": 7, "Closed - lost": 8}}).want(200)
 	returned := s.admin.get("/odata/FeedbackReasons?$filter=AsksForReturn").want(200).text("value", 0, "ID")
 	key := s.admin.post("/odata/Connections("+in["connection"]+")/IssueKey", nil).want(200).text("Key")

@@ -144,8 +144,9 @@ func (v *visit) feedbackChart(data *feedbackData, reasons []feedback.Reason, p p
 	from := time.Date(now.Year(), now.Month(), now.Day()-p.days+1, 0, 0, 0, 0, v.place)
 	since := fmt.Sprintf("Routing/CustomerID eq %d and ReceivedAt ge %s", data.Customer, from.UTC().Format(time.RFC3339))
 	_, offset := now.Zone() // days begin as they do now, also on the other side of summer time
-	rows, err := readAll[counted](v, "Feedback", query{"$apply": fmt.Sprintf(
-		"filter(%s)/compute(date(ReceivedAt add duration'PT%dS') as Day)/groupby((Day,ReasonID),aggregate($count as N))", since, offset),
+	rows, err := readAll[counted](v, "Feedback", query{
+		"$apply": fmt.Sprintf(
+			"filter(%s)/compute(date(ReceivedAt add duration'PT%dS') as Day)/groupby((Day,ReasonID),aggregate($count as N))", since, offset),
 	})
 	if err != nil {
 		return err

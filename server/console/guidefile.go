@@ -46,7 +46,8 @@ func (g *guide) postman() (any, error) {
 			map[string]string{"key": "in", "value": "header", "type": "string"},
 		}},
 		"variable": []any{
-			map[string]string{"key": "baseUrl", "value": g.Base}, map[string]string{"key": "apiKey", "value": ""},
+			map[string]string{"key": "baseUrl", "value": g.Base},
+			map[string]string{"key": "apiKey", "value": ""},
 			map[string]string{"key": "routingId", "value": ""},
 		},
 		"item": items,

@@ -26,8 +26,8 @@ func (c *Console) keyRoutes() []route {
 type keyRow struct {
 	keys.Key
 	State  Badge
-	Over   bool     // it ended
-	Only   string   // what it may do, where that is less than its connection may
+	Over   bool   // it ended
+	Only   string // what it may do, where that is less than its connection may
 	Revoke *Confirm
 	Rotate string // where its rotation is posted to; empty for who may not
 }
