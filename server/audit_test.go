@@ -213,6 +213,8 @@ func (s *stage) audit(t *testing.T, step auditStep, keys map[string]string) (sec
 	case "post /Connections({ID})/IssueKey", "post /Keys('{ID}')/Rotate":
 		keys["key"] = last
 		secrets = append(secrets, got.text("Key"))
+	case "post /Connections({ID})/OfferGuide":
+		secrets = append(secrets, got.text("Token"))
 	case "post /Connectors":
 		keys["connector"] = last
 	case "post /FeedbackReasons":

@@ -70,5 +70,6 @@ func TestIntakePage(t *testing.T) {
 func TestAccessPage(t *testing.T) {
 	t.Parallel()
 	runPage(t, "access.md", "Keys")
+	runPage(t, "access.md", "The guide for the customer")
 	runPage(t, "access.md", "Which rules staff see")
 }

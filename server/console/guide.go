@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -174,7 +173,6 @@ type guideCall struct {
 	URL            string // asks again
 	Tone           string
 	Verdict        string
-	Passed         bool // it was one of the two tests, and went as it should
 }
 
 // noRouting is a RoutingID that no lead has: the test that stores nothing.
@@ -195,11 +193,11 @@ func (v *visit) guideCall(g *guide) (guideCall, error) {
 	out.LastCall = last
 	switch report := strings.HasSuffix(last.Path, "/Feedback") || last.Path == "/feedback"; {
 	case last.Code == "" && strings.Contains(last.Path, "/FeedbackReasons"):
-		out.Tone, out.Verdict, out.Passed = "good", v.T("guide.call.first"), true
+		out.Tone, out.Verdict = "good", v.T("guide.call.first")
 	case last.Code == "":
 		out.Tone, out.Verdict = "good", v.T("guide.call.fine")
 	case last.Code == "not_found" && report && strings.Contains(last.Message, noRouting):
-		out.Tone, out.Verdict, out.Passed = "good", v.T("guide.call.second"), true
+		out.Tone, out.Verdict = "good", v.T("guide.call.second")
 	case slices.Contains(callCodes, last.Code):
 		out.Tone, out.Verdict = "bad", v.T("guide.call."+last.Code)
 	default:
@@ -431,9 +429,4 @@ func (v *visit) showGuide(c *keys.Connection, at string) error {
 		return as.download(g.openAPI())
 	}
 	return errNoPage
-}
-
-// Recent reports whether a call came within the last minutes.
-func (c guideCall) Recent(now time.Time) bool {
-	return c.LastCall != nil && now.Sub(c.At) < 10*time.Minute
 }
