@@ -36,7 +36,9 @@ func TestConsoleToday(t *testing.T) {
 		p.post("/odata/Feedback", map[string]any{"RoutingID": routing, "ReasonID": 12, "Comment": "We had her already"}).want(201)
 		p.post("/odata/Feedback", map[string]any{"RoutingID": routing, "Status": "Maybe"}).want(201)
 		eventually(t, 15*time.Second, "the day is not counted", func() bool {
-			count := func(filter string) string { return s.admin.get("/odata/Activity/$count?$filter=" + filter).want(200).text() }
+			count := func(filter string) string {
+				return s.admin.get("/odata/Activity/$count?$filter=" + filter).want(200).text()
+			}
 			return count("Leads eq 2 and Unmatched eq 1") == "1" && count("Delivered eq 1") == "1" && count("Reports eq 3") == "1"
 		})
 		b.open("/console/today")
