@@ -208,8 +208,10 @@ func (v *visit) checkRows(f *Form, checks []leads.Check) []checkRow {
 		row := checkRow{
 			Property: &Field{Name: at, Label: v.T("check.property"), Value: c.Property, List: "known", Ltr: true},
 			Format: &Field{Name: at + "/Format", Label: v.T("check.format"), Kind: "select", Value: c.Format, Options: []Option{
-				{"", v.T("check.format.any")}, {leads.FormatPhone, v.T("check.format.phone")},
-				{leads.FormatMobile, v.T("check.format.mobile")}, {leads.FormatEmail, v.T("check.format.email")},
+				{"", v.T("check.format.any")},
+				{leads.FormatPhone, v.T("check.format.phone")},
+				{leads.FormatMobile, v.T("check.format.mobile")},
+				{leads.FormatEmail, v.T("check.format.email")},
 			}},
 			Required: &Field{Name: at + "/Required", Label: v.T("check.required"), Kind: "checkbox", Value: truth(c.Required)},
 			Pattern:  &Field{Name: at + "/Pattern", Label: v.T("check.pattern"), Value: c.Pattern, Ltr: true},
