@@ -17,17 +17,25 @@ import (
 // statements however many they are. Those that have an error are passed over.
 type batch struct {
 	*Service
-	tx         *gorm.DB
-	list       []Outcome
-	customerID int64 // whose routings they may be on; 0: anybody's
-	terms      terms
-	once       bool // see submit
-	dry        bool // nothing is to stay
+	tx      *gorm.DB
+	list    []Outcome
+	parties []party // who reports, for each of the list, or one for all
+	once    bool    // see submit
+	dry     bool    // nothing is to stay
 
 	given  map[uuid.UUID]routing.Given
 	late   []bool
 	stored map[uuid.UUID]bool
 }
+
+// party is who reports.
+type party struct {
+	customerID int64 // on whose routings; 0: anybody's
+	terms      terms
+}
+
+// party is who gives the report i.
+func (b *batch) party(i int) *party { return &b.parties[min(i, len(b.parties)-1)] }
 
 // insert stores the reports and makes them current, or turns them into the equal
 // ones that are there already.
@@ -61,16 +69,17 @@ func (b *batch) place() (err error) {
 		}
 		return nil
 	})
-	if b.given, err = b.Routing.Given(b.tx, b.customerID, ids...); err != nil {
+	if b.given, err = b.Routing.Given(b.tx, ids...); err != nil {
 		return err
 	}
 	b.late = make([]bool, len(b.list))
 	b.each(func(i int, f *Feedback) error {
 		given, ok := b.given[f.RoutingID]
-		if !ok {
+		by := b.party(i)
+		if !ok || by.customerID != 0 && by.customerID != given.CustomerID {
 			return routing.NoRouting(f.RoutingID)
 		}
-		b.late[i] = b.terms.over(given.At, f.ReceivedAt)
+		b.late[i] = by.terms.over(given.At, f.ReceivedAt)
 		return nil
 	})
 	return nil
@@ -114,21 +123,31 @@ func (b *batch) insertRows(part []*Feedback) error {
 		args = append(args, f.ID, f.RoutingID, f.ReasonID, f.Comment, f.OccurredAt, f.ReceivedAt, f.ExternalID, f.ExternalLink, f.Owner,
 			f.ConnectionID, f.Status, f.Folded, f.Amount, f.Currency, f.ReturnState)
 	}
-	if len(part) == 1 { // what comes most
-		res, err := b.tx.Statement.ConnPool.ExecContext(b.tx.Statement.Context, insertOne, args...)
-		if err != nil {
-			return b.tx.AddError(err) // in GORM's words, which tell a foreign key's violation
-		}
-		n, err := res.RowsAffected()
-		if n > 0 {
-			b.stored[part[0].ID] = true
-		}
-		return err
-	}
 	// feedback_routing_id is unique over routing, folded or else reason, and
 	// occurred_at; nulls are never equal there.
-	query := insertFeedback + store.Values(b.DB.Dialect(), len(part), make([]string, len(columns))...) + " ON CONFLICT DO NOTHING RETURNING id"
-	return b.ids(query, args, func(id uuid.UUID) { b.stored[id] = true })
+	query := insertOne // what comes most
+	if len(part) > 1 {
+		query = insertFeedback + store.Values(b.DB.Dialect(), len(part), make([]string, len(columns))...) + " ON CONFLICT DO NOTHING"
+	}
+	res, err := b.tx.Statement.ConnPool.ExecContext(b.tx.Statement.Context, query, args...)
+	if err != nil {
+		return b.tx.AddError(err) // in GORM's words, which tell a foreign key's violation
+	}
+	switch n, err := res.RowsAffected(); {
+	case err != nil || n == 0:
+		return err
+	case n == int64(len(part)):
+		for _, f := range part {
+			b.stored[f.ID] = true
+		}
+		return nil
+	}
+	ids := make([]any, len(part))
+	for i, f := range part {
+		ids[i] = f.ID
+	}
+	query = "SELECT id FROM feedback WHERE id IN (VALUES " + store.Values(b.DB.Dialect(), len(part), "uuid") + ")"
+	return b.ids(query, ids, func(id uuid.UUID) { b.stored[id] = true })
 }
 
 // ids runs a query that gives ids.
@@ -212,7 +231,7 @@ func (b *batch) repeat() error {
 			}
 		}
 		if b.late[i] {
-			return b.terms.refusal(b.given[f.RoutingID].At)
+			return b.party(i).terms.refusal(b.given[f.RoutingID].At)
 		}
 		return fmt.Errorf("a report was neither stored nor there: %w", errors.New(f.ID.String()))
 	})

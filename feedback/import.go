@@ -233,7 +233,7 @@ func (s *Service) rehearse(ctx context.Context, list []Outcome) (done []Outcome,
 	if err != nil {
 		return nil, err
 	}
-	done, err = s.write(ctx, list, batch{customerID: customerID, once: true, dry: true})
+	done, err = s.write(ctx, list, batch{parties: []party{{customerID: customerID}}, once: true, dry: true})
 	if errors.Is(err, errDry) {
 		err = nil
 	}

@@ -81,11 +81,11 @@ func (s *Service) submit(ctx context.Context, list []Outcome, once bool) (done [
 	if err != nil {
 		return nil, err
 	}
-	done, err = s.attempt(ctx, list, batch{customerID: customerID, terms: terms, once: once})
+	done, err = s.attempt(ctx, list, batch{parties: []party{{customerID, terms}}, once: once})
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		// A reason was deleted while this was under way, or the connection was.
 		s.reasons.purge()
-		done, err = s.attempt(ctx, list, batch{customerID: customerID, terms: terms, once: once})
+		done, err = s.attempt(ctx, list, batch{parties: []party{{customerID, terms}}, once: once})
 	}
 	if errors.Is(err, gorm.ErrForeignKeyViolated) {
 		err = fault.New(fault.Conflict, "the connection was deleted just now")
@@ -108,6 +108,9 @@ func (s *Service) attempt(ctx context.Context, list []Outcome, b batch) ([]Outco
 	list = slices.Clone(list)
 	if err := s.prepare(ctx, list); err != nil {
 		return nil, err
+	}
+	if len(list) == 1 && list[0].Err == nil && !b.once && s.gathers(ctx) {
+		return s.gather(ctx, list[0], b.parties[0])
 	}
 	return s.write(ctx, list, b)
 }

@@ -31,9 +31,10 @@ type Service struct {
 	// it was refused for.
 	Reported func(err error)
 
-	reasons reasonCache
-	agreed  termsCache
-	pulling chan struct{} // holds a token when a pull was made due
+	reasons   reasonCache
+	agreed    termsCache
+	gathering gathering
+	pulling   chan struct{} // holds a token when a pull was made due
 }
 
 // New returns a Service over db that reports on the routings of r.

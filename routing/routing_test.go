@@ -59,7 +59,7 @@ func TestSetFeedback(t *testing.T) {
 		latest := noon
 		for _, c := range reports {
 			f.ok(db.Write(f.ctx, func(tx *gorm.DB) error {
-				given, err := f.Given(tx, f.customer, r.ID)
+				given, err := f.Given(tx, r.ID)
 				if err != nil {
 					return err
 				}

@@ -33,11 +33,12 @@ const (
 
 // bench is an application over a filled database.
 type bench struct {
-	app   *App
-	dsn   string
-	key   string // of the first customer
-	token string // of the staff
-	n     atomic.Int64
+	app      *App
+	dsn      string
+	customer int64  // the first
+	key      string // of that customer
+	token    string // of the staff
+	n        atomic.Int64
 }
 
 func newBench(t *testing.T, dialect string) *bench {
@@ -87,7 +88,7 @@ func (b *bench) fill(ctx context.Context) error {
 			return errors.New("seeding counts on ids that follow each other")
 		}
 	}
-	connection := &keys.Connection{CustomerID: customers[0].ID, Name: "CRM", RequestsPerMinute: 1_000_000_000}
+	connection := &keys.Connection{CustomerID: customers[0].ID, Name: "CRM", RequestsPerMinute: 1_000_000_000, Scopes: everyScope}
 	if err := b.app.Keys.CreateConnection(ctx, connection); err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func (b *bench) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.key = issued.Key
+	b.key, b.customer = issued.Key, customers[0].ID
 	return b.seed(ctx, customers[0].ID, rules[0].ID)
 }
 

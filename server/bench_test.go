@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,19 +44,14 @@ func TestMeasure(t *testing.T) {
 				b.contest(t, r).run(t, t.Output())
 			}
 		}
-		if *only != "" {
-			return
+		if *only == "" {
+			b.stream(t)
 		}
-		b.stream(t)
-		contest{name: "POST Feedback, 64 clients", entrants: []entrant{
-			{name: "leadloop", run: b.post(b.app.Handler())},
-			{name: "one transaction a request", run: b.post(b.behind(b.oneByOne(t))), expected: 4},
-		}}.run(t, t.Output())
-		contest{name: "check of a key", entrants: []entrant{{name: "leadloop", run: b.check()}}, most: 5 * time.Microsecond}.run(t, t.Output())
-		contest{name: "SubmitFeedback, an item of 1,000", most: time.Second / 20_000, entrants: []entrant{
-			{name: "leadloop", run: func(n int) { b.submit(b.app.Handler())(n * feedback.MaxReports) }, each: feedback.MaxReports},
-		}}.run(t, t.Output())
-		contest{name: "parse and bind, ten terms", entrants: []entrant{{name: "leadloop", run: b.bind(t)}}}.run(t, t.Output())
+		for _, c := range slices.Concat(b.customersReads(t), b.writes(t)) {
+			if regexp.MustCompile(*only).MatchString(c.name) {
+				c.run(t, t.Output())
+			}
+		}
 	})
 	t.Run("postgres", func(t *testing.T) {
 		b := newBench(t, store.Postgres)
@@ -70,6 +66,46 @@ func TestMeasure(t *testing.T) {
 			c.run(t, t.Output())
 		}
 	})
+}
+
+// writes are the writes that are compared, and what is to be quick for them.
+func (b *bench) writes(t *testing.T) []contest {
+	return []contest{
+		{name: "POST Feedback, 64 clients", entrants: []entrant{
+			{name: "leadloop", run: b.post(b.app.Handler())},
+			{name: "one transaction a request", run: b.post(b.behind(b.oneByOne(t))), expected: 5},
+			{name: "leadloop, storing nothing", run: b.post(b.storingNothing()), expected: 0.45},
+		}},
+		{name: "check of a key", entrants: []entrant{{name: "leadloop", run: b.check()}}, most: 5 * time.Microsecond},
+		{name: "SubmitFeedback, an item of 1,000", most: time.Second / 20_000, entrants: []entrant{
+			{name: "leadloop", run: func(n int) { b.submit(b.app.Handler())(n * feedback.MaxReports) }, each: feedback.MaxReports},
+		}},
+		{name: "parse and bind, ten terms", entrants: []entrant{{name: "leadloop", run: b.bind(t)}}},
+	}
+}
+
+// customersReads are reads by a customer's key, beside those by staff that give the
+// same properties of the same entities.
+func (b *bench) customersReads(t *testing.T) []contest {
+	const properties = "?$select=ID,FirstName,LastName,Phone,City,Campaign,ReceivedAt"
+	customer := fmt.Sprintf("CustomerID%%20eq%%20%d", b.customer)
+	var list []contest
+	for _, r := range []struct{ name, path, staff string }{
+		{"GET Leads?$top=100", "Leads" + properties + "&$top=100", "Leads" + properties + "&$top=100"},
+		{"… $filter, $orderby", "Leads" + properties + "&$top=100&" + filter, "Leads" + properties + "&$top=100&" + filter},
+		{"GET Leads(ID)", "Leads(" + leadID(benchLeads/2) + ")" + properties, "Leads(" + leadID(benchLeads/2) + ")" + properties},
+		{"GET Routings?$top=100", "Routings?$select=ID,LeadID,State,ReasonID&$top=100", "Routings?$select=ID,LeadID,State,ReasonID&$top=100&$filter=" + customer},
+	} {
+		ours, staffs := b.body(b.app.Handler(), b.asCustomer(), "/odata/"+r.path), b.body(b.app.Handler(), b.asStaff(), "/odata/"+r.staff)
+		if strings.Count(ours, `"ID":`) == 0 || strings.Count(ours, `"ID":`) != strings.Count(staffs, `"ID":`) {
+			t.Fatalf("%s: the customer gets %.300s, staff %.300s", r.name, ours, staffs)
+		}
+		list = append(list, contest{name: r.name + ", by a customer's key", entrants: []entrant{
+			{name: "a customer's key", run: b.get(b.app.Handler(), b.asCustomer(), "/odata/"+r.path)},
+			{name: "staff's token", run: b.get(b.app.Handler(), b.asStaff(), "/odata/"+r.staff), expected: 1 / 1.15},
+		}})
+	}
+	return list
 }
 
 // reading is one read done in several ways, ours first.
@@ -87,11 +123,12 @@ type way struct {
 	expected float64
 }
 
+const filter = "$filter=City%20eq%20'Haifa'%20and%20ReceivedAt%20ge%202026-01-01T00:00:00Z&$orderby=ReceivedAt%20desc"
+
 // readings are the reads that are compared.
 func (b *bench) readings(t *testing.T) []reading {
 	const byID = `"ID":`
-	const filter, where = "$filter=City%20eq%20'Haifa'%20and%20ReceivedAt%20ge%202026-01-01T00:00:00Z&$orderby=ReceivedAt%20desc",
-		"WHERE city = 'Haifa' AND received_at >= '2026-01-01T00:00:00.000000Z' ORDER BY received_at DESC, id"
+	const where = "WHERE city = 'Haifa' AND received_at >= '2026-01-01T00:00:00.000000Z' ORDER BY received_at DESC, id"
 	ours, h := way{name: "leadloop", handler: b.app.Handler()}, b.byHand()
 	byHand := func(handler http.Handler) way {
 		return way{name: "database/sql, structs, encoding/json", handler: b.behind(handler), expected: 1}
@@ -127,7 +164,7 @@ func (b *bench) deepPage(t *testing.T, h *hand) reading {
 	handler := b.withPages(100)
 	path := first
 	for range page - 1 {
-		_, link, ok := strings.Cut(b.body(handler, path), `"@odata.nextLink":"http://example.com`)
+		_, link, ok := strings.Cut(b.body(handler, b.asStaff(), path), `"@odata.nextLink":"http://example.com`)
 		if !ok {
 			t.Fatal("a page without a next link")
 		}
@@ -135,7 +172,7 @@ func (b *bench) deepPage(t *testing.T, h *hand) reading {
 	}
 	const at = "2026-01-01T13:51:39.000000Z" // of the last lead on the page before
 	last := leadID((page-1)*100 - 1)
-	if want := leadID((page - 1) * 100); !strings.Contains(b.body(handler, path), want) {
+	if want := leadID((page - 1) * 100); !strings.Contains(b.body(handler, b.asStaff(), path), want) {
 		t.Fatalf("the page is not the %dth: it lacks %s", page, want)
 	}
 	return reading{"the 500th page of 100", path, `"ID":`, []way{
@@ -168,7 +205,7 @@ func (b *bench) contest(t *testing.T, r reading) contest {
 		if w.path == "" {
 			w.path = r.path
 		}
-		got := b.body(w.handler, w.path)
+		got := b.body(w.handler, b.asStaff(), w.path)
 		if r.mark != "" {
 			got = fmt.Sprint(strings.Count(got, r.mark))
 		}
@@ -178,7 +215,7 @@ func (b *bench) contest(t *testing.T, r reading) contest {
 		if got != want || got == "0" {
 			t.Fatalf("%s: %s gives %.200s, %s %.200s", r.name, w.name, got, r.ways[0].name, want)
 		}
-		c.entrants = append(c.entrants, entrant{name: w.name, run: b.get(w.handler, w.path), expected: w.expected})
+		c.entrants = append(c.entrants, entrant{name: w.name, run: b.get(w.handler, b.asStaff(), w.path), expected: w.expected})
 	}
 	return c
 }
@@ -215,9 +252,13 @@ func (b *bench) asStaff() http.Header {
 	return http.Header{"Authorization": {"Bearer " + b.token}}
 }
 
-// get is n reads, one after the other, by staff.
-func (b *bench) get(h http.Handler, path string) func(n int) {
-	header := b.asStaff()
+// asCustomer is the header of requests with the first customer's key.
+func (b *bench) asCustomer() http.Header {
+	return http.Header{"X-Api-Key": {b.key}}
+}
+
+// get is n reads, one after the other.
+func (b *bench) get(h http.Handler, header http.Header, path string) func(n int) {
 	return func(n int) {
 		for range n {
 			b.do(h, http.MethodGet, path, header, nil, http.StatusOK)
@@ -226,9 +267,9 @@ func (b *bench) get(h http.Handler, path string) func(n int) {
 }
 
 // body is the answer to one read.
-func (b *bench) body(h http.Handler, path string) string {
+func (b *bench) body(h http.Handler, header http.Header, path string) string {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
-	r.Header = b.asStaff()
+	r.Header = header
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	text, err := io.ReadAll(w.Result().Body)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"leadloop/feedback"
+	"leadloop/odata"
 	"leadloop/store"
 )
 
@@ -100,6 +102,22 @@ func (b *bench) oneByOne(t *testing.T) http.Handler {
 		must(tx.Commit())
 		send(w, http.StatusCreated, f)
 	})
+}
+
+// storingNothing is our handler with reports that are taken for stored.
+func (b *bench) storingNothing() http.Handler {
+	app := *b.app
+	o := app.OData.Options
+	app.OData = odata.New(o)
+	odata.Add(app.OData, odata.Set[feedback.Feedback]{
+		Name: "Feedback", Access: access{scopes: everyScope, expr: "Routing/CustomerID eq @customer"}.predicate,
+		Create: func(_ context.Context, f *feedback.Feedback) error {
+			f.ID, f.ReceivedAt = uuid.Must(uuid.NewV7()), store.Now()
+			return nil
+		},
+	})
+	must(app.OData.Build())
+	return app.Handler()
 }
 
 func must1(_ sql.Result, err error) { must(err) }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -42,6 +43,7 @@ const (
 
 func (c contest) run(t *testing.T, w io.Writer) {
 	times, at := make([][]float64, len(c.entrants)), make([]int, len(c.entrants))
+	cpus := make([][]float64, len(c.entrants))
 	if c.slice == 0 {
 		c.slice = slice
 	}
@@ -51,9 +53,9 @@ func (c contest) run(t *testing.T, w io.Writer) {
 			break
 		}
 		for i, e := range c.entrants {
-			var took float64
-			took, at[i] = round(e, max(at[i], 1), c.slice)
-			times[i] = append(times[i], took)
+			var took, cpu float64
+			took, cpu, at[i] = round(e, max(at[i], 1), c.slice)
+			times[i], cpus[i] = append(times[i], took), append(cpus[i], cpu)
 		}
 	}
 	ours, title := undisturbed(times[0])/float64(max(c.entrants[0].each, 1)), c.name
@@ -62,7 +64,8 @@ func (c contest) run(t *testing.T, w io.Writer) {
 	}
 	for i, e := range c.entrants {
 		took := undisturbed(times[i]) / float64(max(e.each, 1))
-		line := fmt.Sprintf("%-38s %-38s %10.1f µs", title, e.name, took/1e3)
+		cpu := undisturbed(cpus[i]) / float64(max(e.each, 1))
+		line := fmt.Sprintf("%-38s %-38s %10.1f µs (%.1f µs of a processor)", title, e.name, took/1e3, cpu/1e3)
 		if i > 0 {
 			ratio := took / ours
 			line += fmt.Sprintf("   ours is %.2f times as fast", ratio)
@@ -79,22 +82,29 @@ func (c contest) run(t *testing.T, w io.Writer) {
 	}
 }
 
-// round gives the nanoseconds that e takes for one, measured over a slice, and how
-// many that was. It tries n at first.
-func round(e entrant, n int, slice time.Duration) (float64, int) {
+// round gives the nanoseconds that e takes for one, and those of a processor,
+// measured over a slice, and how many that was. It tries n at first.
+func round(e entrant, n int, slice time.Duration) (took, cpu float64, at int) {
 	for {
 		if e.ready != nil {
 			e.ready(n)
 		}
-		start := time.Now()
+		start, used := time.Now(), processorTime()
 		e.run(n)
-		took := time.Since(start)
+		took, used := time.Since(start), processorTime()-used
 		if took >= slice*3/4 || n > 1<<24 {
 			each := float64(took.Nanoseconds()) / float64(n)
-			return each, max(1, int(float64(slice.Nanoseconds())/each))
+			return each, float64(used.Nanoseconds()) / float64(n), max(1, int(float64(slice.Nanoseconds())/each))
 		}
 		n = max(2*n, int(float64(n)*float64(slice)/float64(max(took, time.Microsecond))))
 	}
+}
+
+// processorTime is what this process has used so far, all of its threads together.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	must(syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // undisturbed is the quarter of x from its least.

@@ -24,8 +24,16 @@ import (
 // had to grow, for a reader that stayed long, say.
 const logLimit = 64 << 20
 
+// foldAfter is after how many pages the write-ahead log is folded into the file:
+// pages that many transactions change, as those of indexes, are folded once.
+const foldAfter = 4000
+
 // statementCache is how many prepared statements a SQLite connection keeps.
 const statementCache = 128
+
+// writerCache is how many kilobytes of pages the connection that writes keeps: what
+// thousands of rows in one transaction touch.
+const writerCache = 32 << 10
 
 func init() {
 	// A text of TimeLayout is tried against these in turn, the Z taken off; ours
@@ -58,7 +66,8 @@ func openSQLite(ctx context.Context, db *DB) (err error) {
 	if err := assertPragmas(ctx, conn); err != nil {
 		return errors.Join(err, conn.Close(), writing.Close())
 	}
-	if _, err := conn.ExecContext(ctx, fmt.Sprintf("PRAGMA journal_size_limit = %d", logLimit)); err != nil {
+	pragmas := fmt.Sprintf("PRAGMA journal_size_limit = %d; PRAGMA wal_autocheckpoint = %d", logLimit, foldAfter)
+	if _, err := conn.ExecContext(ctx, pragmas); err != nil {
 		return errors.Join(err, conn.Close(), writing.Close())
 	}
 
@@ -134,6 +143,8 @@ func (b *sqliteBackend) connector(mode sqliteMode) *sqliteConnector {
 		q.Set("_journal_mode", "WAL")
 		q.Set("_synchronous", "FULL")
 		q.Set("_txlock", "immediate")
+		q.Set("_cache_size", strconv.Itoa(-writerCache))
+		q.Set("_mutex", "no")
 		q.Set("_secure_delete", "fast") // what is erased is to be gone from the file as well
 	}
 	dsn := "file:" + (&url.URL{Path: b.path}).EscapedPath() + "?" + q.Encode()

@@ -178,6 +178,9 @@ func (db *DB) Read(ctx context.Context) *gorm.DB {
 	return db.gorm.WithContext(ctx)
 }
 
+// Inside reports whether ctx is that of a Write's tx, which a Write joins.
+func (db *DB) Inside(ctx context.Context) bool { return db.transactionOf(ctx) != nil }
+
 // Close refuses further Writes, waits for those under way, and closes the
 // database. Calling it again does nothing.
 func (db *DB) Close() error {
