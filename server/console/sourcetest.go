@@ -142,7 +142,7 @@ func (v *visit) showTestLead(data *testLeadData, id uuid.UUID) error {
 		data.URL = "/console/leads/" + id.String()
 	}
 	for _, r := range e.Would {
-		event := Event{Title: cmp.Or(r.Rule, fmt.Sprint(r.RuleID)), Text: r.Customer, Badge: &Badge{v.T("verdict." + r.Code), verdictTone(r.Code)}}
+		event := Event{Title: cmp.Or(r.Rule, fmt.Sprint(r.RuleID)), Text: r.Customer, Badge: &Badge{v.T("would." + r.Code), verdictTone(r.Code)}}
 		if event.Tone = event.Badge.Tone; r.Condition != "" {
 			event.Facts = []Fact{{v.T("testlead.condition"), r.Condition}}
 		}
