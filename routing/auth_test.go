@@ -13,7 +13,6 @@ import (
 	"strings"
 	"testing"
 
-
 	"leadloop/leads"
 	"leadloop/store"
 	"leadloop/store/storetest"

@@ -39,7 +39,7 @@ type ruleSet struct {
 	rules   []*liveRule // by priority, then id
 	byID    map[int64]*liveRule
 	index   *index
-	counted bool // decisions may have to change counts or turns
+	counted bool                  // decisions may have to change counts or turns
 	onwards map[int64]*liveOnward // the sources that send outcomes onward
 }
 
