@@ -67,7 +67,7 @@ var outcomeVars = []eval.Var{
 	{Name: "CountsAsSale", Type: edm.Boolean},
 	{Name: "ClosesLead", Type: edm.Boolean},
 	{Name: "OccurredAt", Type: edm.DateTimeOffset},
-	{Name: "Amount", Type: edm.Decimal},
+	{Name: "Amount", Type: edm.Double},
 	{Name: "Currency", Type: edm.String},
 	{Name: "Status", Type: edm.String},
 	{Name: "Comment", Type: edm.String},
@@ -86,7 +86,7 @@ func (o *told) add(vars map[string]any) {
 	vars["Reason"], vars["Category"] = o.Reason, o.Category
 	vars["CountsAsSale"], vars["ClosesLead"], vars["OccurredAt"] = o.CountsAsSale, o.ClosesLead, o.OccurredAt
 	if o.Amount != nil {
-		vars["Amount"] = edm.DecimalOf(*o.Amount).Shift(-amountScale)
+		vars["Amount"] = float64(*o.Amount) / amountUnits // a number in bodies, which decimals are not
 	}
 	for name, text := range map[string]*string{"Currency": o.Currency, "Status": o.Status, "Comment": o.Comment} {
 		if text != nil {
@@ -95,8 +95,8 @@ func (o *told) add(vars map[string]any) {
 	}
 }
 
-// amountScale is how many decimal places amounts are kept with.
-const amountScale = 4
+// amountUnits is how many of what amounts are kept in make one.
+const amountUnits = 10_000
 
 // of gives the lead as it was with the outcome: its ReasonID may be a newer one by
 // now, and repeats say what the first try did.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -141,7 +142,7 @@ func TestOnward(t *testing.T) {
 			"category": reason.Category, "sale": reason.CountsAsSale, "closed": reason.ClosesLead, "at": float64(at.Unix()),
 			"value": 12345.0, "currency": "ILS", "status": "Won", "comment": "נסגר",
 		}
-		if body := bodyOf(t, got[0]); fmt.Sprint(body) != fmt.Sprint(want) {
+		if body := bodyOf(t, got[0]); !maps.Equal(body, want) {
 			t.Errorf("came %v\nwant %v", body, want)
 		}
 		if a := first.Attempts; len(a) != 1 || a[0].RoutingID != first.RoutingID || a[0].Outcome != Accepted || strings.Contains(a[0].Request, "far-secret") {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -197,7 +198,7 @@ type OutcomeSample struct {
 	OccurredAt *time.Time
 	Status     *string
 	Comment    *string
-	Amount     *int64 `odata:"decimal=4"` // in 1/10000
+	Amount     *float64
 	Currency   *string
 }
 
@@ -244,14 +245,23 @@ func (s *Service) TestOnward(ctx context.Context, sourceID int64, t OnwardTrial)
 	return s.tryOut(ctx, p, d, t.Dry)
 }
 
+// mostAmount bounds the amount of a sample, so that it can be counted in 1/10000.
+const mostAmount = 1e12
+
 func (s *Service) sampleOutcome(db *gorm.DB, given *OutcomeSample) (*told, error) {
 	if given == nil {
-		given = &OutcomeSample{Amount: new(int64(1_000_0000)), Currency: new("ILS")}
+		given = &OutcomeSample{Amount: new(1000.0), Currency: new("ILS")}
 	}
 	about := &told{Onward: Onward{
 		ID: uuid.New(), RoutingID: uuid.New(), OccurredAt: s.now(),
-		Status: given.Status, Comment: given.Comment, Amount: given.Amount, Currency: given.Currency,
+		Status: given.Status, Comment: given.Comment, Currency: given.Currency,
 	}}
+	if given.Amount != nil {
+		if math.Abs(*given.Amount) > mostAmount {
+			return nil, fault.New(fault.Invalid, "the amount is too large").At("Feedback/Amount")
+		}
+		about.Amount = new(int64(math.Round(*given.Amount * amountUnits)))
+	}
 	if given.OccurredAt != nil {
 		about.OccurredAt = *given.OccurredAt
 	}

@@ -18,7 +18,7 @@ import (
 // and feedback themselves.
 var ownRecord = []string{
 	"post /Leads", "patch /Leads({ID})", "post /Leads({ID})/Route", "post /Feedback",
-	"post /Routings({ID})/Resend", "post /ResendRoutings", "post /Resends({ID})/Cancel", "post /Rules({ID})/Preview", "post /PreviewDraft",
+	"post /Routings({ID})/Resend", "post /ResendRoutings", "post /Onwards({ID})/Resend", "post /Sources({ID})/TestOnward", "post /Resends({ID})/Cancel", "post /Rules({ID})/Preview", "post /PreviewDraft",
 	"post /SubmitFeedback", "post /Pulls({ID})/Test", "post /Pulls({ID})/Run",
 }
 
