@@ -1,6 +1,7 @@
 package odata
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -74,8 +75,9 @@ func (q *request) tracked(t *target, r *plan.Read) (*tracking, error) {
 	if c == nil || err != nil {
 		return nil, err
 	}
+	said := cmp.Or(access.Was, access.Expr) // with Was, Expr may be one of several ways to say the same
 	return &tracking{changes: c, token: deltaToken{
-		Version: deltaVersion, Query: digest(shape), Access: digest(access.Expr, access.Was, fmt.Sprint(access.Args), fmt.Sprint(access.Hide)),
+		Version: deltaVersion, Query: digest(shape), Access: digest(said, fmt.Sprint(access.Args), fmt.Sprint(access.Hide)),
 	}}, nil
 }
 

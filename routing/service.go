@@ -51,6 +51,7 @@ type Service struct {
 	broken brokenRules
 	client *client
 	tokens tokens
+	shares shares
 	roots  *x509.CertPool // that mail servers' certificates are checked by; nil: the system's
 	wake   chan struct{}  // holds one token when a routing became due
 	tell   chan struct{}  // holds one token when other servers are to be told of that

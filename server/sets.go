@@ -235,12 +235,8 @@ func (a *App) addLeadSets() {
 	}).Describe("The kinds of sources, with the settings that each has."))
 	odata.Add(a.OData, odata.Set[leads.Rejection]{Name: "Rejections", Access: access{}.predicate})
 	odata.Add(a.OData, odata.Set[leads.Lead]{
-		Name: "Leads",
-		Access: access{
-			scopes: []string{keys.LeadsRead}, expr: "Routings/any(r:r/CustomerID eq @customer)", was: "CustomerID eq @customer",
-			// Version, and the ETag with it, rises with other customers' feedback.
-			hide: []string{"ReasonID", "FeedbackAt", "DuplicateOfID", "Version"},
-		}.predicate,
+		Name:   "Leads",
+		Access: a.leadAccess,
 		Search: []string{"FirstName", "LastName", "Email", "City", "ExternalID", "Phone", "PhoneRaw"},
 		Create: a.Leads.CreateLead, Update: a.Leads.UpdateLead,
 		Track: true, Keep: []string{"Routings/CustomerID"},
@@ -302,6 +298,25 @@ type issueParams struct {
 // offerParams are the parameters of Connections(ID)/OfferGuide.
 type offerParams struct {
 	Days *int
+}
+
+// leadAccess is what callers may read of Leads: customers, those given to them.
+func (a *App) leadAccess(ctx context.Context) (odata.Predicate, error) {
+	p, err := access{
+		scopes: []string{keys.LeadsRead}, expr: "Routings/any(r:r/CustomerID eq @customer)", was: "CustomerID eq @customer",
+		// Version, and the ETag with it, rises with other customers' feedback.
+		hide: []string{"ReasonID", "FeedbackAt", "DuplicateOfID", "Version"},
+	}.predicate(ctx)
+	actor := store.ActorOf(ctx)
+	if err != nil || actor.Kind != store.Machine {
+		return p, err
+	}
+	wide, err := a.Routing.Wide(ctx, actor.CustomerID)
+	if wide {
+		// The same, but said of each lead by itself: no list is made of all that are the customer's.
+		p.Expr = "Routings/any(r:r/CustomerID eq @customer and r/LeadID eq ID)"
+	}
+	return p, err
 }
 
 // rotation are the parameters of Sources(ID)/RotateToken and Keys(ID)/Rotate.
