@@ -92,7 +92,6 @@ func furnish(t *testing.T, s *stage) map[string]string {
 	t.Helper()
 	crm := listen(t, nil)
 	in := map[string]string{}
-	var customer party
 	for _, c := range []struct{ name, description string }{
 		{"משכנתאות הצפון בע״מ", "לקוחות מאזור חיפה והקריות בלבד"},
 		{"Carmel Loans", "Haifa and the north; calls back within the hour"},
@@ -103,7 +102,6 @@ func furnish(t *testing.T, s *stage) map[string]string {
 		s.admin.do("PATCH", "/odata/Customers("+p.id+")", map[string]any{"Description": c.description}).want(200)
 		if in["customer"] == "" {
 			in["customer"], in["connection"] = p.id, p.connection
-			customer = p
 			in["rule"] = s.rule(t, p.id, crm.url, map[string]any{"Condition": "City eq 'חיפה'", "Name": "לידים מחיפה"})
 		}
 	}
@@ -133,12 +131,6 @@ func furnish(t *testing.T, s *stage) map[string]string {
 	}
 	crm.next(t, 10*time.Second) // the rule's test
 	crm.next(t, 10*time.Second)
-	routing := s.admin.get("/odata/Routings").want(200).text("value", 0, "ID")
-	customer.post("/odata/Feedback", map[string]any{"RoutingID": routing, "ReasonID": 5, "Comment": "נקבעה פגישה ליום שלישי"}).want(201)
-	customer.post("/odata/Feedback", map[string]any{"RoutingID": routing, "Status": "ממתין לאישור מנהל"}).want(201)
-	eventually(t, 15*time.Second, "the reports are not counted", func() bool {
-		return s.admin.get("/odata/Activity/$count?$filter=Reports gt 0").want(200).text() != "0"
-	})
 	s.admin.post("/odata/FeedbackReasons", map[string]any{"Name": "Sold", "Names": map[string]string{"en": "Sold", "he": "נמכר"}, "Category": "positive", "CountsAsSale": true}).want(201)
 	s.admin.post("/odata/Users", map[string]any{"Email": "noa@example.com", "Name": "נועה לוי", "Role": "manager", "Password": adminPassword}).want(201)
 	s.admin.post("/odata/Groups", map[string]any{"Name": "צוות הצפון", "Description": "Calls back in Haifa and the Krayot"}).want(201)
@@ -147,6 +139,9 @@ func furnish(t *testing.T, s *stage) map[string]string {
 	in["event"] = s.admin.get("/odata/AuditEvents?$orderby=ID desc&$top=1").want(200).text("value", 0, "ID")
 	furnishFeedback(t, s, in, crm.url)
 	furnishQueue(t, s, in)
+	eventually(t, 15*time.Second, "the reports are counted", func() bool {
+		return s.admin.get("/odata/Activity/$count?$filter=Reports gt 0").want(200).text() != "0"
+	})
 	return in
 }
 
