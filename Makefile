@@ -45,7 +45,7 @@ fuzz: ## run each fuzz target for a while (FUZZTIME=30s)
 		echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} $$dir; \
 	done
 
-screenshots: deps ## draw the pictures of the console anew, docs/pictures
+screenshots: deps ## draw the pictures of the console in the README anew, docs/pictures
 	$(GO) test -run TestConsolePages -count 1 -timeout 5m ./server -pictures
 
 cover: deps ## show how much the tests cover

@@ -11,7 +11,7 @@ import (
 // TestConsoleCustomers makes, finds, changes and deletes customers as people do.
 func TestConsoleCustomers(t *testing.T) {
 	inBrowser(t, func(t *testing.T, s *stage, b *browser) {
-		b.at("/console/customers")
+		b.open("/console/customers")
 		b.see("No customers yet")
 		b.press("New customer")
 		b.at("/console/customers/new")

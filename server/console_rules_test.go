@@ -179,6 +179,7 @@ func TestConsoleRuleByKeyboard(t *testing.T) {
 		if d := crm.next(t, 10*time.Second); d.header.Get("Authorization") != "Bearer hush hush" || !strings.HasPrefix(d.body, `{"LastName":"לוי","Phone":`) || !strings.Contains(d.body, `"ref":"`) {
 			t.Errorf("sent %s %v", d.body, d.header)
 		}
+		b.until("!document.querySelector('#closed') && document.querySelector('#held')")
 		b.until("document.querySelector('[name=\"Settings/Token\"]').value === '' && document.querySelector('[name=\"Settings/Token\"]').placeholder.startsWith('Kept')")
 		b.tabTo("#activate-button")
 		b.keys(kb.Enter)

@@ -13,7 +13,7 @@ document.getElementById("add-condition").addEventListener("click", () => {
 conditions.addEventListener("click", (event) => {
   const remove = event.target.closest("[data-remove]");
   if (!remove) return;
-  remove.closest(".condition").remove();
+  remove.closest(".lead-condition").remove();
   form.dispatchEvent(new Event("change", { bubbles: true }));
 });
 
