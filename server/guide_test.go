@@ -12,7 +12,7 @@ import (
 
 // guides are the pages whose examples are run, each from its top to the section
 // named, which another test runs. The first example starts the server as $SERVER.
-var guides = map[string]string{"intake.md": "Keeping out what should not come in"}
+var guides = map[string]string{"intake.md": "Sending outcomes back"}
 
 // block is a fenced block of a page: sh is an example, text behind it is its
 // output.

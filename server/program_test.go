@@ -255,7 +255,7 @@ func (s *instance) wait(within time.Duration) {
 	select {
 	case <-s.ended:
 	case <-time.After(within):
-		_ = s.cmd.Process.Kill()
+		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL) // with what it started, which holds its output open
 		<-s.ended
 		s.t.Errorf("the server did not stop within %v", within)
 	}
