@@ -10,8 +10,8 @@ func TestSystem(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
 		s := newStage(t, dir, dsn)
 		got := s.admin.get("/odata/System()").want(200)
-		if got.at("Trouble") != nil || got.at("DatabaseBytes").(float64) < 1000 || got.text("DatabaseVersion") == "" ||
-			got.at("Schema").(float64) < 15 || got.text("PendingMigrations") != "0" || got.text("Workers") == "0" {
+		if got.at("Trouble") != nil || len(got.text("DatabaseBytes")) < 4 || got.text("DatabaseVersion") == "" ||
+			len(got.text("Schema")) < 2 || got.text("PendingMigrations") != "0" || got.text("Workers") == "0" {
 			t.Errorf("the system: %s", got.body)
 		}
 		first := got.text("SigningKeys", 0, "ID")
