@@ -19,11 +19,14 @@ import (
 var ownRecord = []string{
 	"post /Leads", "patch /Leads({ID})", "post /Leads({ID})/Route", "post /Feedback",
 	"post /Routings({ID})/Resend", "post /ResendRoutings", "post /Onwards({ID})/Resend", "post /Sources({ID})/TestOnward", "post /Resends({ID})/Cancel", "post /Rules({ID})/Preview", "post /PreviewDraft",
-	"post /SubmitFeedback", "post /Pulls({ID})/Test", "post /Pulls({ID})/Run",
+	"post /SubmitFeedback", "post /Pulls({ID})/Test", "post /Pulls({ID})/Run", "post /Sources({ID})/SendTestLead",
+	// What one sees a list by is one's own.
+	"post /SavedViews", "patch /SavedViews({ID})", "delete /SavedViews({ID})",
 }
 
-// auditedElsewhere are changes that need more than a step; their tests are below.
-var auditedElsewhere = []string{"post /Feedback({ID})/DecideReturn"}
+// auditedElsewhere are changes that need more than a step; TestAuditOfAReturn and
+// TestCloseBreaker look for their events.
+var auditedElsewhere = []string{"post /Feedback({ID})/DecideReturn", "post /Rules({ID})/CloseBreaker"}
 
 // auditStep is one change by staff and the event it leaves.
 type auditStep struct {
@@ -51,7 +54,7 @@ func auditSteps(crm string) []auditStep {
 		{"post /Sources", "", `{"Name":"Form","Kind":"meta","Settings":{"AppSecret":"secret-app","GraphURL":"http://a"}}`, "Source", "create", `{}`, `{
 			"ID":1,"Name":"Form","Kind":"meta","Token":"***","Settings":{"AppSecret":"***","GraphURL":"http://a"},"Mapping":[],"Region":"IL",
 			"MaxRoutings":1,"DuplicateWindow":"","DuplicateBy":"…","DuplicateAcross":false,"RouteDuplicates":false,"Checks":[],"Honeypot":"",
-			"FillTimeField":"","MinFillSeconds":0,"PerAddress":0,"AttemptsDays":90,"OnwardBreaker":"closed","Enabled":true,"CreatedAt":"…"}`},
+			"FillTimeField":"","MinFillSeconds":0,"PerAddress":0,"AttemptsDays":90,"OnwardBreaker":"closed","OnwardMapping":[],"OnwardSettings":{},"Enabled":true,"CreatedAt":"…"}`},
 		{
 			"patch /Sources({ID})", "1", `{"Settings":{"AppSecret":"secret-app-2","GraphURL":"http://a"}}`, "Source", "update",
 			`{"Settings":{"AppSecret":"***"}}`, `{"Settings":{"AppSecret":"***"}}`,

@@ -116,5 +116,8 @@ func TestCloseBreaker(t *testing.T) {
 		if got.text("Breaker") != "closed" || got.text("State") != "active" || got.at("BreakerUntil") != nil {
 			t.Errorf("%s", got.body)
 		}
+		if n := string(s.admin.get("/odata/AuditEvents/$count?$filter=Action eq 'CloseBreaker' and Key eq '" + rule + "'").want(200).body); n != "1" {
+			t.Errorf("%s events of it", n)
+		}
 	})
 }
