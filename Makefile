@@ -19,7 +19,7 @@ demo: build ## see the loop turn, with sample data and a stand-in CRM
 	./leadloop demo
 
 test: deps ## run every test, with the race detector, on SQLite and PostgreSQL
-	$(GO) test -race -timeout 8m $(PKGS)
+	$(GO) test -race -timeout 15m $(PKGS)
 
 check: ## formatting, vet, staticcheck, the import rules
 	@unformatted=$$($(GO) tool gofumpt -l .); test -z "$$unformatted" || { echo "run make fmt; not formatted:"; echo "$$unformatted"; exit 1; }

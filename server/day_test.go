@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	dayLeads = flag.Int("day-leads", 500, "how many leads come in on the day of TestDay")
+	dayLeads = flag.Int("day-leads", 250, "how many leads come in on the day of TestDay")
 	daySeed  = flag.Uint64("day-seed", 20261122, "what the leads, rules and deliveries of TestDay are drawn from")
 )
 
