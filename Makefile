@@ -57,7 +57,7 @@ cover: deps ## show how much the tests cover
 deps:
 	@missing=; \
 	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
-	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v chromium-headless-shell >/dev/null || missing="$$missing chromium-headless-shell"; \
 	fc-list 2>/dev/null | grep -q NotoSansHebrew || missing="$$missing fontconfig fonts-noto-core"; \
 	for program in curl jq openssl; do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
 	test -z "$$missing" && exit 0; \

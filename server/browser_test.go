@@ -32,12 +32,11 @@ func startChromium(t testing.TB) context.Context {
 	if chromium.ctx != nil {
 		return chromium.ctx
 	}
-	path, err := exec.LookPath("chromium")
+	path, err := exec.LookPath("chromium-headless-shell") // half the work of chromium --headless
 	if err != nil {
-		t.Fatal("chromium is missing; run make deps")
+		t.Fatal("chromium-headless-shell is missing; run make deps")
 	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("force-color-profile", "srgb"))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox)
 	allocator, stop := chromedp.NewExecAllocator(background, options...)
 	ctx, cancel := chromedp.NewContext(allocator)
 	if err := chromedp.Do(ctx); err != nil {
@@ -270,11 +269,18 @@ func quote(text string) string {
 	return string(b)
 }
 
+// newBrowserStage is newStage for a browser: its server does not look for races,
+// which would take most of such a test's time. TestConsoleStory's does.
+func newBrowserStage(t *testing.T, dir, dsn string, args ...string) *stage {
+	t.Helper()
+	return newStageBy(t, program(t), dir, dsn, args...)
+}
+
 // inBrowser runs a test on both databases, with a server and a browser that is
 // signed in as the admin and asks for English.
 func inBrowser(t *testing.T, f func(t *testing.T, s *stage, b *browser)) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
-		s := newStage(t, dir, dsn)
+		s := newBrowserStage(t, dir, dsn)
 		b := newBrowser(t, s.base, "en")
 		b.signIn(adminEmail, adminPassword)
 		f(t, s, b)

@@ -85,7 +85,7 @@ func TestConsoleSetUp(t *testing.T) {
 		if err != nil || token == "" {
 			t.Fatal(token, err)
 		}
-		s := serve(t, dir, dsn)
+		s := serveBy(t, program(t), dir, dsn)
 		b := newBrowser(t, s.base, "he")
 		b.open("/console/setup?token=" + token)
 		b.fill("Name", "נועה")
@@ -110,7 +110,7 @@ func TestConsoleSetUp(t *testing.T) {
 // they refuse.
 func TestConsoleGuards(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
-		s := newStage(t, dir, dsn, "--trusted-proxies", "127.0.0.0/8")
+		s := newBrowserStage(t, dir, dsn, "--trusted-proxies", "127.0.0.0/8")
 		form := url.Values{"email": {adminEmail}, "password": {adminPassword}}.Encode()
 		post := func(path, body string, header ...string) *http.Response {
 			t.Helper()

@@ -16,7 +16,7 @@ var shellExample = regexp.MustCompile(`(?s)<pre[^>]* data-shell="(\w+)">(.*?)</p
 // is pasted into a shell does what the guide says of it.
 func TestGuideIsRight(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
-		s := newStage(t, dir, dsn)
+		s := newBrowserStage(t, dir, dsn)
 		names := furnish(t, s)
 		connection, key := s.connect(t, names["customer"], map[string]any{"Scopes": everyScope, "FeedbackFields": map[string]string{"RoutingID": "lead's ref"}})
 		guide := s.admin.post("/odata/Connections("+connection+")/OfferGuide", nil).want(200).text("Token")
@@ -67,7 +67,7 @@ func TestGuideIsRight(t *testing.T) {
 // TestGuideLink opens the guide by a link that ends.
 func TestGuideLink(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
-		s := newStage(t, dir, dsn)
+		s := newBrowserStage(t, dir, dsn)
 		names := furnish(t, s)
 		page := s.anyone.get("/guide/" + names["guide"]).want(200)
 		wantHeader(page, "X-Robots-Tag", "noindex, nofollow, noarchive")

@@ -150,7 +150,7 @@ func TestConsoleLeads(t *testing.T) {
 // TestConsoleLeadsFile takes leads out as a workbook, without a script.
 func TestConsoleLeadsFile(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
-		s := newStage(t, dir, dsn)
+		s := newBrowserStage(t, dir, dsn)
 		intake := s.source(t, "json", nil)
 		for range 3 {
 			s.anyone.post(intake, map[string]any{"FirstName": "<Dana> & Co", "City": "=cmd"}).want(201)

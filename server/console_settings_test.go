@@ -180,7 +180,7 @@ func TestConsoleUsers(t *testing.T) {
 // then is tampered with.
 func TestConsoleAudit(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
-		s := newStage(t, dir, dsn)
+		s := newBrowserStage(t, dir, dsn)
 		b := newBrowser(t, s.base, "en")
 		b.signIn(adminEmail, adminPassword)
 		p := s.join(t, "Carmel Loans")

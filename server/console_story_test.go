@@ -23,7 +23,7 @@ func TestConsoleStory(t *testing.T) {
 	for language, dialect := range map[string]string{"en": store.SQLite, "he": store.Postgres} {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()
-			dsn := storetest.DSN(t, dialect)
+			dsn := storetest.Migrated(t, dialect)
 			s := &stage{instance: serve(t, t.TempDir(), dsn, "--allow-networks", "127.0.0.0/8")}
 			s.anyone = client{t: t, base: s.base}
 			st := &story{t: t, s: s, b: newBrowser(t, s.base, language), language: language, says: sayings(t, language)}

@@ -178,7 +178,7 @@ func TestConsolePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	s := newStage(t, dir, filepath.Join(dir, "console.db"))
+	s := newBrowserStage(t, dir, filepath.Join(dir, "console.db"))
 	names := furnish(t, s)
 	for _, language := range []string{"en", "he"} {
 		t.Run(language, func(t *testing.T) {

@@ -30,7 +30,7 @@ func runPage(t *testing.T, page, heading string) {
 		t.Fatalf("%s has no section %s", page, heading)
 	}
 	const mark = "--- end of a block ---"
-	dsn := storetest.DSN(t, "sqlite")
+	dsn := storetest.Migrated(t, "sqlite")
 	dir := filepath.Dir(dsn)
 	s := newStage(t, dir, dsn)
 	script := "api() { curl -s --fail-with-body -H '" + "Authorization: " + s.admin.header.Get("Authorization") + "' -H 'Content-Type: application/json' \"$@\"; }\n"

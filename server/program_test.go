@@ -29,7 +29,8 @@ var built struct {
 	programs map[string]string
 }
 
-// program is the path of the program, as go build makes it.
+// program is the path of the program, as go build makes it but for what only
+// debuggers read.
 func program(t testing.TB) string { t.Helper(); return build(t, "leadloop") }
 
 // server is the path of the program for servers: where the tests detect races,
@@ -57,7 +58,7 @@ func build(t testing.TB, name string, flags ...string) string {
 		built.dir, built.programs = dir, map[string]string{}
 	}
 	path := filepath.Join(built.dir, name)
-	if out, err := exec.Command("go", append(append([]string{"build", "-o", path}, flags...), "leadloop")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", append(append([]string{"build", "-ldflags", "-w", "-o", path}, flags...), "leadloop")...).CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	built.programs[name] = path
@@ -271,14 +272,14 @@ func eventually(t testing.TB, within time.Duration, what string, condition func(
 	}
 }
 
-// onBoth runs f on both databases at once, each with the address of an empty
+// onBoth runs f on both databases at once, each with the address of a migrated
 // database and the folder to work in.
 func onBoth(t *testing.T, f func(t *testing.T, dir, dsn string)) {
 	t.Parallel()
 	for _, dialect := range storetest.Dialects {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
-			dsn := storetest.DSN(t, dialect)
+			dsn := storetest.Migrated(t, dialect)
 			dir := filepath.Dir(dsn)
 			if dialect == store.Postgres {
 				dir = t.TempDir()

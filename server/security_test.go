@@ -93,7 +93,7 @@ var tricks = []string{
 // newLiteStage is a stage on SQLite, for what has nothing to do with the database.
 func newLiteStage(t *testing.T, args ...string) *stage {
 	t.Helper()
-	dsn := storetest.DSN(t, store.SQLite)
+	dsn := storetest.Migrated(t, store.SQLite)
 	return newStage(t, filepath.Dir(dsn), dsn, args...)
 }
 

@@ -36,7 +36,7 @@ type twin struct {
 // every twin.
 func newTwin(t testing.TB, dialect string, w *world) *twin {
 	t.Helper()
-	n := &twin{t: t, dsn: storetest.DSN(t, dialect), keys: map[uuid.UUID]string{}}
+	n := &twin{t: t, dsn: storetest.Migrated(t, dialect), keys: map[uuid.UUID]string{}}
 	db, err := store.Open(asSystem, n.dsn, store.SQLiteHook(sqlgen.RegisterSQLite), store.WithVault(storetest.Vault()))
 	if err != nil {
 		t.Fatal(err)

@@ -35,16 +35,7 @@ func Each(t *testing.T, f func(t *testing.T, db *store.DB)) {
 // Vault, closed when t ends.
 func Open(t testing.TB, dialect string, opts ...store.Option) *store.DB {
 	t.Helper()
-	var dsn string
-	if dialect == store.Postgres {
-		dsn = server(t).create(t, server(t).template(t))
-	} else {
-		dsn = filepath.Join(t.TempDir(), "leadloop.db")
-		if err := os.WriteFile(dsn, sqliteTemplate(t), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	db, err := store.Open(context.Background(), dsn, append([]store.Option{store.WithVault(Vault())}, opts...)...)
+	db, err := store.Open(context.Background(), Migrated(t, dialect), append([]store.Option{store.WithVault(Vault())}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +45,20 @@ func Open(t testing.TB, dialect string, opts ...store.Option) *store.DB {
 		}
 	})
 	return db
+}
+
+// Migrated returns the DSN of a fresh, migrated database of dialect, gone when t
+// ends.
+func Migrated(t testing.TB, dialect string) string {
+	t.Helper()
+	if dialect == store.Postgres {
+		return server(t).create(t, server(t).template(t))
+	}
+	dsn := DSN(t, dialect)
+	if err := os.WriteFile(dsn, sqliteTemplate(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dsn
 }
 
 // DSN returns the DSN of a fresh, empty database of dialect, gone when t ends.
