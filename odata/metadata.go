@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/fault"
@@ -25,27 +26,24 @@ type description struct {
 	text        []byte
 }
 
-// describe writes all descriptions of the model.
-func (s *Service) describe() error {
-	s.documents = map[document]*description{}
-	write := func(d document, contentType string, f func(b *bytes.Buffer) error) error {
-		var b bytes.Buffer
-		err := f(&b)
-		sum := sha256.Sum256(b.Bytes())
-		// Weak, as the compressed text is another.
-		s.documents[d] = &description{contentType, `W/"` + hex.EncodeToString(sum[:12]) + `"`, b.Bytes()}
-		return err
+// describe says how each description of the model is written, when it is first
+// asked for.
+func (s *Service) describe() {
+	s.documents = map[document]func() (*description, error){}
+	add := func(d document, contentType string, write func(b *bytes.Buffer) error) {
+		s.documents[d] = sync.OnceValues(func() (*description, error) {
+			var b bytes.Buffer
+			err := write(&b)
+			sum := sha256.Sum256(b.Bytes())
+			// Weak, as the compressed text is another.
+			return &description{contentType, `W/"` + hex.EncodeToString(sum[:12]) + `"`, b.Bytes()}, err
+		})
 	}
 	for _, version := range []string{"4.0", "4.01"} {
-		err := write(document{"xml", version}, "application/xml", func(b *bytes.Buffer) error { return s.model.WriteXML(b, version) })
-		if err == nil {
-			err = write(document{"json", version}, "application/json", func(b *bytes.Buffer) error { return s.model.WriteJSON(b, version) })
-		}
-		if err != nil {
-			return err
-		}
+		add(document{"xml", version}, "application/xml", func(b *bytes.Buffer) error { return s.model.WriteXML(b, version) })
+		add(document{"json", version}, "application/json", func(b *bytes.Buffer) error { return s.model.WriteJSON(b, version) })
 	}
-	return write(document{"openapi", ""}, "application/json", func(b *bytes.Buffer) error {
+	add(document{form: "openapi"}, "application/json", func(b *bytes.Buffer) error {
 		return s.model.WriteOpenAPI(b, edm.OpenAPI{
 			Title: s.Title, Version: s.Version, Server: s.Prefix, Security: s.Security, PageSize: s.Limits.PageSize,
 			Search: uri.Served("$search"),
@@ -80,7 +78,10 @@ func (q *request) sendDocument(name document) error {
 	if q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return q.notAllowed(http.MethodGet)
 	}
-	d := q.s.documents[name]
+	d, err := q.s.documents[name]()
+	if err != nil {
+		return err
+	}
 	q.w.Header().Set("ETag", d.etag)
 	q.w.Header().Set("Cache-Control", "no-cache")
 	if match := q.Header.Get("If-None-Match"); match == "*" || match != "" && matches(match, d.etag) {
@@ -90,7 +91,7 @@ func (q *request) sendDocument(name document) error {
 	q.w.Header().Set("Content-Type", d.contentType)
 	q.w.Header().Set("Content-Length", strconv.Itoa(len(d.text)))
 	q.w.WriteHeader(http.StatusOK)
-	_, err := q.w.Write(d.text)
+	_, err = q.w.Write(d.text)
 	return gone(err)
 }
 

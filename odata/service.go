@@ -86,7 +86,7 @@ type Service struct {
 	sets      map[string]*set
 	imports   []*operation // the unbound operations
 	model     *edm.Model
-	documents map[document]*description
+	documents map[document]func() (*description, error)
 	plans     *plans // nil: none are kept
 	errs      []error
 }
@@ -146,7 +146,8 @@ func (s *Service) Build() error {
 		return err
 	}
 	s.model = model
-	return s.describe()
+	s.describe()
+	return nil
 }
 
 // Model is the service's model; nil before Build.

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -71,11 +70,6 @@ func New(o Options) (http.Handler, error) {
 	if c.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
-	for lang := range c.catalogues { // a template that does not parse is found now
-		if _, err := c.templates(lang, defaultZone); err != nil {
-			return nil, err
-		}
-	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /console/static/", c.assets)
 	for _, r := range c.routes() {
@@ -126,15 +120,36 @@ func secured(next http.Handler) http.Handler {
 	})
 }
 
-// templateSet are the templates of one language and time zone, by page.
+// templateSet are the templates of one language and time zone. Each page's are
+// made when it is first asked for: there are many, and most are for few.
 type templateSet struct {
-	pages map[string]*template.Template
+	parts *template.Template // what every page can use
+	pages sync.Map           // name → *template.Template
 }
 
 type templateKey struct{ lang, zone string }
 
-// templates gives the templates whose functions speak lang and tell the time in
-// zone. Each set is made once.
+// template gives the templates of templates/<name>.html, whose functions speak
+// lang and tell the time in zone.
+func (c *Console) template(lang, zone, name string) (*template.Template, error) {
+	set, err := c.templates(lang, zone)
+	if err != nil {
+		return nil, err
+	}
+	if page, ok := set.pages.Load(name); ok {
+		return page.(*template.Template), nil
+	}
+	page, err := set.parts.Clone()
+	if err == nil {
+		page, err = page.ParseFS(files, "templates/"+name+".html")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("templates: %w", err)
+	}
+	set.pages.Store(name, page)
+	return page, nil
+}
+
 func (c *Console) templates(lang, zone string) (*templateSet, error) {
 	key := templateKey{lang, zone}
 	if set, ok := c.sets.Load(key); ok {
@@ -148,23 +163,8 @@ func (c *Console) templates(lang, zone string) (*templateSet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	names, err := fs.Glob(files, "templates/*.html")
-	if err != nil {
-		return nil, err
-	}
-	set := &templateSet{pages: map[string]*template.Template{}}
-	for _, name := range names {
-		page, err := parts.Clone()
-		if err == nil {
-			page, err = page.ParseFS(files, name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("templates: %w", err)
-		}
-		set.pages[name[len("templates/"):len(name)-len(".html")]] = page
-	}
-	c.sets.Store(key, set)
-	return set, nil
+	set, _ := c.sets.LoadOrStore(key, &templateSet{parts: parts})
+	return set.(*templateSet), nil
 }
 
 // digest is a short name for some content.

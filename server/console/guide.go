@@ -208,12 +208,12 @@ func (v *visit) guideCall(g *guide) (guideCall, error) {
 
 // render executes a part into HTML, in the visit's language.
 func (v *visit) render(name, part string, data any) (template.HTML, error) {
-	set, err := v.templates(v.lang, v.zone)
+	templates, err := v.template(v.lang, v.zone, name)
 	if err != nil {
 		return "", err
 	}
 	var body bytes.Buffer
-	err = set.pages[name].ExecuteTemplate(&body, part, page{visit: v, Data: data})
+	err = templates.ExecuteTemplate(&body, part, page{visit: v, Data: data})
 	return template.HTML(body.String()), err
 }
 

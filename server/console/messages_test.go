@@ -118,6 +118,25 @@ func TestTemplatesSayNothingThemselves(t *testing.T) {
 	}
 }
 
+// TestTemplates makes every page's templates, which the program does when a page
+// is first asked for.
+func TestTemplates(t *testing.T) {
+	catalogues, err := loadCatalogues()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Console{catalogues: catalogues}
+	names, err := filepath.Glob("templates/*.html")
+	if err != nil || len(names) == 0 {
+		t.Fatal(names, err)
+	}
+	for _, name := range names {
+		if _, err := c.template("en", defaultZone, strings.TrimSuffix(filepath.Base(name), ".html")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestStylesheetIsLogical finds properties that do not turn with the direction,
 // and whatever comes from another host.
 func TestStylesheetIsLogical(t *testing.T) {

@@ -61,12 +61,12 @@ func (v *visit) Stream(name, part string, work func(progress func(text string, d
 	if !streaming {
 		return whole(data)
 	}
-	set, err := v.templates(v.lang, v.zone)
+	templates, err := v.template(v.lang, v.zone, name)
 	if err != nil {
 		return err
 	}
 	var body bytes.Buffer
-	if err := set.pages[name].ExecuteTemplate(&body, part, page{visit: v, Data: data}); err != nil {
+	if err := templates.ExecuteTemplate(&body, part, page{visit: v, Data: data}); err != nil {
 		return err
 	}
 	send(streamLine{HTML: body.String()})

@@ -108,12 +108,12 @@ func (v *visit) Part(name, part string, data any) error {
 }
 
 func (v *visit) write(status int, name, part string, p page) error {
-	set, err := v.templates(v.lang, v.zone)
+	templates, err := v.template(v.lang, v.zone, name)
 	if err != nil {
 		return err
 	}
 	var body bytes.Buffer
-	if err := set.pages[name].ExecuteTemplate(&body, part, p); err != nil {
+	if err := templates.ExecuteTemplate(&body, part, p); err != nil {
 		return err
 	}
 	h := v.W.Header()
