@@ -110,7 +110,7 @@ func TestKeyCommands(t *testing.T) {
 
 // TestSchemaCommands starts on databases that are not up to date.
 func TestSchemaCommands(t *testing.T) {
-	onBoth(t, func(t *testing.T, dir, dsn string) {
+	onEmpty(t, func(t *testing.T, dir, dsn string) {
 		refused := `leadloop: error: the database is not up to date: \d+ migrations to apply\nleadloop: hint: run leadloop migrate`
 		shell{t, dir, []string{"LEADLOOP_DB=" + dsn, "LEADLOOP_ADDR=127.0.0.1:0"}}.run([]line{
 			{args: "serve --no-migrate", status: 1, err: refused},

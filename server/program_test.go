@@ -275,11 +275,20 @@ func eventually(t testing.TB, within time.Duration, what string, condition func(
 // onBoth runs f on both databases at once, each with the address of a migrated
 // database and the folder to work in.
 func onBoth(t *testing.T, f func(t *testing.T, dir, dsn string)) {
+	onEach(t, storetest.Migrated, f)
+}
+
+// onEmpty is onBoth with databases that nothing has been made in.
+func onEmpty(t *testing.T, f func(t *testing.T, dir, dsn string)) {
+	onEach(t, storetest.DSN, f)
+}
+
+func onEach(t *testing.T, database func(t testing.TB, dialect string) string, f func(t *testing.T, dir, dsn string)) {
 	t.Parallel()
 	for _, dialect := range storetest.Dialects {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
-			dsn := storetest.Migrated(t, dialect)
+			dsn := database(t, dialect)
 			dir := filepath.Dir(dsn)
 			if dialect == store.Postgres {
 				dir = t.TempDir()
