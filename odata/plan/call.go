@@ -172,6 +172,9 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 		return &Call{typed{e.At, to}, f, args}, nil
 	}
 	if y := convert(x, to); y != nil {
+		if to == edm.Double || to == edm.Single {
+			return double(y), nil
+		}
 		return y, nil
 	}
 	return newConst(e.At, to, nil), nil

@@ -261,6 +261,8 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	case p.JSON:
 		column()
 		g.w("::json")
+	case p.Type == edm.Decimal:
+		g.decimalJSON(column)
 	case g.style.Quotes(p.Type):
 		g.quoted(p.Type, column)
 	case p.Type == edm.Double:
@@ -279,8 +281,6 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 		g.per("odata_base64(", "translate(encode(")
 		column()
 		g.per(")", ", 'base64'), E'+/\n', '-_')")
-	case p.Type == edm.Decimal:
-		g.decimalJSON(column)
 	default:
 		column()
 	}
