@@ -66,7 +66,7 @@ var postgres = map[string]string{
 	"text_int":     "(SELECT CASE WHEN s ~ '^[+-]?[0-9]{1,18}$' THEN s::bigint END FROM (SELECT $0 AS s) q)",
 	"decimal_int":  "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric) AS n) q)",
 	"double_int":   "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric) AS n) q)",
-	"int_decimal": "($0)::numeric", "double_decimal": "(SELECT CASE WHEN n NOT IN ('NaN', 'Infinity', '-Infinity') THEN n::text::numeric END FROM (SELECT ($0)::float8 AS n) q)",
+	"int_decimal":  "($0)::numeric", "double_decimal": "(SELECT CASE WHEN n NOT IN ('NaN', 'Infinity', '-Infinity') THEN n::text::numeric END FROM (SELECT ($0)::float8 AS n) q)",
 	"text_decimal": "(SELECT CASE WHEN s ~ " + numberPattern + " THEN s::numeric END FROM (SELECT $0 AS s) q)",
 	"text_double":  "(SELECT CASE WHEN s ~ " + numberPattern + " THEN s::float8 END FROM (SELECT $0 AS s) q)",
 	"text_boolean": "(CASE $0 WHEN 'true' THEN true WHEN 'false' THEN false END)",

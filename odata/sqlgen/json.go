@@ -19,9 +19,6 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 		return
 	}
 	g.name(v) // before a count inside it, which forgets the names it gives
-	if g.style.OmitNulls {
-		defer g.omitNulls()()
-	}
 	members := g.members(v, show)
 	if slices.ContainsFunc(members, func(m member) bool { return m.raw }) {
 		g.objectOfParts(v, show, members)

@@ -30,7 +30,11 @@ func Select(d Dialect, r *plan.Read) Statement {
 		}
 	}
 	g.page(r)
-	return g.statement()
+	st := g.statement()
+	if st.omits = g.style.OmitNulls; st.omits {
+		st.keep = r.Show.Kept()
+	}
+	return st
 }
 
 // Count returns the statement that counts what r reads, whatever its page.
