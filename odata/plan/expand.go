@@ -13,6 +13,8 @@ type Expand struct {
 	Name  string
 	Read  *Read
 	Count bool // only the number of entities
+
+	Recursive bool // it is expanded in itself, as $levels says
 }
 
 // Next is where the next page of an expanded collection is: what is related to
@@ -157,6 +159,7 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 		return x, err
 	}
 	x.Count = last == "$count"
+	x.Recursive = item.Name != "*" && (item.Options.Levels > 1 || item.Options.Levels == uri.MaxLevels)
 	if last == "$ref" {
 		x.Read.Show = Projection{Ref: true}
 	}
