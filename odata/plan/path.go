@@ -140,6 +140,12 @@ func (b *Binder) into(d *Dyn, name string, at uri.At) (place, error) {
 
 // value binds a member path as a value.
 func (b *Binder) value(e uri.Expr) (Expr, error) {
+	if n, ok := e.(*uri.Name); ok && len(b.lambdas) == 0 && b.root.Struct != nil { // the way of most, made short
+		if p := b.root.Property(n.Name); p != nil {
+			x, err := b.property(place{v: b.root, name: n.Name, prop: p}, n.At)
+			return b.alone(x), err
+		}
+	}
 	x, err := b.memberOf(e)
 	if err != nil {
 		return nil, err
