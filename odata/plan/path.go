@@ -24,9 +24,6 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 	case *uri.Name:
 		switch e.Name {
 		case "$it":
-			if b.it != b.root && b.expanding {
-				return place{}, b.notServed(e.Pos(), "$it inside $expand")
-			}
 			return place{v: b.it}, nil
 		case "$this":
 			return place{v: b.root}, nil

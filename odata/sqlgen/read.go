@@ -90,6 +90,11 @@ func (g *generator) aside(v *plan.Var, write func()) {
 		g.names[v] = "c" + outer[v]
 	}
 	write()
+	for o, n := range g.names {
+		if _, named := outer[o]; !named { // it may be joined outside
+			outer[o] = n
+		}
+	}
 	g.names = outer
 }
 
