@@ -31,9 +31,10 @@ func TestAnswersAreReads(t *testing.T) {
 			`"Uses":[{"Day":1},{"Day":9007199254740993,"Note":"x"}],"Bought":"2020-05-05T05:05:05.123456789Z","Zip":{"a":null,"b":[null,1.50]},"Big":12}`
 		ids := []string{"1", "2"}
 		for _, style := range styles() {
+			as := style // how it is read; what was changed shows its nulls in any case
 			check := func(what, got, path string) {
 				t.Helper()
-				want := s.do(t, t.Context(), "GET "+path, "", style...)
+				want := s.do(t, t.Context(), "GET "+path, "", as...)
 				if want.status != http.StatusOK || normal(got) != normal(want.body) {
 					t.Errorf("%v: %s\n got %s\nread %s", style, what, got, want.body)
 				}
@@ -47,7 +48,11 @@ func TestAnswersAreReads(t *testing.T) {
 				if strings.HasSuffix(request, "Touch") {
 					text = "{}"
 				}
+				if strings.HasPrefix(request, "P") && !strings.HasPrefix(request, "POST") {
+					as = style[:1]
+				}
 				check(request, s.do(t, t.Context(), request, text, style...).body, path)
+				as = style
 			}
 			returns := append([]string{"Prefer: return=representation"}, style...)
 			for _, property := range []string{"Price", "Cost", "Name", "Grade", "Size", "Uses", "Bought", "Zip"} {
@@ -56,7 +61,7 @@ func TestAnswersAreReads(t *testing.T) {
 					before.body = `{"value":null}`
 				}
 				a := s.do(t, t.Context(), "PUT "+path+"/"+property, before.body, returns...)
-				want := s.do(t, t.Context(), "GET "+path+"/"+property, "", style...)
+				want := s.do(t, t.Context(), "GET "+path+"/"+property, "", style[0])
 				if a.status != want.status || normal(a.body) != normal(want.body) || a.status > 204 {
 					t.Errorf("%v: %s\n got %d %s\nread %d %s", style, property, a.status, a.body, want.status, want.body)
 				}
@@ -69,7 +74,7 @@ func TestAnswersAreReads(t *testing.T) {
 			}
 			id := ids[len(ids)-1]
 			a = s.do(t, t.Context(), "PATCH /Tools", `{"@context":"#$delta","value":[{"ID":`+id+`,"Name":"d"}]}`, style...)
-			list := s.do(t, t.Context(), "GET /Tools?$filter=ID eq "+id, "", style...)
+			list := s.do(t, t.Context(), "GET /Tools?$filter=ID eq "+id, "", style[0])
 			if marshal(a.json["value"]) != marshal(list.json["value"]) {
 				t.Errorf("%v: a changed collection\n got %s\nread %s", style, a.body, list.body)
 			}

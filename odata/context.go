@@ -27,10 +27,12 @@ func (q *request) shown(r *plan.Read) string {
 }
 
 func (q *request) selectList(show *plan.Projection) string {
-	return strings.Join(q.selectItems(show), ",")
+	return strings.Join(q.selectItems(show, ""), ",")
 }
 
-func (q *request) selectItems(show *plan.Projection) []string {
+// selectItems are those of a select list, but for what is expanded of that name,
+// which is the recursion that the list stands in.
+func (q *request) selectItems(show *plan.Projection, recursive string) []string {
 	if show.Shapes != nil {
 		return q.commonItems(show.Shapes)
 	}
@@ -52,11 +54,20 @@ func (q *request) selectItems(show *plan.Projection) []string {
 	}
 	for _, x := range show.Expand {
 		nested := &x.Read.Show
-		if x.Count || nested.Ref {
+		if x.Count || nested.Ref || x.Name == recursive {
 			continue
 		}
-		if q.version != "4.0" || !nested.All || len(nested.Expand) > 0 {
-			parts = append(parts, x.Name+"("+q.selectList(nested)+")")
+		again := ""
+		if x.Recursive {
+			again = x.Name
+		}
+		switch list := q.selectItems(nested, again); {
+		case x.Recursive && q.version == "4.0" && len(list) == 0:
+			parts = append(parts, x.Name+"+")
+		case x.Recursive:
+			parts = append(parts, x.Name+"+("+strings.Join(list, ",")+")")
+		case q.version != "4.0" || !nested.All || len(nested.Expand) > 0:
+			parts = append(parts, x.Name+"("+strings.Join(list, ",")+")")
 		}
 	}
 	return parts
@@ -88,7 +99,7 @@ func (q *request) commonItems(shapes []plan.Nested) []string {
 		show := shapes[i].Show
 		all = all && show.All && len(show.Expand) == 0 && computed(&show) == nil
 		show.All = false // by their names
-		lists[i] = q.selectItems(&show)
+		lists[i] = q.selectItems(&show, "")
 	}
 	if all {
 		return nil

@@ -35,6 +35,7 @@ func (q *request) getDelta(ctx context.Context, t *target) error {
 	if q.format.metadata == "none" { // JSON Format 4.01, section 3.1.3
 		return fault.New(fault.NotAcceptable, "metadata=none does not go with $deltatoken").At("$deltatoken")
 	}
+	q.omitNulls = false // what became null is shown (Protocol 4.01, section 8.2.8.6)
 	r, err := q.collection(t)
 	if err != nil {
 		return err

@@ -98,13 +98,13 @@ func (q *request) showProperty(t *target, p *propertyRead) error {
 		q.w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
-	if q.omitNulls {
-		p.text = plan.WithoutNulls(p.text)
-	}
 	text := []byte(p.text)
+	if q.omitNulls {
+		text = plan.AppendWithoutNulls(nil, text, nil)
+	}
 	if tag := plan.TypeTag(t.last()); tag != "" && q.format.metadata == "full" {
 		more := `{"@odata.type":` + quote(tag)
-		if p.text != "{}" {
+		if string(text) != "{}" {
 			more += ","
 		}
 		text = append([]byte(more), text[1:]...)

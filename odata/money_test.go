@@ -231,12 +231,27 @@ func TestMoneyTogether(t *testing.T) {
 			{"$apply=filter(ID le 3)/aggregate(Amount mul 3 with sum as S,Amount mul 3 with max as M,Amount mul 3 with min as N)", `[{"S":370370367037038.21,"M":370370367037037.01,"N":0.3}]`},
 			{"$apply=groupby((Fee),aggregate(Amount with sum as S))/filter(S eq 123456789012345.67)", `[{"Fee":123456789012345.66,"S":123456789012345.67}]`},
 			{"$apply=groupby((Fee),aggregate(Amount with sum as S))&$orderby=S desc&$top=2", `[{"Fee":92233720368547758.07,"S":92233720368547758.07},{"Fee":123456789012345.66,"S":123456789012345.67}]`},
-			{"$apply=groupby((Amount))/filter(Amount in (0.3,0.1))&$orderby=Amount", `[{"Amount":0.1},{"Amount":0.3}]`},
+			{"$apply=groupby((Amount))/filter(Amount in (0.3,0.1))&$orderby=Amount", `[{"Amount":0.10},{"Amount":0.30}]`},
 			{"$apply=filter(ID le 3)/compute(Amount mul 3 as T,Amount add Fee as U)&$select=ID,T,U", `[{"ID":1,"T":0.9,"U":0.6},{"ID":2,"T":0.3,"U":null},{"ID":3,"T":370370367037037.01,"U":246913578024691.33}]`},
 			{"$apply=compute(Amount mul 3 as T)/filter(T eq 370370367037037.01)&$select=ID", `[{"ID":3}]`},
 			{"$apply=topcount(2,Amount mul 3)&$select=ID&$orderby=ID", `[{"ID":3},{"ID":4}]`},
+			{"$apply=compute(Amount mul 1.5 as T)/aggregate(T with average as A)", `[{"A":30864197253086.516}]`},
+			{"$compute=Count div 2 as D,Count div -1 as N&$select=D,N&$filter=ID in (4,5)", `[{"D":4611686018427387903,"N":-9223372036854775807},{"D":-4611686018427387904,"N":null}]`},
+			// A property is shown with all its places, also by another name; what is calculated as short as it can be.
+			{"$compute=Amount as A,Rate as R,Amount mul 1.50 as M,2.50 as C&$select=A,R,M,C&$top=1", `[{"A":0.30,"R":0.3000,"M":0.45,"C":2.5}]`},
+			{"$apply=filter(ID eq 1)/compute(Amount as A,Rate as R,Amount mul 1.50 as M,2.50 as C)&$select=A,R,M,C", `[{"A":0.30,"R":0.3000,"M":0.45,"C":2.5}]`},
+			{"$apply=filter(ID le 2)/compute(Amount as A)/filter(A gt 0.1)/groupby((A,Fee),aggregate(A with sum as S,A with max as M))", `[{"A":0.30,"Fee":0.30,"S":0.3,"M":0.3}]`},
+			{"$apply=filter(ID le 2)/concat(groupby((Amount)),groupby((Rate)),compute(Amount as A))&$select=Amount,Rate,A", `[{"Amount":0.10},{"Amount":0.30},{"Rate":0.0001},{"Rate":0.3000},{"Amount":0.10,"Rate":0.0001,"A":0.10},{"Amount":0.30,"Rate":0.3000,"A":0.30}]`},
+			{"$apply=filter(ID le 2)/concat(groupby((Amount)),aggregate(Amount with sum as A),compute(Amount as A))&$select=Amount,A&$orderby=A desc,Amount", `[{"A":0.4},{"Amount":0.30,"A":0.3},{"Amount":0.10,"A":0.1},{"Amount":0.10},{"Amount":0.30}]`},
+			{"$apply=filter(ID eq 1)/groupby((Amount,Rate),aggregate(Amount mul 100 with sum as S))&$format=application/json;odata.metadata=none;IEEE754Compatible=true", `[{"Amount":"0.30","Rate":"0.3000","S":"30"}]`},
+			{"$apply=filter(ID eq 1)/compute(Amount mul 100 as T,Amount divby 3 as D)&$select=T,D&$format=application/json;odata.metadata=none;IEEE754Compatible=true", `[{"T":"30","D":"0.1"}]`},
+			// Casts to another type of number.
+			{"$compute=cast(Count,Edm.Decimal) div 2 as D,cast(Count,Edm.Double) div 2 as F,cast(Count div 2,Edm.Decimal) as W,cast(1.5e0,Edm.Decimal) mul 3 as P,cast(Amount,Edm.Double) as A,cast(1e300,Edm.Int64) as N&$select=D,F,W,P,A,N&$top=1", `[{"D":1.5,"F":1.5,"W":1,"P":4.5,"A":0.3,"N":null}]`},
 		} {
-			a := s.get(t, "/Deals?$format=application/json;odata.metadata=none&"+strings.ReplaceAll(c.query, " ", "%20"))
+			if !strings.Contains(c.query, "$format") {
+				c.query += "&$format=application/json;odata.metadata=none"
+			}
+			a := s.get(t, "/Deals?"+strings.ReplaceAll(c.query, " ", "%20"))
 			var got bytes.Buffer
 			_ = json.Compact(&got, []byte(a.body))
 			if got.String() != `{"value":`+c.want+`}` {

@@ -55,7 +55,9 @@ func (q *request) prefer() error {
 		switch short {
 		case "omit-values":
 			// No property has a default that is not null, so both mean the same.
-			q.omitNulls = strings.EqualFold(p.value, "nulls") || strings.EqualFold(p.value, "defaults")
+			// What was changed is shown in any case (Protocol 4.01, section 8.2.8.6).
+			changes := q.Method == http.MethodPatch || q.Method == http.MethodPut
+			q.omitNulls = !changes && (strings.EqualFold(p.value, "nulls") || strings.EqualFold(p.value, "defaults"))
 		case "respond-async":
 			// It might be ignored, and then a client would wait for what it did not
 			// want to wait for.

@@ -6,6 +6,28 @@ import (
 	"testing"
 )
 
+// TestOmittedNulls: what is null and stays all the same, as it was asked for or was
+// changed (JSON Format 4.01, section 8.3; Protocol 4.01, section 8.2.8.6).
+func TestOmittedNulls(t *testing.T) {
+	each(t, func(t *testing.T, s *shop) {
+		for _, c := range []struct{ request, body, want string }{
+			{"GET /Products?$filter=Maker eq null&$select=Name,Stock,At&$expand=Maker", "", `{"value":[{"Name":"ΟΔΟΣ","Stock":10,"Maker":null}]}`},
+			{"GET /Reviews?$filter=ID eq 2&$select=Text&$expand=Product($select=Name;$expand=Maker($select=Country))", "", `{"value":[{"Product":{"Name":"apple","Maker":{"Country":"IL"}}}]}`},
+			{"GET /Reviews(4)?$select=Text&$expand=Product($select=At,Stock;$expand=Maker($select=Name,Country;$levels=1),Reviews($select=Text;$expand=Product($select=At;$expand=Maker/$ref)))", "",
+				`{"Product":{"At":"2026-01-04T10:00:00.000004Z","Stock":0,"Maker":{"Name":"Beta"},"Reviews":[{"Product":{"At":"2026-01-04T10:00:00.000004Z","Maker":{"@odata.id":"http://shop.test/shop/Makers(2)"}}}]}}`},
+			{"GET /Products?$apply=groupby((Maker/Name,Maker/Country),aggregate(Price with max as P))&$filter=P ne 1000&$orderby=P", "", `{"value":[{"Maker":null,"P":0.1},{"Maker":{"Name":"Aleph","Country":"IL"},"P":2.25}]}`},
+			{"GET /Products?$apply=concat(filter(Maker eq null),groupby((Maker)))&$expand=Maker($select=Country)&$select=At&$top=2", "", `{"value":[{"Maker":null},{"Maker":null}]}`},
+			{"PATCH /Makers(1)", `{"Country":null,"Founded":null}`, `{"ID":1,"Name":"Aleph","Country":null,"Founded":null,"Active":true,"Version":2}`},
+			{"GET /Makers(1)", "", `{"ID":1,"Name":"Aleph","Active":true,"Version":2}`},
+		} {
+			a := s.do(t, t.Context(), c.request, c.body, "Accept: application/json;odata.metadata=none", "Prefer: omit-values=nulls", "Prefer: return=representation", "Content-Type: application/json")
+			if applied := strings.Contains(a.header.Get("Preference-Applied"), "omit-values"); !sameMembers(t, a.body, c.want) || applied != (c.body == "") {
+				t.Errorf("%s:\n got %s\nwant %s", c.request, a.body, c.want)
+			}
+		}
+	})
+}
+
 // TestPreferences: what Prefer changes, and that the answer says so.
 func TestPreferences(t *testing.T) {
 	eachArchive(t, func(t *testing.T, s *shop) {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"leadloop/odata"
 )
 
 // TestMetadataLevels holds what each amount of control information looks like.
@@ -186,6 +188,28 @@ func TestMediaTypes(t *testing.T) {
 			t.Errorf("%v: %d %v", c.headers, a.status, a.header)
 		}
 	}
+}
+
+// TestLevelsInContextURLs: recursion is a plus sign and not spelled out (Protocol
+// 4.01, section 10.10).
+func TestLevelsInContextURLs(t *testing.T) {
+	eachForest(t, odata.Limits{}, func(t *testing.T, s *shop) {
+		for _, c := range []struct{ path, new, old string }{
+			{"/Trees?$expand=Children($levels=3)", "#Trees(Children+())", "#Trees(Children+)"},
+			{"/Trees(1)?$expand=Children($levels=max;$select=Name)", "#Trees(Children+(Name))/$entity", "#Trees(Children+(Name))/$entity"},
+			{"/Trees?$expand=Children($levels=1)", "#Trees(Children())", "#Trees"},
+			{"/Trees?$select=ID&$expand=Parent($select=ID;$levels=2;$expand=Nests($select=Code))", "#Trees(ID,Parent+(ID,Nests(Code)))", "#Trees(ID,Parent+(ID,Nests(Code)))"},
+			{"/Nests?$select=Code&$expand=Tree($expand=Children($levels=2),Parent)", "#Nests(Code,Tree(Children+(),Parent()))", "#Nests(Code,Tree(Children+))"},
+			{"/Nests?$select=Code&$expand=*($levels=2)", "#Nests(Code,Tree(Parent(),Children(),Nests()),Visits(Nest()))", "#Nests(Code,Tree(),Visits())"},
+		} {
+			for version, want := range map[string]string{"4.01": c.new, "4.0": c.old} {
+				a := s.do(t, t.Context(), "GET "+c.path, "", "OData-MaxVersion: "+version)
+				if got := a.json["@odata.context"]; got != "http://shop.test/shop/$metadata"+want {
+					t.Errorf("%s (%s): %v, want %s", c.path, version, got, want)
+				}
+			}
+		}
+	})
 }
 
 // TestContextURLs of the two versions, where they differ.

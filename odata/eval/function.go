@@ -102,6 +102,8 @@ var functions = map[string]func(a []any) any{
 	"text_int":       func(a []any) any { return parse(edm.Int64, a[0]) },
 	"decimal_int":    func(a []any) any { return whole(Decimal(a[0])) },
 	"double_int":     func(a []any) any { return fromDouble(double(a[0])) },
+	"int_decimal":    func(a []any) any { return Decimal(a[0]) },
+	"double_decimal": func(a []any) any { return decimalOf(double(a[0])) },
 	"text_decimal":   func(a []any) any { return fromText(a[0].(string), edm.Decimal) },
 	"text_double":    func(a []any) any { return fromText(a[0].(string), edm.Double) },
 	"text_boolean":   func(a []any) any { return parse(edm.Boolean, a[0]) },
@@ -186,6 +188,14 @@ func modulo(a, b int64) any {
 		return nil
 	}
 	return a % b
+}
+
+// decimalOf gives null for what no decimal is.
+func decimalOf(f float64) any {
+	if finite(f) == nil {
+		return nil
+	}
+	return Decimal(f)
 }
 
 // finite gives null for what is no number.

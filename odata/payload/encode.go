@@ -228,7 +228,7 @@ func (e *Encoder) untyped(v any) {
 	}
 	var inner Encoder
 	inner.JSON(v)
-	e.Raw(plan.WithoutNulls(inner.buf.String()))
+	e.Raw(string(plan.AppendWithoutNulls(nil, inner.buf.Bytes(), nil)))
 }
 
 // double writes the numbers JSON has no form for as strings (JSON Format 4.01,

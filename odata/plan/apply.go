@@ -137,6 +137,15 @@ func (a *applier) property(name string, t edm.Type) *edm.Property {
 	return &edm.Property{Name: name, Type: t, Nullable: true, Column: "@" + strconv.Itoa(a.columns)}
 }
 
+// hold makes p's column hold x: a property as its own column holds it.
+func hold(p *edm.Property, x Expr) *edm.Property {
+	p.Type = x.Type()
+	if of, ok := x.(*Prop); ok {
+		p.Minor, p.Scale = of.Prop.Minor, of.Prop.Scale
+	}
+	return p
+}
+
 // derive returns a read of the relation that r is, with more columns. It keeps
 // the type, to which visible columns are to be added, and the order.
 func (a *applier) derive(r *Read, columns ...Column) *Read {
@@ -150,7 +159,7 @@ func (a *applier) derive(r *Read, columns ...Column) *Read {
 	for _, o := range r.Order {
 		p, ok := o.X.(*Prop)
 		if !ok || p.Var.row() != r.Var {
-			c := Column{a.property("", o.X.Type()), o.X}
+			c := Column{hold(a.property("", nil), o.X), o.X}
 			rows.Columns = append(rows.Columns, c)
 			p = &Prop{Prop: c.Prop}
 		}
@@ -197,10 +206,10 @@ func (a *applier) compute(r *Read, items []uri.Aliased) (*Read, error) {
 		if prop, is := x.(*Prop); !ok || is && prop.Prop.JSON {
 			return nil, a.notServed(item, "computing "+x.Type().String())
 		}
+		hold(p, x)
 		if t == edm.Null {
-			t = edm.String
+			p.Type = edm.String
 		}
-		p.Type = t
 		columns, added = append(columns, Column{p, x}), append(added, p)
 	}
 	r = a.derive(r, columns...)

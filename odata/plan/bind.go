@@ -75,8 +75,6 @@ type Binder struct {
 	it      *Var              // what the request is about
 	lambdas []lambdaVar
 	open    []string // aliases being bound, against cycles
-
-	expanding bool // the options of an expanded collection
 }
 
 type lambdaVar struct {

@@ -29,19 +29,25 @@ func (b *Binder) call(e *uri.Call) (Expr, error) {
 		}
 		return nil, b.errorf(e.Pos(), "there is no function %q", e.Func)
 	}
-	args := make([]Expr, len(e.Args))
-	for i, arg := range e.Args {
-		var err error
-		if args[i], err = b.bind(arg); err != nil {
+	c := &struct { // with room for the arguments of most functions
+		Call
+		two [2]Expr
+	}{Call: Call{typed: typed{At: e.At}}}
+	args := c.two[:0]
+	for _, arg := range e.Args {
+		x, err := b.bind(arg)
+		if err != nil {
 			return nil, err
 		}
+		args = append(args, x)
 	}
 	if name == "matchespattern" && len(args) == 2 {
 		if err := b.pattern(args[1]); err != nil {
 			return nil, err
 		}
 	}
-	return b.apply(name, e.At, args...)
+	c.Args = args
+	return b.resolved(name, &c.Call)
 }
 
 // pattern checks the pattern of matchesPattern. The engine matches in time linear
@@ -61,11 +67,17 @@ func (b *Binder) pattern(x Expr) error {
 
 // apply calls the overload of name, a function's or an operator's, that fits args.
 func (b *Binder) apply(name string, at uri.At, args ...Expr) (Expr, error) {
-	if f := resolve(name, args); f != nil {
-		return &Call{typed{at, f.Result}, f, args}, nil
+	return b.resolved(name, &Call{typed{At: at}, nil, args})
+}
+
+// resolved gives c the overload of name that fits its arguments.
+func (b *Binder) resolved(name string, c *Call) (Expr, error) {
+	if f := resolve(name, c.Args); f != nil {
+		c.Func, c.T = f, f.Result
+		return c, nil
 	}
-	types := make([]string, len(args))
-	for i, arg := range args {
+	types := make([]string, len(c.Args))
+	for i, arg := range c.Args {
 		types[i] = arg.Type().String()
 	}
 	given := strings.Join(types, ", ")
@@ -79,7 +91,7 @@ func (b *Binder) apply(name string, at uri.At, args ...Expr) (Expr, error) {
 	case !operatorNames[name]:
 		what = "the function " + name
 	}
-	return nil, b.errorf(int(at), "%s does not apply to %s", what, given)
+	return nil, b.errorf(c.Pos(), "%s does not apply to %s", what, given)
 }
 
 // caseOf binds case(condition:value,…). Its type is that of the first value that
@@ -172,6 +184,9 @@ func (b *Binder) cast(e *uri.Call, name string) (Expr, error) {
 		return &Call{typed{e.At, to}, f, args}, nil
 	}
 	if y := convert(x, to); y != nil {
+		if to == edm.Double || to == edm.Single {
+			return double(y), nil
+		}
 		return y, nil
 	}
 	return newConst(e.At, to, nil), nil

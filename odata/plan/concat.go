@@ -85,7 +85,7 @@ func (a *applier) source(c *Concat, i int, part *Read, m map[*edm.Property]*edm.
 	}
 	var order []Order
 	for _, o := range part.Order {
-		p := a.property("", o.X.Type())
+		p := hold(a.property("", nil), o.X)
 		set(p, o.X)
 		order = append(order, Order{&Prop{Prop: p}, o.Desc})
 	}
@@ -213,6 +213,9 @@ func (m *merger) union(p, q *edm.Property) (*edm.Property, bool) {
 	}
 	u := m.property(p.Name, t)
 	u.Dynamic = p.Dynamic || q.Dynamic
+	if p.Minor && q.Minor && p.Scale == q.Scale {
+		u.Minor, u.Scale = true, p.Scale
+	}
 	return u, true
 }
 

@@ -13,6 +13,8 @@ type Expand struct {
 	Name  string
 	Read  *Read
 	Count bool // only the number of entities
+
+	Recursive bool // it is expanded in itself, as $levels says
 }
 
 // Next is where the next page of an expanded collection is: what is related to
@@ -21,7 +23,14 @@ type Next struct {
 	Set   string // of the entity
 	Path  string // below the entity
 	Query string // options, percent-encoded; empty or with an & at its end
+	// It is what $it is in Query, where ItMark stands: an entity of the set ItSet.
+	It    *Var
+	ItSet string
 }
+
+// ItMark stands in the Query of a Next where an entity is to be named, percent-encoded as
+// that is: no request can have it.
+const ItMark = "%00"
 
 // expand resolves $expand (URL Conventions 4.01, section 5.1.3).
 func (b *Binder) expand(v *Var, show *Projection, q *uri.Query, depth int, left *int) error {
@@ -151,19 +160,25 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 	if err != nil {
 		return x, err
 	}
-	scope := *b
-	scope.expanding = b.expanding || nav.Many
-	if x.Read, err = scope.related(&Read{Var: target, Limit: -1}, &options, depth+1, left); err != nil {
+	if x.Read, err = b.related(&Read{Var: target, Limit: -1}, &options, depth+1, left); err != nil {
 		return x, err
 	}
 	x.Count = last == "$count"
+	x.Recursive = item.Name != "*" && (item.Options.Levels > 1 || item.Options.Levels == uri.MaxLevels)
 	if last == "$ref" {
 		x.Read.Show = Projection{Ref: true}
 	}
 	if nav.Many {
 		if set := b.setOf(v); set != nil {
 			path := strings.Join(append([]string{nav.Name}, item.Path...), "/")
-			x.Read.Next = &Next{set.Name, path, following(&options)}
+			x.Read.Next = &Next{Set: set.Name, Path: path, Query: following(&options)}
+			if strings.Contains(x.Read.Next.Query, ItMark) {
+				it := b.setOf(b.it)
+				if it == nil {
+					return x, fault.Newf(fault.NotImplemented, "$expand, position %d: $it of what a query has aggregated is not served", item.At).At("$expand")
+				}
+				x.Read.Next.It, x.Read.Next.ItSet = b.it, it.Name
+			}
 		} else if x.Read.More {
 			// What a query has aggregated has no address, and so no further pages.
 			x.Read.More, x.Read.Limit = false, -1
@@ -179,7 +194,7 @@ func (b *Binder) expanded(v *Var, nav *edm.Navigation, item *uri.ExpandItem, ali
 func following(options *uri.Query) string {
 	q := *options
 	q.Count = false // the first page has told
-	text := q.Encode()
+	text := q.EncodeWith("\x00")
 	if text != "" {
 		text += "&"
 	}

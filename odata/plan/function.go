@@ -106,6 +106,8 @@ func Functions() []*Function {
 	add("cast to Edm.Int64", "decimal_int", i, d)
 	add("cast to Edm.Int64", "double_int", i, f)
 	add("cast to Edm.Decimal", "text_decimal", d, s)
+	add("cast to Edm.Decimal", "int_decimal", d, i)
+	add("cast to Edm.Decimal", "double_decimal", d, f)
 	add("cast to Edm.Double", "text_double", f, s)
 	add("cast to Edm.Boolean", "text_boolean", b, s)
 	add("cast to Edm.Guid", "text_guid", edm.Guid, s)

@@ -268,10 +268,11 @@ func (a *applier) key(g *Group, keys *grouping, v *Var, path uri.Expr, left []*u
 			return nil // given twice
 		}
 	}
-	k := a.property(p.Name, p.Type)
-	k.Nullable, k.MaxLength, k.Dynamic = Nullable(&Prop{step.At, v, p}), p.MaxLength, p.Dynamic
+	x := &Prop{step.At, v, p}
+	k := hold(a.property(p.Name, nil), x)
+	k.Nullable, k.MaxLength, k.Dynamic = Nullable(x), p.MaxLength, p.Dynamic
 	keys.properties = append(keys.properties, k)
-	g.Keys = append(g.Keys, Column{k, &Prop{step.At, v, p}})
+	g.Keys = append(g.Keys, Column{k, x})
 	return nil
 }
 

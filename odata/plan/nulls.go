@@ -1,18 +1,43 @@
 package plan
 
-import "strings"
+import (
+	"bytes"
+	"maps"
+)
 
-// WithoutNulls takes from the JSON text, wherever they are, the members of objects
-// that are null. The text must be valid JSON.
-func WithoutNulls(text string) string {
-	n := nulls{text: text, out: make([]byte, 0, len(text))}
-	n.value()
-	return string(n.out)
+// Kept names the members of an object that are shown though they are null, and
+// likewise what is kept inside of each: related entities that are expanded (JSON
+// Format 4.01, section 8.3).
+type Kept map[string]Kept
+
+// Kept are the members that p shows in any case.
+func (p *Projection) Kept() Kept {
+	k := Kept{}
+	for i := range p.Shapes {
+		maps.Copy(k, p.Shapes[i].Show.Kept())
+	}
+	for i := range p.Nested {
+		k[p.Nested[i].Name] = p.Nested[i].Show.Kept()
+	}
+	for _, x := range p.Expand {
+		if !x.Count {
+			k[x.Name] = x.Read.Show.Kept()
+		}
+	}
+	return k
+}
+
+// AppendWithoutNulls appends to b a JSON text without the members of objects that
+// are null, wherever they are and are not to be kept. The text must be valid JSON.
+func AppendWithoutNulls(b, text []byte, keep Kept) []byte {
+	n := nulls{text: text, out: b}
+	n.value(keep)
+	return n.out
 }
 
 // nulls copies a JSON text without the members that are null.
 type nulls struct {
-	text string
+	text []byte
 	at   int
 	out  []byte
 }
@@ -31,12 +56,12 @@ func (n *nulls) peek() byte {
 }
 
 // value copies the value that comes next and reports whether it was null.
-func (n *nulls) value() (null bool) {
+func (n *nulls) value(keep Kept) (null bool) {
 	switch n.peek() {
 	case '{':
-		n.list('}', true)
+		n.list('}', keep)
 	case '[':
-		n.list(']', false)
+		n.list(']', keep)
 	default:
 		start := len(n.out)
 		n.scalar()
@@ -46,7 +71,7 @@ func (n *nulls) value() (null bool) {
 }
 
 // list copies an object or an array.
-func (n *nulls) list(closing byte, members bool) {
+func (n *nulls) list(closing byte, keep Kept) {
 	n.out = append(n.out, n.text[n.at])
 	n.at++
 	empty := true
@@ -59,13 +84,9 @@ func (n *nulls) list(closing byte, members bool) {
 		if !empty {
 			n.out = append(n.out, ',')
 		}
-		if members {
-			n.scalar()
-			n.peek()
-			n.at++ // the colon
-			n.out = append(n.out, ':')
-		}
-		if n.value() && members {
+		if closing == ']' {
+			n.value(keep)
+		} else if !n.member(keep) {
 			n.out = n.out[:start]
 			continue
 		}
@@ -73,6 +94,18 @@ func (n *nulls) list(closing byte, members bool) {
 	}
 	n.out = append(n.out, closing)
 	n.at++
+}
+
+// member copies the member that comes next and reports whether it is to stay.
+func (n *nulls) member(keep Kept) bool {
+	start := len(n.out)
+	n.scalar()
+	name := bytes.Trim(n.out[start:], `"`)
+	inside, kept := keep[string(name)]
+	n.peek()
+	n.at++ // the colon
+	n.out = append(n.out, ':')
+	return !n.value(inside) || kept
 }
 
 // scalar copies a string, a number, true, false or null.
@@ -86,7 +119,7 @@ func (n *nulls) scalar() {
 			}
 		}
 		n.at++
-	} else if i := strings.IndexAny(n.text[start:], ",]} \t\n\r"); i >= 0 {
+	} else if i := bytes.IndexAny(n.text[start:], ",]} \t\n\r"); i >= 0 {
 		n.at += i
 	} else {
 		n.at = len(n.text)

@@ -17,7 +17,17 @@ func TestWithoutNulls(t *testing.T) {
 		``:                                       ``,
 		`{"a":`:                                  `{"a":}`, // not JSON: ends all the same
 	} {
-		if got := WithoutNulls(text); got != want {
+		if got := string(AppendWithoutNulls([]byte("-"), []byte(text), nil)); got != "-"+want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+	keep := Kept{"a": {"b": {}}, "c": {}}
+	for text, want := range map[string]string{
+		`{"a":null,"b":null,"c":null}`:                  `{"a":null,"c":null}`,
+		`{"a":{"a":null,"b":null,"c":null},"b":[null]}`: `{"a":{"b":null},"b":[null]}`,
+		`{"a":[{"a":null,"b":{"b":null}}],"c":null}`:    `{"a":[{"b":{}}],"c":null}`,
+	} {
+		if got := string(AppendWithoutNulls(nil, []byte(text), keep)); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
 	}

@@ -24,9 +24,6 @@ func (b *Binder) walk(e uri.Expr) (place, error) {
 	case *uri.Name:
 		switch e.Name {
 		case "$it":
-			if b.it != b.root && b.expanding {
-				return place{}, b.notServed(e.Pos(), "$it inside $expand")
-			}
 			return place{v: b.it}, nil
 		case "$this":
 			return place{v: b.root}, nil
@@ -140,6 +137,12 @@ func (b *Binder) into(d *Dyn, name string, at uri.At) (place, error) {
 
 // value binds a member path as a value.
 func (b *Binder) value(e uri.Expr) (Expr, error) {
+	if n, ok := e.(*uri.Name); ok && len(b.lambdas) == 0 && b.root.Struct != nil { // the way of most, made short
+		if p := b.root.Property(n.Name); p != nil {
+			x, err := b.property(place{v: b.root, name: n.Name, prop: p}, n.At)
+			return b.alone(x), err
+		}
+	}
 	x, err := b.memberOf(e)
 	if err != nil {
 		return nil, err

@@ -137,7 +137,7 @@ func (b *Binder) related(input *Read, q *uri.Query, depth int, left *int) (*Read
 	r := &Read{Var: v, Where: input.Where, Limit: -1, Count: q.Count, mark: mark(v.Struct.Name, q), about: v.Struct.Name}
 	var err error
 	if len(q.Apply) > 0 {
-		scope := *b
+		outer, scope := b.it, *b
 		scope.it = nil // $it is an instance of what each transformation has
 		b = &scope
 		var applied *Read
@@ -146,6 +146,9 @@ func (b *Binder) related(input *Read, q *uri.Query, depth int, left *int) (*Read
 		}
 		v = applied.Var
 		r.Var, r.Where = v, applied.Where
+		if b.it = v; depth > 0 {
+			b.it = outer
+		}
 	}
 	if err := b.compute(v, q); err != nil {
 		return nil, err

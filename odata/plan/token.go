@@ -23,7 +23,9 @@ import (
 // have different marks.
 func mark(about string, q *uri.Query) string {
 	h := fnv.New32a()
-	_, _ = io.WriteString(h, about+"?"+q.String()) // a hash takes everything
+	// The next page of an expanded collection names the entity that was $it. A hash
+	// takes everything.
+	_, _ = io.WriteString(h, about+"?"+uri.WithoutEntities(q.String()))
 	return strconv.FormatUint(uint64(h.Sum32()), 36)
 }
 

@@ -31,12 +31,19 @@ func (g *generator) major(p *edm.Property, units func()) {
 	g.w(", ", strconv.Itoa(p.Scale), ")")
 }
 
-// decimalJSON writes a Decimal that a query computed as JSON shows it.
+// decimalJSON writes a Decimal that a query computed as JSON shows it, which may
+// be as text.
 func (g *generator) decimalJSON(column func()) {
 	if g.dialect == Postgres {
-		g.w("trim_scale((")
-		column()
-		g.w(")::numeric)")
+		g.quoted(edm.Decimal, func() {
+			g.w("trim_scale((")
+			column()
+			g.w(")::numeric)")
+		})
+		return
+	}
+	if g.style.Quotes(edm.Decimal) {
+		g.quoted(edm.Decimal, column)
 		return
 	}
 	g.w("CASE typeof(")
@@ -193,21 +200,25 @@ func (g *generator) aggregateMinor(method plan.Method, p *edm.Property, input fu
 	}
 }
 
-// aggregateExactly writes an aggregate of decimals that SQLite holds as text.
+// aggregateExactly writes an aggregate of decimals, which SQLite holds as text. The
+// average is the exact sum through how many there are.
 func (g *generator) aggregateExactly(method plan.Method, input func()) {
 	switch method {
 	case plan.Sum:
 		g.w("odata_sum(")
+		input()
+		g.w(")")
 	case plan.Average:
-		g.w("avg(")
+		g.per("(CAST(odata_sum(", "(sum(")
+		input()
+		g.per(") AS REAL) / nullif(count(", ")::float8 / nullif(count(")
+		input()
+		g.w("), 0))")
 	default:
 		g.w(string(method), "(odata_exact(")
 		input()
 		g.w(") COLLATE odata_number)")
-		return
 	}
-	input()
-	g.w(")")
 }
 
 // minor returns x as a property held in minor units, or nil.

@@ -3,6 +3,7 @@ package sqlgen
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"leadloop/odata/edm"
 	"leadloop/odata/plan"
@@ -184,7 +185,18 @@ func (g *generator) terms(r *plan.Read) {
 func (g *generator) nextURL(v *plan.Var, r *plan.Read) {
 	g.location(v, r.Next.Set)
 	g.w(" || ")
-	g.bind(edm.String, "/"+r.Next.Path+"?"+r.Next.Query+g.style.Repeated+"$skiptoken="+r.TokenHead())
+	text := "/" + r.Next.Path + "?"
+	for i, part := range strings.Split(r.Next.Query, plan.ItMark) {
+		if i > 0 {
+			g.bind(edm.String, text)
+			g.w(" || '%24root%2F' || ")
+			g.keyed(r.Next.It, r.Next.ItSet)
+			g.w(" || ")
+			text = ""
+		}
+		text += part
+	}
+	g.bind(edm.String, text+g.style.Repeated+"$skiptoken="+r.TokenHead())
 	last := func() {
 		g.w("(")
 		g.rowAt(r, r.Limit-1, func() { g.terms(r) })

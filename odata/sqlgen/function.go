@@ -42,7 +42,7 @@ var postgres = map[string]string{
 	"add_int": "(SELECT " + wholeNumber + " FROM (SELECT ($0)::numeric + $1 AS n) q)",
 	"sub_int": "(SELECT " + wholeNumber + " FROM (SELECT ($0)::numeric - $1 AS n) q)",
 	"mul_int": "(SELECT " + wholeNumber + " FROM (SELECT ($0)::numeric * $1 AS n) q)",
-	"div_int": "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric / nullif(($1)::numeric, 0)) AS n) q)",
+	"div_int": "(SELECT " + wholeNumber + " FROM (SELECT div(($0)::numeric, nullif(($1)::numeric, 0)) AS n) q)",
 	"mod_int": "(($0)::numeric % nullif(($1)::numeric, 0))::bigint",
 	"neg_int": "(SELECT " + wholeNumber + " FROM (SELECT -($0)::numeric AS n) q)",
 
@@ -66,6 +66,7 @@ var postgres = map[string]string{
 	"text_int":     "(SELECT CASE WHEN s ~ '^[+-]?[0-9]{1,18}$' THEN s::bigint END FROM (SELECT $0 AS s) q)",
 	"decimal_int":  "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric) AS n) q)",
 	"double_int":   "(SELECT " + wholeNumber + " FROM (SELECT trunc(($0)::numeric) AS n) q)",
+	"int_decimal":  "($0)::numeric", "double_decimal": "(SELECT CASE WHEN n NOT IN ('NaN', 'Infinity', '-Infinity') THEN n::text::numeric END FROM (SELECT ($0)::float8 AS n) q)",
 	"text_decimal": "(SELECT CASE WHEN s ~ " + numberPattern + " THEN s::numeric END FROM (SELECT $0 AS s) q)",
 	"text_double":  "(SELECT CASE WHEN s ~ " + numberPattern + " THEN s::float8 END FROM (SELECT $0 AS s) q)",
 	"text_boolean": "(CASE $0 WHEN 'true' THEN true WHEN 'false' THEN false END)",

@@ -98,7 +98,7 @@ func (g *generator) aggregate(x *plan.Aggregate, input func()) {
 			g.aggregateMinor(x.Method, p.Prop, input)
 			return
 		}
-		if g.calculated(x.X) {
+		if x.X.Type() == edm.Decimal && (g.dialect == Postgres && x.Method == plan.Average || g.calculated(x.X)) {
 			g.aggregateExactly(x.Method, input)
 			return
 		}
@@ -170,7 +170,7 @@ func (g *generator) feed(r *plan.Group, f *plan.Feed) {
 			continue
 		}
 		comma()
-		g.held(k.X)
+		g.held(k.Prop, k.X)
 		g.as(k.Prop)
 	}
 	for _, x := range r.Aggregates {
@@ -238,7 +238,7 @@ func (g *generator) input(x *plan.Aggregate, f *plan.Feed) {
 		g.column(p.Var, p.Prop)
 		return
 	}
-	g.held(x.X)
+	g.held(x.Input, x.X)
 }
 
 // null writes null in the place of what x aggregates.

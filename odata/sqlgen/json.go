@@ -19,9 +19,6 @@ func (g *generator) object(v *plan.Var, show *plan.Projection) {
 		return
 	}
 	g.name(v) // before a count inside it, which forgets the names it gives
-	if g.style.OmitNulls {
-		defer g.omitNulls()()
-	}
 	members := g.members(v, show)
 	if slices.ContainsFunc(members, func(m member) bool { return m.raw }) {
 		g.objectOfParts(v, show, members)
@@ -261,6 +258,8 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 	case p.JSON:
 		column()
 		g.w("::json")
+	case p.Type == edm.Decimal:
+		g.decimalJSON(column)
 	case g.style.Quotes(p.Type):
 		g.quoted(p.Type, column)
 	case p.Type == edm.Double:
@@ -279,8 +278,6 @@ func (g *generator) shown(v *plan.Var, p *edm.Property) {
 		g.per("odata_base64(", "translate(encode(")
 		column()
 		g.per(")", ", 'base64'), E'+/\n', '-_')")
-	case p.Type == edm.Decimal:
-		g.decimalJSON(column)
 	default:
 		column()
 	}

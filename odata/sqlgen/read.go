@@ -30,7 +30,11 @@ func Select(d Dialect, r *plan.Read) Statement {
 		}
 	}
 	g.page(r)
-	return g.statement()
+	st := g.statement()
+	if st.omits = g.style.OmitNulls; st.omits {
+		st.keep = r.Show.Kept()
+	}
+	return st
 }
 
 // Count returns the statement that counts what r reads, whatever its page.
@@ -86,6 +90,11 @@ func (g *generator) aside(v *plan.Var, write func()) {
 		g.names[v] = "c" + outer[v]
 	}
 	write()
+	for o, n := range g.names {
+		if _, named := outer[o]; !named { // it may be joined outside
+			outer[o] = n
+		}
+	}
 	g.names = outer
 }
 

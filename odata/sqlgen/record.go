@@ -77,9 +77,9 @@ func (g *generator) sendTerm(x plan.Expr) {
 }
 
 // sends reports whether what is shown comes as a record. Rows of different
-// structure, and objects that lose members, are written as JSON by PostgreSQL.
+// structure are written as JSON by PostgreSQL.
 func (g *generator) sends(show *plan.Projection) bool {
-	if g.dialect != Postgres || g.style.OmitNulls || show.Shapes != nil {
+	if g.dialect != Postgres || show.Shapes != nil {
 		return false
 	}
 	for _, x := range show.Expand {

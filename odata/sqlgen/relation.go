@@ -74,7 +74,7 @@ func (g *generator) rows(r *plan.Rows) {
 	g.w("SELECT ", g.name(r.Of.Var), ".*")
 	for _, c := range r.Columns {
 		g.w(", ")
-		g.held(c.X)
+		g.held(c.Prop, c.X)
 		g.as(c.Prop)
 	}
 	if r.Rank != nil {
@@ -96,10 +96,15 @@ func (g *generator) rows(r *plan.Rows) {
 	}
 }
 
-// held writes a value as a column of a derived table holds it: a dynamic
-// property as the JSON it is.
-func (g *generator) held(x plan.Expr) {
+// held writes x as the column p of a derived table holds it: a dynamic property
+// as the JSON it is, and what is held in minor units in those.
+func (g *generator) held(p *edm.Property, x plan.Expr) {
 	switch x := x.(type) {
+	case *plan.Prop:
+		if p.Minor {
+			g.column(x.Var, x.Prop)
+			return
+		}
 	case *plan.Dyn:
 		if x.T != edm.Untyped {
 			break
@@ -138,17 +143,10 @@ func (g *generator) concat(r *plan.Concat) {
 		comma := g.sep()
 		for k, p := range r.Columns {
 			comma()
-			switch x := r.Sources[i][k].(type) {
-			case nil:
+			if x := r.Sources[i][k]; x != nil {
+				g.held(p, x)
+			} else {
 				g.absent(r.Struct, p)
-			case *plan.Prop:
-				if p.Minor { // it stays so
-					g.column(x.Var, x.Prop)
-				} else {
-					g.held(x)
-				}
-			default:
-				g.held(x)
 			}
 			g.as(p)
 		}
@@ -168,6 +166,8 @@ func (g *generator) absent(s *edm.Struct, p *edm.Property) {
 		g.w("(SELECT ", quoteName(p.Column), " FROM ", quoteName(s.Table), " LIMIT 0)")
 	case p.JSON:
 		g.w("NULL::jsonb")
+	case p.Minor:
+		g.w("NULL", casts[edm.Int64])
 	case primitive:
 		g.w("NULL", casts[t])
 	case isEnum(p):

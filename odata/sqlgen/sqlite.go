@@ -45,7 +45,6 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_same":           eval.SameJSON,
 		"odata_hassubset":      eval.HasSubset,
 		"odata_hassubsequence": eval.HasSubsequence,
-		"odata_omit_nulls":     plan.WithoutNulls,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -38,6 +38,8 @@ type Statement struct {
 	from   []plan.Source // of Args, where a plan.Lifts keeps account of them
 	layout layout        // of the entity; nil: it is JSON already
 	terms  int           // order terms that the entity ends with
+	omits  bool          // the entity's JSON loses the members that are null …
+	keep   plan.Kept     // … but for these
 }
 
 // Lifted returns st without those of its arguments that another request of the
@@ -49,7 +51,8 @@ func (st Statement) Lifted() Statement {
 			args[i] = nil
 		}
 	}
-	return Statement{strings.Clone(st.SQL), args, st.from, st.layout, st.terms}
+	st.SQL, st.Args = strings.Clone(st.SQL), args
+	return st
 }
 
 // Reads reports whether an argument of st comes from there.
@@ -104,7 +107,7 @@ func newGenerator(d Dialect) *generator {
 }
 
 func (g *generator) statement() Statement {
-	return Statement{g.sql.String(), g.args, g.sources, g.layout, g.ending}
+	return Statement{SQL: g.sql.String(), Args: g.args, from: g.sources, layout: g.layout, terms: g.ending}
 }
 
 func (g *generator) w(parts ...string) {

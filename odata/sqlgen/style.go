@@ -238,16 +238,6 @@ func (g *generator) double(value func()) {
 	g.w(" END")
 }
 
-// omitNulls begins and ends an object without the members that are null.
-func (g *generator) omitNulls() (end func()) {
-	if g.dialect == SQLite {
-		g.w("odata_omit_nulls(")
-		return func() { g.w(")") }
-	}
-	g.w("json_strip_nulls((")
-	return func() { g.w(")::json)::text") }
-}
-
 // rendered writes a value of type t held as JSON the way the style has it.
 func (g *generator) rendered(t edm.Type, depth int, value func()) {
 	if !g.style.Renders(t) || depth == 0 {

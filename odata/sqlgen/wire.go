@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"leadloop/odata/plan"
 )
 
 // Types of PostgreSQL as its records name them (pg_type.dat).
@@ -30,12 +32,21 @@ const (
 // AppendJSON appends to b the JSON of an entity, which came as the statement's first
 // column.
 func (st *Statement) AppendJSON(b, column []byte) ([]byte, error) {
-	if st.layout == nil {
-		return append(b, column...), nil
+	if st.layout != nil {
+		w := wire{in: column, out: b}
+		if st.omits {
+			w.out = nil
+		}
+		w.object(st.layout, st.terms)
+		if !st.omits || w.err != nil {
+			return w.out, w.err
+		}
+		column = w.out
 	}
-	w := wire{in: column, out: b}
-	w.object(st.layout, st.terms)
-	return w.out, w.err
+	if st.omits {
+		return plan.AppendWithoutNulls(b, column, st.keep), nil
+	}
+	return append(b, column...), nil
 }
 
 // HoldsTerms reports whether the first column holds the order terms.

@@ -11,17 +11,84 @@ import (
 // Encode writes the query options as the query part of a URL, percent-encoded:
 // parsed, it gives an equal Query. Parameter aliases go along; $skip, $skiptoken
 // and $format do not, as a link to a further page has its own.
-func (q *Query) Encode() string {
+func (q *Query) Encode() string { return q.EncodeWith("$it") }
+
+// EncodeWith writes it in place of $it.
+func (q *Query) EncodeWith(it string) string {
 	var parts []string
 	for _, o := range q.options() {
 		if o.name != "$skip" {
-			parts = append(parts, o.name+"="+escape(o.value))
+			parts = append(parts, o.name+"="+escape(withIt(o.value, it)))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.Aliases)) {
-		parts = append(parts, "@"+escape(name)+"="+escape(q.Aliases[name]))
+		parts = append(parts, "@"+escape(name)+"="+escape(withIt(q.Aliases[name], it)))
 	}
 	return strings.Join(parts, "&")
+}
+
+// withIt is an option's text with another text in place of $it.
+func withIt(text, it string) string {
+	if !strings.Contains(text, "$it") {
+		return text
+	}
+	return replaced(text, func(at int) (end int) {
+		if tok := scan(text, at); tok.kind == tokenName && tok.text == "it" {
+			return tok.end
+		}
+		return 0
+	}, it)
+}
+
+// WithoutEntities is an option's text with $it in place of every $root/Set(key).
+func WithoutEntities(text string) string {
+	if !strings.Contains(text, "$root/") {
+		return text
+	}
+	return replaced(text, func(at int) (end int) {
+		for _, want := range []tokenKind{tokenName, tokenPunct, tokenName} { // root / Set
+			tok := scan(text, at)
+			if tok.kind != want {
+				return 0
+			}
+			at = tok.end
+		}
+		if !scan(text, at).is("(") {
+			return 0
+		}
+		for depth := 0; at < len(text); {
+			tok := scan(text, skipSpace(text, at))
+			at = tok.end
+			if tok.is("(") {
+				depth++
+			} else if tok.is(")") {
+				if depth--; depth == 0 {
+					return at
+				}
+			}
+		}
+		return 0
+	}, "$it")
+}
+
+// replaced is text with another text in place of what begins with a $ and goes on
+// to the end that found gives for what comes after that; 0: it is not replaced.
+func replaced(text string, found func(at int) (end int), by string) string {
+	var b strings.Builder
+	done := 0
+	for at := 0; at < len(text); {
+		start := skipSpace(text, at)
+		tok := scan(text, start)
+		at = max(tok.end, start+1)
+		if !tok.is("$") {
+			continue
+		}
+		if end := found(tok.end); end > 0 {
+			b.WriteString(text[done:start] + by)
+			done, at = end, end
+		}
+	}
+	return b.String() + text[done:]
 }
 
 func escape(s string) string { return strings.ReplaceAll(url.QueryEscape(s), "+", "%20") }

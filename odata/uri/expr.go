@@ -201,15 +201,14 @@ func (p *parser) path(at At) (Expr, error) {
 
 // name reads an identifier, or $identifier.
 func (p *parser) name() (string, error) {
-	prefix := ""
-	if p.tok.is("$") {
-		prefix = "$"
+	start, dollar := p.start, p.tok.is("$")
+	if dollar {
 		p.next()
 	}
-	if p.tok.kind != tokenName || prefix != "" && p.spaced {
+	if p.tok.kind != tokenName || dollar && p.spaced {
 		return "", p.unexpected("a name")
 	}
-	name := prefix + p.tok.text
+	name := p.text[start:p.tok.end]
 	p.next()
 	return name, nil
 }

@@ -42,7 +42,9 @@ type parser struct {
 	literals Slab[Literal]
 	names    Slab[Name]
 
-	// Characters counted so far: positions are asked for in rising order.
+	// Characters counted so far, where not every byte is one: positions are asked for
+	// in rising order.
+	manyBytes                  bool
 	countedBytes, countedChars int
 }
 
@@ -58,6 +60,7 @@ func newParser(text, what string, limits Limits) (p parser, err error) {
 	if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
 		return p, fault.Newf(fault.Invalid, "%s is not valid UTF-8 text", what).At(what)
 	}
+	p.manyBytes = utf8.RuneCountInString(text) < len(text)
 	p.next()
 	return p, nil
 }
@@ -72,6 +75,9 @@ func (p *parser) next() {
 
 // at is the position of the token read last.
 func (p *parser) at() At {
+	if !p.manyBytes {
+		return At(p.start + 1)
+	}
 	if p.start < p.countedBytes {
 		p.countedBytes, p.countedChars = 0, 0
 	}
