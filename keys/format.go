@@ -4,6 +4,7 @@ import (
 	"hash/crc32"
 	"math/big"
 	"regexp"
+	"strings"
 )
 
 // Prefix begins every key, so that a key is told from a staff token at a glance
@@ -22,6 +23,18 @@ const (
 // base62 digits of key id, an underscore, 43 digits of secret and six of a
 // CRC-32 (IEEE) over everything before it.
 var Pattern = regexp.MustCompile(`\bll_live_[0-9A-Za-z]{10}_[0-9A-Za-z]{49}\b`)
+
+// loose is whatever begins as a key does: one that is cut short or longer is as near
+// to a key as a right one.
+var loose = regexp.MustCompile(Prefix + `\w*`)
+
+// Mask is text without the keys in it, to be kept or logged.
+func Mask(text string) string {
+	if !strings.Contains(text, Prefix) {
+		return text
+	}
+	return loose.ReplaceAllString(text, "***")
+}
 
 const digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

@@ -3,8 +3,6 @@ package leads
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -36,14 +34,17 @@ const DefaultRegion = "IL"
 // secretPurpose separates the MACs of sources' secrets from all others.
 const secretPurpose = "source secret"
 
-// Source is a place leads come in from: a form, an ad platform. Its Token is the
-// secret part of its intake address.
+// Source is a place leads come in from: a form, an ad platform.
 type Source struct {
 	ID   int64  `gorm:"primaryKey" odata:"computed"`
 	Name string `validate:"required,max=200"`
 	// Kind is the format: KindJSON, KindForm and so on.
-	Kind  string `validate:"required,oneof=json form google-ads meta linkedin typeform elementor salesforce-web-to-lead leadmanager"`
-	Token string `odata:"computed" audit:"secret"`
+	Kind string `validate:"required,oneof=json form google-ads meta linkedin typeform elementor salesforce-web-to-lead leadmanager"`
+	// Token is the secret part of the intake address, sealed in the database and to
+	// readers. CreateSource, UpdateSource and RotateToken give it in clear, and so does
+	// IntakeToken.
+	Token    string `odata:"computed" audit:"secret"`
+	TokenMAC []byte `odata:"-"` // by which Token is found
 	// Secret is what a sender proves itself with, for the kinds that can: the
 	// google_key of google-ads, the lm_key of leadmanager, what typeform signs
 	// with, the client secret of linkedin. It is written and never read; an empty
@@ -104,8 +105,9 @@ type Source struct {
 	OnwardFailingSince *time.Time `gorm:"column:failing_since;<-:create" odata:"computed"` // no exchange succeeded since
 	// Enabled is false for a source whose token is not to work for now.
 	Enabled bool
-	// OldToken is the token before the newest one; it works until OldTokenUntil.
-	OldToken      *string    `odata:"-"`
+	// OldTokenMAC is that of the token before the newest one, which works until
+	// OldTokenUntil.
+	OldTokenMAC   []byte     `odata:"-"`
 	OldTokenUntil *time.Time `odata:"computed"`
 	RejectedCount int64      `odata:"-"` // Rejection.Number of the newest
 	CreatedAt     time.Time  `odata:"computed"`
@@ -136,7 +138,7 @@ func (s *Service) CreateSource(ctx context.Context, src *Source) error {
 	}
 	next := *src
 	next.SecretMAC, next.SealedSecret = nil, nil
-	next.OldToken, next.OldTokenUntil, next.RejectedCount = nil, nil, 0
+	next.OldTokenMAC, next.OldTokenUntil, next.RejectedCount = nil, nil, 0
 	next.OnwardBreaker, next.OnwardBreakerUntil, next.OnwardFailingSince = "closed", nil, nil
 	if err := s.prepare(&next); err != nil {
 		return err
@@ -145,7 +147,8 @@ func (s *Service) CreateSource(ctx context.Context, src *Source) error {
 	if err != nil {
 		return failed("create source", err)
 	}
-	next.ID, next.Token, next.CreatedAt, next.Version = 0, token, s.Now(), 1
+	next.ID, next.CreatedAt, next.Version = 0, s.Now(), 1
+	next.Token, next.TokenMAC = s.sealToken(token)
 	var row Source
 	err = s.DB.Write(ctx, func(tx *gorm.DB) error {
 		row = next
@@ -161,6 +164,7 @@ func (s *Service) CreateSource(ctx context.Context, src *Source) error {
 		return failed("create source", err)
 	}
 	*src = row
+	src.Token = token
 	return nil
 }
 
@@ -200,11 +204,15 @@ func (s *Service) UpdateSource(ctx context.Context, src *Source) error {
 		if err := s.reviveRetrievals(tx, src.ID); err != nil {
 			return err
 		}
-		row.Token, row.OldToken, row.OldTokenUntil, row.RejectedCount = old.Token, old.OldToken, old.OldTokenUntil, old.RejectedCount
+		row.Token, row.TokenMAC, row.OldTokenMAC = old.Token, old.TokenMAC, old.OldTokenMAC
+		row.OldTokenUntil, row.RejectedCount = old.OldTokenUntil, old.RejectedCount
 		return store.Audit(tx, store.Change{Action: "update", Entity: "Source", Key: src.ID, Before: &old, After: &row})
 	})
 	if err != nil {
 		return failed("update source", err)
+	}
+	if row.Token, err = s.Vault.OpenText(row.Token); err != nil {
+		return failed("the source's token", err)
 	}
 	*src = row
 	return nil
@@ -279,37 +287,3 @@ func (s *Service) prepare(src *Source) error {
 
 // regions are the countries whose phone numbers are known.
 var regions = sync.OnceValue(phonenumbers.GetSupportedRegions)
-
-const (
-	base62      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	tokenLength = 22 // 131 bits
-)
-
-// newToken makes an intake token out of r's bytes.
-func newToken(r io.Reader) (string, error) {
-	token := make([]byte, 0, tokenLength)
-	var one [1]byte
-	for len(token) < tokenLength {
-		if _, err := io.ReadFull(r, one[:]); err != nil {
-			return "", fmt.Errorf("random bytes: %w", err)
-		}
-		if i := int(one[0] & 63); i < len(base62) { // skipping the rest keeps each digit as likely
-			token = append(token, base62[i])
-		}
-	}
-	return string(token), nil
-}
-
-// plausibleToken reports whether token has the form of one; what has not is
-// refused without asking the database.
-func plausibleToken(token string) bool {
-	if len(token) != tokenLength {
-		return false
-	}
-	for _, c := range []byte(token) {
-		if strings.IndexByte(base62, c) < 0 {
-			return false
-		}
-	}
-	return true
-}

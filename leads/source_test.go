@@ -18,19 +18,22 @@ func TestSources(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := New(db, storetest.Vault())
 		src := addSource(t, s, Source{Name: " Site form ", Kind: KindJSON, MaxRoutings: 1})
+		token := src.Token
+		var err error
+		if src.Token, err = s.Vault.OpenText(kept(t, s, src.ID).Token); err != nil || src.Token != token {
+			t.Errorf("the token %s is kept as that of %s, %v", token, src.Token, err)
+		}
+		src.Token = kept(t, s, src.ID).Token
 		want := Source{
-			ID: src.ID, Name: "Site form", Kind: KindJSON, Token: src.Token, Region: "IL", MaxRoutings: 1, Enabled: true,
+			ID: src.ID, Name: "Site form", Kind: KindJSON, Token: src.Token, TokenMAC: src.TokenMAC, Region: "IL", MaxRoutings: 1, Enabled: true,
 			CreatedAt: src.CreatedAt, Version: 1, Settings: SourceSettings{}, Mapping: []FieldMapping{}, Checks: []Check{},
 			OnwardSettings: SourceSettings{}, OnwardMapping: []MappingEntry{}, OnwardBreaker: "closed",
 		}
-		var got Source
-		if err := db.Read(context.Background()).Where("id = ?", src.ID).Take(&got).Error; err != nil {
-			t.Fatal(err)
-		}
+		got := kept(t, s, src.ID)
 		if diff := cmp.Diff(want, got); diff != "" || cmp.Diff(want, *src) != "" {
 			t.Error(diff, cmp.Diff(want, *src))
 		}
-		if !plausibleToken(src.Token) || src.ID == 0 || src.CreatedAt.IsZero() {
+		if !plausibleToken(token) || src.ID == 0 || src.CreatedAt.IsZero() {
 			t.Errorf("got %+v", src)
 		}
 
@@ -40,17 +43,13 @@ func TestSources(t *testing.T) {
 			t.Fatal(err)
 		}
 		want.MaxRoutings, want.Region, want.Version = 0, "DK", 2
-		got = Source{}
-		if err := db.Read(context.Background()).Where("id = ?", src.ID).Take(&got).Error; err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := cmp.Diff(want, kept(t, s, src.ID)); diff != "" {
 			t.Error(diff)
 		}
 		wantFault(t, s.UpdateSource(manager(), src), fault.PreconditionFailed, "")
 		wantFault(t, s.UpdateSource(manager(), &Source{ID: 99, Name: "x", Kind: KindForm}), fault.NotFound, "")
 
-		if _, err := post(s, &want, `{"City":"Haifa"}`); err != nil {
+		if _, err := post(s, &Source{Token: token}, `{"City":"Haifa"}`); err != nil {
 			t.Fatal(err)
 		}
 		wantFault(t, s.DeleteSource(manager(), src.ID), fault.Conflict, "")
@@ -66,6 +65,15 @@ func TestSources(t *testing.T) {
 			t.Errorf("the token of a deleted source gave %v", err)
 		}
 	})
+}
+
+// kept is the source as it is in the database.
+func kept(t testing.TB, s *Service, id int64) (src Source) {
+	t.Helper()
+	if err := s.DB.Read(context.Background()).Where("id = ?", id).Take(&src).Error; err != nil {
+		t.Fatal(err)
+	}
+	return src
 }
 
 func TestSourcesRefuse(t *testing.T) {
@@ -179,14 +187,14 @@ func TestSourceCache(t *testing.T) {
 func TestSourceCacheIsBounded(t *testing.T) {
 	c := newSourceCache()
 	for i := range cacheSize + 10 {
-		c.put(string(rune(0x400+i)), &Source{}, 0, time.Time{})
+		c.put(string(rune(0x400+i)), cachedSource{}, 0)
 	}
 	if len(c.entries) != cacheSize {
 		t.Errorf("%d entries", len(c.entries))
 	}
 	_, turn := c.get("x", time.Time{})
 	c.purge()
-	c.put("x", &Source{}, turn, time.Time{})
+	c.put("x", cachedSource{}, turn)
 	if len(c.entries) != 0 {
 		t.Error("a source read before the purge was kept after it")
 	}

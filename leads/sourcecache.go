@@ -2,6 +2,7 @@ package leads
 
 import (
 	"context"
+	"crypto/hmac"
 	"errors"
 	"sync"
 	"time"
@@ -16,9 +17,9 @@ const (
 	cacheSize     = 1_000
 )
 
-// sourceCache keeps sources by the token they were asked for with for a short while, so that a busy intake
-// does not read its source anew for each lead. Sources in it are shared: they
-// are never changed.
+// sourceCache keeps sources by the token they were asked for with for a short while,
+// so that a busy intake does not read its source anew for each lead. Sources in it
+// are shared: they are never changed.
 type sourceCache struct {
 	mu      sync.Mutex
 	turn    uint64
@@ -27,6 +28,7 @@ type sourceCache struct {
 
 type cachedSource struct {
 	source *Source
+	old    bool // the token is the source's old one
 	loaded time.Time
 }
 
@@ -34,20 +36,21 @@ func newSourceCache() *sourceCache {
 	return &sourceCache{entries: map[string]cachedSource{}}
 }
 
-// get returns the fresh source of token, or nil and the turn to give to put.
-func (c *sourceCache) get(token string, now time.Time) (*Source, uint64) {
+// get returns what is kept of token and fresh, else no source and the turn to give
+// to put.
+func (c *sourceCache) get(token string, now time.Time) (cachedSource, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, ok := c.entries[token]
 	if age := now.Sub(e.loaded); !ok || age < 0 || age >= cacheLifetime {
-		return nil, c.turn
+		return cachedSource{}, c.turn
 	}
-	return e.source, c.turn
+	return e, c.turn
 }
 
-// put keeps src under token, unless the cache was purged since turn: then src may have been
-// read before the change that purged it.
-func (c *sourceCache) put(token string, src *Source, turn uint64, now time.Time) {
+// put keeps e under token, unless the cache was purged since turn: then it may have
+// been read before the change that purged it.
+func (c *sourceCache) put(token string, e cachedSource, turn uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if turn != c.turn {
@@ -59,7 +62,7 @@ func (c *sourceCache) put(token string, src *Source, turn uint64, now time.Time)
 		}
 		delete(c.entries, any)
 	}
-	c.entries[token] = cachedSource{src, now}
+	c.entries[token] = e
 }
 
 func (c *sourceCache) purge() {
@@ -70,28 +73,29 @@ func (c *sourceCache) purge() {
 }
 
 // sourceOf returns the enabled source with that token, or with it as its old one
-// that still works. The same NotFound for an
-// unknown token and for a disabled source.
+// that still works. The same NotFound for an unknown token and for a disabled source.
 func (s *Service) sourceOf(ctx context.Context, token string) (*Source, error) {
 	notFound := fault.New(fault.NotFound, "no such intake address")
 	if !plausibleToken(token) {
 		return nil, notFound
 	}
 	now := s.Now()
-	src, turn := s.sources.get(token, now)
-	if src == nil {
-		src = &Source{}
-		err := s.DB.Read(ctx).Where("token = ? OR old_token = ?", token, token).Take(src).Error
+	e, turn := s.sources.get(token, now)
+	if e.source == nil {
+		mac := s.tokenMAC(token)
+		e = cachedSource{source: &Source{}, loaded: now}
+		err := s.DB.Read(ctx).Where("token_mac = ? OR old_token_mac = ?", mac, mac).Take(e.source).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
 			return nil, notFound
 		}
 		if err != nil {
 			return nil, failed("read source", err)
 		}
-		s.sources.put(token, src, turn, now)
+		e.old = !hmac.Equal(mac, e.source.TokenMAC)
+		s.sources.put(token, e, turn)
 	}
-	if !src.Enabled || src.Token != token && !now.Before(*src.OldTokenUntil) {
+	if !e.source.Enabled || e.old && !now.Before(*e.source.OldTokenUntil) {
 		return nil, notFound
 	}
-	return src, nil
+	return e.source, nil
 }

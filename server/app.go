@@ -109,6 +109,9 @@ func wire(ctx context.Context, db *store.DB, vault *store.Vault, s serving, log 
 	if err := a.Routing.SyncConnectors(asProgram(ctx, "start")); err != nil {
 		return nil, fmt.Errorf("connectors: %w", err)
 	}
+	if err := a.Leads.SealTokens(asProgram(ctx, "start")); err != nil {
+		return nil, err
+	}
 	a.OData = odata.New(odata.Options{
 		Namespace: "Leadloop", Prefix: "/odata", Read: db.Read, Write: writer(db), Now: store.Now, Log: log,
 		Repeats: &repeats{db: db, vault: vault, now: store.Now}, TrustedProxies: s.TrustedProxies,

@@ -52,14 +52,14 @@ func auditSteps(crm string) []auditStep {
 		{"post /Connections({ID})/OfferGuide", "connection", `{"Days":3}`, "GuideLink", "", `{}`, `{"…":"…","ConnectionID":"…","Hash":"***"}`},
 		{"post /GuideLinks({ID})/Revoke", "1", ``, "GuideLink", "", `{}`, `{"RevokedAt":"…"}`},
 		{"post /Sources", "", `{"Name":"Form","Kind":"meta","Settings":{"AppSecret":"secret-app","GraphURL":"http://a"}}`, "Source", "create", `{}`, `{
-			"ID":1,"Name":"Form","Kind":"meta","Token":"***","Settings":{"AppSecret":"***","GraphURL":"http://a"},"Mapping":[],"Region":"IL",
+			"ID":1,"Name":"Form","Kind":"meta","Token":"***","TokenMAC":"***","Settings":{"AppSecret":"***","GraphURL":"http://a"},"Mapping":[],"Region":"IL",
 			"MaxRoutings":1,"DuplicateWindow":"","DuplicateBy":"…","DuplicateAcross":false,"RouteDuplicates":false,"Checks":[],"Honeypot":"",
 			"FillTimeField":"","MinFillSeconds":0,"PerAddress":0,"AttemptsDays":90,"OnwardBreaker":"closed","OnwardMapping":[],"OnwardSettings":{},"Enabled":true,"CreatedAt":"…"}`},
 		{
 			"patch /Sources({ID})", "1", `{"Settings":{"AppSecret":"secret-app-2","GraphURL":"http://a"}}`, "Source", "update",
 			`{"Settings":{"AppSecret":"***"}}`, `{"Settings":{"AppSecret":"***"}}`,
 		},
-		{"post /Sources({ID})/RotateToken", "1", `{"OverlapHours":1}`, "Source", "", `{"Token":"***"}`, `{"Token":"***","OldToken":"***","OldTokenUntil":"…"}`},
+		{"post /Sources({ID})/RotateToken", "1", `{"OverlapHours":1}`, "Source", "", `{"Token":"***","TokenMAC":"***"}`, `{"Token":"***","TokenMAC":"***","OldTokenMAC":"***","OldTokenUntil":"…"}`},
 		{"post /Connectors", "", `{"Code":"own","Name":"Own","Method":"POST","Format":"json","URL":"{URL}","Settings":[
 			{"Name":"URL","Type":"url","Required":true},{"Name":"Key","Type":"secret"}]}`, "Connector", "create", `{}`, `{"…":"…","Name":"Own","Code":"own"}`},
 		{"patch /Connectors({ID})", "connector", `{"Name":"Mine"}`, "Connector", "update", `{"Name":"Own"}`, `{"Name":"Mine"}`},
@@ -73,7 +73,7 @@ func auditSteps(crm string) []auditStep {
 		{"delete /RuleViewers({ID})", "1", ``, "RuleViewer", "delete", `{"ID":1,"RuleID":1,"UserID":1}`, `{}`},
 		{"delete /Rules({ID})", "1", ``, "Rule", "delete", `{"…":"…","Name":"Rule","State":"paused"}`, `{}`},
 		{"delete /Connectors({ID})", "connector", ``, "Connector", "delete", `{"…":"…","Name":"Mine"}`, `{}`},
-		{"delete /Sources({ID})", "1", ``, "Source", "delete", `{"…":"…","Name":"Form","Token":"***","OldToken":"***"}`, `{}`},
+		{"delete /Sources({ID})", "1", ``, "Source", "delete", `{"…":"…","Name":"Form","Token":"***","TokenMAC":"***","OldTokenMAC":"***"}`, `{}`},
 		{"post /Connectors", "", `{"Code":"read","Name":"Read","Method":"GET","Format":"query","URL":"{URL}","Auth":{"Type":"bearer","Value":"{Key}"},
 			"Settings":[{"Name":"URL","Type":"url","Required":true},{"Name":"Key","Type":"secret","Required":true}],
 			"Reading":{"URL":"{URL}","Items":"value","RoutingID":"Item/ref","Status":"Item/state","OccurredAt":"Item/at"}}`, "Connector", "create", `{}`, `{"…":"…","Code":"read"}`},

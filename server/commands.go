@@ -65,10 +65,18 @@ type userPasswd struct {
 // with runs f over the application, migrated, as the program itself. A database
 // that is not there yet is most likely a mistyped name.
 func (d database) with(ctx context.Context, s streams, f func(ctx context.Context, a *App) error) error {
+	if err := d.exists(); err != nil {
+		return err
+	}
+	return d.withNew(ctx, s, f)
+}
+
+// exists returns an error where the flags name a file that is not there.
+func (d database) exists() error {
 	if _, err := os.Stat(d.DB); errors.Is(err, fs.ErrNotExist) && !strings.Contains(d.DB, "://") {
 		return withHint(fmt.Errorf("there is no database %s", d.DB), "name another with --db; serve, migrate and user add make a new one")
 	}
-	return d.withNew(ctx, s, f)
+	return nil
 }
 
 // operator is who is at the command line, by their account's name on this machine.
@@ -79,6 +87,11 @@ func operator() string {
 	return store.CommandLine
 }
 
+// asOperator is ctx with them as the actor.
+func asOperator(ctx context.Context) context.Context {
+	return store.WithActor(ctx, store.Actor{Kind: store.System, Name: operator(), Through: store.CommandLine})
+}
+
 // withNew is with that makes the database where there is none.
 func (d database) withNew(ctx context.Context, s streams, f func(ctx context.Context, a *App) error) error {
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -86,8 +99,7 @@ func (d database) withNew(ctx context.Context, s streams, f func(ctx context.Con
 	if err != nil {
 		return err
 	}
-	ctx = store.WithActor(ctx, store.Actor{Kind: store.System, Name: operator(), Through: store.CommandLine})
-	return errors.Join(f(ctx, a), a.Close())
+	return errors.Join(f(asOperator(ctx), a), a.Close())
 }
 
 // Run runs the command.

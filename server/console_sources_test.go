@@ -14,7 +14,7 @@ import (
 // paste an address, and transmissions that did not go well.
 func furnishQueue(t *testing.T, s *stage, in map[string]string) {
 	t.Helper()
-	source := s.admin.get("/odata/Sources(1)?$select=Token").want(200).text("Token")
+	source := s.admin.get("/odata/Sources(1)/IntakeToken()").want(200).text("value")
 	s.admin.do("PATCH", "/odata/Sources(1)", map[string]any{
 		"Checks":  []map[string]any{{"Property": "Phone", "Required": true, "Format": "mobile"}},
 		"Mapping": []map[string]any{{"Target": "City", "Field": "עיר מגורים"}, {"Target": "FullName", "Source": "concat(given,concat(' ',family))", "Default": "ללא שם"}},

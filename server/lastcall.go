@@ -19,11 +19,11 @@ func (a *App) noteCall(r *http.Request, actor store.Actor, rec *recorder) {
 		return
 	}
 	call := keys.LastCall{
-		ConnectionID: actor.ConnectionID, Method: r.Method, Path: r.URL.Path, Address: actor.Remote, Status: rec.status,
+		ConnectionID: actor.ConnectionID, Method: r.Method, Path: loggedPath(r), Address: actor.Remote, Status: rec.status,
 	}
 	if rec.status >= http.StatusBadRequest {
 		f := faultIn(rec.refusal)
-		call.Code, call.Message, call.Target = string(f.Code), f.Message, f.Target
+		call.Code, call.Message, call.Target = string(f.Code), keys.Mask(f.Message), keys.Mask(f.Target)
 	}
 	a.Keys.Called(call)
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"leadloop/keys"
 	"leadloop/odata"
 	"leadloop/odata/fault"
 	"leadloop/store"
@@ -240,7 +242,7 @@ func (a *App) logged(next http.Handler) http.Handler {
 				if p == http.ErrAbortHandler {
 					panic(p)
 				}
-				a.log.Error("panic", "path", r.URL.Path, "panic", p)
+				a.log.Error("panic", "path", loggedPath(r), "panic", p)
 				if rec.status == 0 {
 					a.fail(rec, r, fault.New(fault.Internal, "something went wrong here; it has been logged"))
 				}
@@ -268,12 +270,15 @@ func (a *App) protect(h http.Header, r *http.Request) {
 	}
 }
 
-// loggedPath is the path without the secret of an intake address or a guide's.
+// secretPath is what of a path is a secret: what follows /intake/ or /guide/, and a
+// key that was put where it does not belong.
+var secretPath = regexp.MustCompile(`(?i)(/(?:intake|guide)/).+|` + keys.Prefix + `\w+`)
+
+// loggedPath is the path without the secret of an intake address, a guide's or a
+// key.
 func loggedPath(r *http.Request) string {
-	for _, before := range [...]string{"/intake/", "/guide/"} {
-		if secret, ok := strings.CutPrefix(r.URL.Path, before); ok && secret != "" {
-			return before + "…"
-		}
+	if strings.HasPrefix(r.URL.Path, "/odata/") && !strings.Contains(r.URL.Path, keys.Prefix) && !strings.Contains(r.URL.Path, "/intake/") {
+		return r.URL.Path // almost all of them
 	}
-	return r.URL.Path
+	return secretPath.ReplaceAllString(r.URL.Path, "${1}…")
 }

@@ -31,6 +31,9 @@ func (a *App) addLeadSets() {
 					Describe("Sends a made-up outcome of a made-up lead to where the source's outcomes go. With Dry it shows the request and sends nothing."),
 		},
 		Functions: []odata.Operation{
+			odata.Bound("IntakeToken", func(ctx context.Context, s *leads.Source, _ odata.None) (string, error) {
+				return a.Leads.IntakeToken(ctx, s.ID)
+			}).Describe("The token of the source in clear: its intake address is /intake/ and the token."),
 			odata.Bound("LastDelivery", func(ctx context.Context, s *leads.Source, _ odata.None) (*leads.Received, error) {
 				return a.Leads.LastReceived(ctx, s.ID)
 			}).Describe("The newest delivery of the source that became a lead: its body as it came, and the fields that a mapping can name."),

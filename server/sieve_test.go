@@ -103,6 +103,12 @@ func TestRotateIntakeToken(t *testing.T) {
 		s.anyone.post(first, lead).want(404)
 		s.anyone.post(second, lead).want(404)
 		s.anyone.post(third, lead).want(201)
+		if got := s.admin.get("/odata/Sources(1)").want(200).text("Token"); !strings.HasPrefix(got, "sealed:") {
+			t.Errorf("a read shows the token %s", got)
+		}
+		if got := "/intake/" + s.admin.get("/odata/Sources(1)/IntakeToken()").want(200).text("value"); got != third {
+			t.Errorf("the token is %s, not %s", got, third)
+		}
 		bad := rotate(map[string]any{"OverlapHours": 9999999999}).want(400)
 		if bad.text("error", "target") != "OverlapHours" {
 			t.Errorf("refused with %s", bad.body)
@@ -111,6 +117,7 @@ func TestRotateIntakeToken(t *testing.T) {
 		s.admin.post("/odata/Users", map[string]any{"Email": "viewer@example.com", "Role": "viewer", "Password": "a long password"}).want(201)
 		viewer := s.signIn(t, "viewer@example.com", "a long password")
 		viewer.post("/odata/Sources(1)/RotateToken", nil).want(403)
+		viewer.get("/odata/Sources(1)/IntakeToken()").want(403)
 		viewer.get("/odata/Sources(1)/Rejections").want(200)
 		if strings.Contains(string(viewer.get("/odata/Sources(1)").want(200).body), "Token\"") {
 			t.Error("a viewer sees the token")

@@ -60,6 +60,30 @@ func TestVerifyAuditOverOData(t *testing.T) {
 		if got := s.admin.get("/odata/VerifyAudit()").want(200); got.at("Whole") != false || got.text("BrokenAt") != "3" || got.text("Why") == "" {
 			t.Errorf("broken: %s", got.body)
 		}
+		trail := func(args ...string) ended {
+			return command{dir: dir, args: append(append([]string{"audit"}, args...), "--db", dsn)}.run(t)
+		}
+		if got := trail("verify"); got.status != 1 || !strings.Contains(got.err, "broken at event 3") || !strings.Contains(got.err, "audit seal") {
+			t.Errorf("verify: %+v", got)
+		}
+		if got := trail("seal"); got.status != 2 {
+			t.Errorf("without a note: %+v", got)
+		}
+		if got := trail("seal", "--note", "eve was here"); got.status != 0 || !strings.Contains(got.out, "broken at event 3") {
+			t.Errorf("seal: %+v", got)
+		}
+		if got := trail("seal", "--note", "again"); got.status != 1 || !strings.Contains(got.err, "nothing to seal") {
+			t.Errorf("seal again: %+v", got)
+		}
+		s.admin.post("/odata/Customers", `{"Name":"B"}`).want(201)
+		if got := trail("verify"); got.status != 0 || !strings.Contains(got.out, "known: it was broken at event 3") || !strings.Contains(got.out, "eve was here") {
+			t.Errorf("verify: %+v", got)
+		}
+		if got := s.admin.get("/odata/VerifyAudit()").want(200); got.at("Whole") != true || got.text("Seals", 0, "BrokenAt") != "3" || got.text("Seals", 0, "Note") != "eve was here" {
+			t.Errorf("sealed: %s", got.body)
+		}
+		s.admin.get("/odata/AuditEvents?$filter=Action eq 'Seal'&$count=true&$top=0").want(200).is(s.base,
+			`{"@odata.context":"%BASE%/odata/$metadata#AuditEvents","@odata.count":1,"value":[]}`)
 	})
 }
 

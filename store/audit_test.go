@@ -268,7 +268,7 @@ func TestVerifyAuditFromAHead(t *testing.T) {
 
 // tamper runs statements past the triggers.
 func tamper(tx *gorm.DB, statements ...string) error {
-	off := []string{"DROP TRIGGER audit_events_update", "DROP TRIGGER audit_events_delete"}
+	off := []string{"DROP TRIGGER IF EXISTS audit_events_update", "DROP TRIGGER IF EXISTS audit_events_delete"}
 	if tx.Name() == store.Postgres {
 		off = []string{"ALTER TABLE audit_events DISABLE TRIGGER ALL"}
 	}

@@ -7,13 +7,14 @@ import (
 
 // Proof says whether the audit trail is as it was written.
 type Proof struct {
-	Whole  bool
+	Whole  bool   // or goes on behind Seals
 	Events int64  // that were read and found right
 	Head   string // of the last of them; see ParseHead
 	// BrokenAt is the ID of the first event that is wrong or missing, and Why what
 	// is wrong with it.
 	BrokenAt *int64
 	Why      *string
+	Seals    []Seal // where it was broken before, and people said so
 }
 
 // ProveAudit is VerifyAudit for people: it tells of a broken trail in the Proof,
@@ -26,8 +27,8 @@ func (db *DB) ProveAudit(ctx context.Context, past *Head, progress func(done, of
 	if progress == nil {
 		progress = func(int64, int64) {}
 	}
-	h, err := db.verifyAudit(ctx, past, progress)
-	p := Proof{Whole: err == nil, Events: h.ID, Head: h.String()}
+	w, err := db.verifyAudit(ctx, past, progress)
+	p := Proof{Whole: err == nil, Events: w.head.ID, Head: w.head.String(), Seals: w.seals}
 	var broken *Broken
 	if errors.As(err, &broken) {
 		p.BrokenAt, p.Why = &broken.ID, &broken.Why

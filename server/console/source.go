@@ -124,13 +124,21 @@ func (v *visit) sourcePage() error {
 	if err != nil {
 		return err
 	}
-	return v.Page("source", v.sourceDetails(src, src.Name, v.sourceForm(src, kind)))
+	data, err := v.sourceDetails(src, src.Name, v.sourceForm(src, kind))
+	if err != nil {
+		return err
+	}
+	return v.Page("source", data)
 }
 
-func (v *visit) sourceDetails(src *leads.Source, name string, f *Form) page {
+func (v *visit) sourceDetails(src *leads.Source, name string, f *Form) (page, error) {
 	data := sourceData{Source: src, Form: f, State: v.enabled(src.Enabled)}
-	if src.Token != "" {
-		data.Address = v.intakeAddress(src.Token)
+	if v.Can("manager") {
+		token, err := v.Leads.IntakeToken(v.ctx(), src.ID)
+		if err != nil {
+			return page{}, err
+		}
+		data.Address = v.intakeAddress(token)
 	}
 	data.Guide = v.pasteGuideOf(src.Kind, data.Address)
 	if v.Can("manager") {
@@ -143,7 +151,7 @@ func (v *visit) sourceDetails(src *leads.Source, name string, f *Form) page {
 			Action: sourceURL(src.ID) + "/delete", Submit: v.T("source.delete.submit"),
 		}
 	}
-	return v.sourceView(src, name, "", data)
+	return v.sourceView(src, name, "", data), nil
 }
 
 // intakeAddress is the address that senders of the source are given.
@@ -179,7 +187,11 @@ func (v *visit) updateSource() error {
 		if !f.Fail(v, err) {
 			return err
 		}
-		return v.Invalid("source", v.sourceDetails(src, name, f))
+		data, err := v.sourceDetails(src, name, f)
+		if err != nil {
+			return err
+		}
+		return v.Invalid("source", data)
 	}
 	return v.savedSource(src, sourceURL(src.ID), before)
 }

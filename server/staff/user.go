@@ -91,6 +91,9 @@ func (s *Service) UpdateUser(ctx context.Context, u *User) error {
 	next.Password = ""
 	next.Version++
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		if err := holdAdmins(tx); err != nil {
+			return err
+		}
 		var old User
 		if err := tx.Limit(1).Find(&old, "id = ?", u.ID).Error; err != nil {
 			return err
@@ -134,6 +137,9 @@ func (s *Service) DeleteUser(ctx context.Context, id int64) error {
 		return err
 	}
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
+		if err := holdAdmins(tx); err != nil {
+			return err
+		}
 		var old User
 		if err := tx.Limit(1).Find(&old, "id = ?", id).Error; err != nil {
 			return err
@@ -193,6 +199,15 @@ func (u *User) prepare() error {
 }
 
 func foldEmail(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+// holdAdmins makes other changes of users wait until this transaction ends: of two
+// admins who take each other's role away at once, each would see the other left.
+func holdAdmins(tx *gorm.DB) error {
+	if tx.Name() != store.Postgres { // SQLite has one writer
+		return nil
+	}
+	return tx.Exec("SELECT id FROM users WHERE role = 'admin' AND active ORDER BY id FOR NO KEY UPDATE").Error
+}
 
 // keepAnAdmin refuses a change that would leave users, but no active admin among
 // them: nobody could let anyone in again.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"leadloop/odata/fault"
 	"leadloop/store"
 	"leadloop/store/storetest"
@@ -163,6 +165,51 @@ func TestAnAdminIsLeft(t *testing.T) {
 			t.Errorf("with another admin left: %v", err)
 		}
 		wantFault(t, s.DeleteUser(asSystem, u.ID), fault.NotFound, "")
+	})
+}
+
+// Of two admins who take each other's role or access away at the same instant, one
+// is too late.
+func TestAdminsApart(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s, _ := newStaff(db)
+		a, b := addUser(t, s, "a@example.com", "admin"), addUser(t, s, "b@example.com", "admin")
+		as := func(ctx context.Context, u *User) context.Context {
+			return store.WithActor(ctx, store.Actor{Kind: store.Staff, UserID: u.ID, Role: store.Admin})
+		}
+		ended := make(chan error, 1)
+		err := db.Write(t.Context(), func(tx *gorm.DB) error {
+			demoted := *b
+			demoted.Role = "viewer"
+			if err := s.UpdateUser(as(tx.Statement.Context, a), &demoted); err != nil {
+				return err
+			}
+			go func() { // while that is not committed
+				barred := *a
+				barred.Active = false
+				ended <- s.UpdateUser(as(t.Context(), b), &barred)
+			}()
+			if db.Dialect() == store.SQLite { // has one writer, which we are
+				return nil
+			}
+			for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+				var waiting int
+				if err := db.Read(t.Context()).Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting).Error; err != nil || waiting > 0 {
+					return err
+				}
+			}
+			return errors.New("the other does not wait")
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantFault(t, <-ended, fault.Conflict, "")
+		for _, u := range []*User{a, b} {
+			now, err := s.UserByEmail(asSystem, u.Email)
+			if err != nil || !now.Active || (now.Role == "admin") != (u == a) {
+				t.Errorf("%+v, %v", now, err)
+			}
+		}
 	})
 }
 
