@@ -70,7 +70,7 @@
 //	Event            {{template "timeline" .Data.Events}}   a story in time, with Facts to open
 //	Fact             {{template "fact" .}}                  something exact to open and copy
 //	Reveal           {{template "reveal" .}}                a secret, shown once
-//	Progress         {{template "progress" .}}              a long job that asks for itself again
+//	Progress         {{template "progress" .}}              how far a long job is; resend.go shows one that asks for itself again
 //	                 {{template "copy" .Key}}               a button that copies a text
 //	flash            v.Done, v.DoneUndo, v.Failed, then v.Go   a toast on the next page
 //	tab, crumb       page{Tabs: …, Crumb: …}                the faces of a thing, and the way up

@@ -68,7 +68,7 @@ func (v *visit) resendAll() error {
 // resending is a Resend under way, or just over.
 type resending struct {
 	URL      string
-	Progress Progress // which the card asks for anew, not by itself
+	Progress Progress
 	Running  bool
 }
 
@@ -89,7 +89,7 @@ func (v *visit) resending() ([]resending, error) {
 
 func (v *visit) progressOf(r *routing.Resend) resending {
 	p := Progress{
-		ID: fmt.Sprintf("resend-%d", r.ID), Done: r.Resent, Total: max(r.Found, r.Resent, 1), Finished: true,
+		ID: fmt.Sprintf("resend-%d", r.ID), Done: r.Resent, Total: max(r.Found, r.Resent, 1),
 		Text: v.T("resend."+r.State, v.Number(r.Resent), v.Number(r.Found)),
 	}
 	if r.State == routing.ResendDone {

@@ -3,7 +3,6 @@ package console
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -33,7 +32,7 @@ type transmissionData struct {
 	Name   string
 	Badge  Badge
 	Why    string
-	Lead   string // the address of the lead's page, if there is one
+	Lead   string // the address of the lead's page
 	Rule   string // the name of the rule
 	Can    bool   // it can be sent again
 	Ask    *Confirm
@@ -58,12 +57,9 @@ func (v *visit) transmissionPage() error {
 	if err != nil {
 		return err
 	}
-	data := transmissionData{transmission: r, Name: v.leadName(&r), Badge: v.State(r.State)}
+	data := transmissionData{transmission: r, Name: v.leadName(&r), Badge: v.State(r.State), Lead: leadURL(r.LeadID.String())}
 	if r.Error != nil {
 		data.Why = v.faultMessage(*r.Error)
-	}
-	if slices.Contains(v.patterns, "GET /console/leads/{id}") {
-		data.Lead = "/console/leads/" + r.LeadID.String()
 	}
 	if data.Rule = strconv.FormatInt(r.RuleID, 10); r.Routing.Rule != nil {
 		data.Rule = r.Routing.Rule.Name

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"slices"
 	"time"
 
 	"leadloop/routing"
@@ -30,12 +29,9 @@ func (v *visit) troubles() ([]trouble, error) {
 	}
 	var list []trouble
 	for _, r := range rules.Rows {
-		t := trouble{ID: r.ID, Name: r.Name, URL: customerURL(r.CustomerID), Paused: r.State == routing.Paused, Since: r.FailingSince}
+		t := trouble{ID: r.ID, Name: r.Name, URL: rulesURL(r.CustomerID), Paused: r.State == routing.Paused, Since: r.FailingSince}
 		if r.Customer != nil {
 			t.Customer = r.Customer.Name
-		}
-		if slices.Contains(v.patterns, "GET /console/customers/{id}/rules") {
-			t.URL += "/rules"
 		}
 		switch {
 		case t.Paused && r.PauseReason != nil:
