@@ -15,7 +15,7 @@ type MappingEntry struct {
 	Target string `validate:"max=200"`
 	// Source is an expression over the lead's properties and, in a rule, RoutingID,
 	// FeedbackURL, ConnectionID, CustomerName and KnownID; in a source's
-	// OnwardMapping over what routing.OutcomeVars lists.
+	// OnwardMapping over what routing.OutcomeNames lists.
 	Source string `validate:"max=10000"`
 	// Field, instead of Source, is the name of a property of the lead as it is,
 	// whatever characters it has.

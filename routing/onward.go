@@ -73,6 +73,15 @@ var outcomeVars = []eval.Var{
 	{Name: "Comment", Type: edm.String},
 }
 
+// OutcomeNames are what a source's OnwardMapping may use besides the lead.
+func OutcomeNames() []string {
+	names := make([]string, len(outcomeVars))
+	for i, v := range outcomeVars {
+		names[i] = v.Name
+	}
+	return names
+}
+
 // told is an outcome with what its reason means.
 type told struct {
 	Onward `gorm:"embedded"`

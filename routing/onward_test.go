@@ -395,6 +395,19 @@ func TestTestOnward(t *testing.T) {
 		if result, err = f.TestOnward(f.ctx, src.ID, OnwardTrial{}); err != nil || result.Succeeded || result.StatusCode != 422 {
 			t.Errorf("%+v, %v", result, err)
 		}
+		draft := *src
+		draft.OnwardSettings = leads.SourceSettings{"URL": system.URL, "Authentication": "bearer", "Token": "not stored yet"}
+		if result, err = f.TestOnwardDraft(f.ctx, &draft, OnwardTrial{}); err != nil || !result.Succeeded || seen.Get("Authorization") != "Bearer not stored yet" {
+			t.Errorf("a draft: %+v, %v", result, err)
+		}
+		if draft.OnwardSettings["Token"] != "not stored yet" || strings.Contains(result.Request, "not stored yet") {
+			t.Errorf("the draft is %v, and its request %s", draft.OnwardSettings, result.Request)
+		}
+		draft.OnwardMapping = []MappingEntry{{Target: "a", Source: "toupper("}}
+		var e *fault.Error
+		if _, err = f.TestOnwardDraft(f.ctx, &draft, OnwardTrial{Dry: true}); !errors.As(err, &e) || e.Target != "OnwardMapping/0/Source" {
+			t.Errorf("a draft that is wrong: %v", err)
+		}
 		for _, c := range []struct {
 			id   int64
 			with OnwardTrial

@@ -78,16 +78,7 @@ func (s *Service) CheckOnward(tx *gorm.DB, old, src *leads.Source) error {
 	if src.OnwardConnectorID == nil {
 		return s.turnOnwardOff(tx, old, src)
 	}
-	var p problems
-	if err := s.checkOnwardSource(tx, &p, old, src); err != nil {
-		return err
-	}
-	for i, d := range p.details {
-		if !strings.HasPrefix(d.Target, "Onward") {
-			p.details[i].Target = "Onward" + d.Target
-		}
-	}
-	if err := p.err(); err != nil {
+	if err := s.checkOnwardSource(tx, old, src); err != nil {
 		return err
 	}
 	same, err := sameOnward(old, src)
@@ -124,7 +115,21 @@ func (s *Service) turnOnwardOff(tx *gorm.DB, old, src *leads.Source) error {
 	return nil
 }
 
-func (s *Service) checkOnwardSource(tx *gorm.DB, p *problems, old, src *leads.Source) error {
+// checkOnwardSource is CheckOnward of what src says alone.
+func (s *Service) checkOnwardSource(tx *gorm.DB, old, src *leads.Source) error {
+	var p problems
+	if err := s.onwardProblems(tx, &p, old, src); err != nil {
+		return err
+	}
+	for i, d := range p.details {
+		if !strings.HasPrefix(d.Target, "Onward") {
+			p.details[i].Target = "Onward" + d.Target
+		}
+	}
+	return p.err()
+}
+
+func (s *Service) onwardProblems(tx *gorm.DB, p *problems, old, src *leads.Source) error {
 	if len(src.OnwardMapping) == 0 {
 		p.addf("Mapping", "the mapping is empty: nothing would be sent")
 	}
@@ -217,18 +222,37 @@ func (s *Service) TestOnward(ctx context.Context, sourceID int64, t OnwardTrial)
 	if err := store.Require(ctx, store.Manager); err != nil {
 		return TestResult{}, err
 	}
-	lead, err := sampleLead(t.Sample, s.now())
+	src, err := load[leads.Source](s.db.Read(ctx), "source", sourceID)
 	if err != nil {
 		return TestResult{}, err
 	}
-	db := s.db.Read(ctx)
-	src, err := load[leads.Source](db, "source", sourceID)
+	return s.tryOnward(ctx, src, t)
+}
+
+// TestOnwardDraft is TestOnward of src as it stands, stored or not. Invalid also
+// for what CheckOnward would refuse.
+func (s *Service) TestOnwardDraft(ctx context.Context, src *leads.Source, t OnwardTrial) (TestResult, error) {
+	if err := store.Require(ctx, store.Manager); err != nil {
+		return TestResult{}, err
+	}
+	draft := *src
+	if draft.OnwardConnectorID != nil {
+		if err := s.checkOnwardSource(s.db.Read(ctx), &leads.Source{}, &draft); err != nil {
+			return TestResult{}, err
+		}
+	}
+	return s.tryOnward(ctx, &draft, t)
+}
+
+func (s *Service) tryOnward(ctx context.Context, src *leads.Source, t OnwardTrial) (TestResult, error) {
+	lead, err := sampleLead(t.Sample, s.now())
 	if err != nil {
 		return TestResult{}, err
 	}
 	if src.OnwardConnectorID == nil {
 		return TestResult{}, fault.New(fault.Conflict, "the source sends no outcomes onward: it has no OnwardConnectorID")
 	}
+	db := s.db.Read(ctx)
 	about, err := s.sampleOutcome(db, t.Feedback)
 	if err != nil {
 		return TestResult{}, err

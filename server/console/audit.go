@@ -213,23 +213,22 @@ func shown(value any) string {
 	return strings.TrimSpace(b.String())
 }
 
-// auditLinks are the pages of entities: their patterns, and their addresses up to
-// the key.
-var auditLinks = map[string][2]string{
-	"Customer":       {"GET /console/customers/{id}", "/console/customers/"},
-	"Rule":           {"GET /console/rules/{id}", "/console/rules/"},
-	"Connection":     {"GET /console/connections/{id}", "/console/connections/"},
-	"Source":         {"GET /console/sources/{id}", "/console/sources/"},
-	"Lead":           {"GET /console/leads/{id}", "/console/leads/"},
-	"FeedbackReason": {"GET /console/settings/reasons/{id}", "/console/settings/reasons/"},
-	"Connector":      {"GET /console/settings/connectors/{id}", "/console/settings/connectors/"},
-	"User":           {"GET /console/settings/users/{id}", "/console/settings/users/"},
-	"Group":          {"GET /console/settings/groups/{id}", "/console/settings/groups/"},
+// auditLinks are the addresses of the pages of entities, up to the key.
+var auditLinks = map[string]string{
+	"Customer":       "/console/customers/",
+	"Rule":           "/console/rules/",
+	"Connection":     "/console/connections/",
+	"Source":         "/console/sources/",
+	"Lead":           "/console/leads/",
+	"FeedbackReason": "/console/settings/reasons/",
+	"Connector":      "/console/settings/connectors/",
+	"User":           "/console/settings/users/",
+	"Group":          "/console/settings/groups/",
 }
 
 func (v *visit) auditLink(e *store.AuditEvent) string {
-	if to, ok := auditLinks[e.Entity]; ok && v.has(to[0]) && e.Key != "" && e.Action != "delete" {
-		return to[1] + url.PathEscape(e.Key)
+	if to, ok := auditLinks[e.Entity]; ok && e.Key != "" && e.Action != "delete" {
+		return to + url.PathEscape(e.Key)
 	}
 	return ""
 }

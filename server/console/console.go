@@ -57,7 +57,6 @@ type Console struct {
 	assets     *assets
 	sets       sync.Map // templateKey → *templateSet
 	nav        []navItem
-	patterns   []string // of all routes
 }
 
 // New makes the console's handler, for everything below /console/.
@@ -75,7 +74,6 @@ func New(o Options) (http.Handler, error) {
 	for _, r := range c.routes() {
 		mux.Handle(r.pattern, c.handler(r))
 		c.nav = addNav(c.nav, r)
-		c.patterns = append(c.patterns, r.pattern)
 	}
 	mux.Handle("/console/", c.handler(route{do: func(v *visit) error { return errNoPage }}))
 	guard := http.NewCrossOriginProtection()

@@ -70,7 +70,7 @@
 //	Event            {{template "timeline" .Data.Events}}   a story in time, with Facts to open
 //	Fact             {{template "fact" .}}                  something exact to open and copy
 //	Reveal           {{template "reveal" .}}                a secret, shown once
-//	Progress         {{template "progress" .}}              a long job that asks for itself again
+//	Progress         {{template "progress" .}}              how far a long job is; resend.go shows one that asks for itself again
 //	                 {{template "copy" .Key}}               a button that copies a text
 //	flash            v.Done, v.DoneUndo, v.Failed, then v.Go   a toast on the next page
 //	tab, crumb       page{Tabs: …, Crumb: …}                the faces of a thing, and the way up
@@ -81,8 +81,9 @@
 // Classes for laying out: card, card narrow, columns (wide and narrow beside each
 // other), grid (as many as fit), stack (below each other), facts (a dl), rows (a
 // ul), notice, button, primary, danger, quiet, small. A page's own styles go into
-// static/css/<noun>.css, with the colours of 1-base.css and logical properties
-// only; its module into static/js/<noun>.js, loaded by {{define "scripts"}}<script
-// type="module" src="{{static "rule.js"}}"></script>{{end}}. Neither scripts nor
-// styles may stand in a page: the policy forbids them.
+// static/css/<noun>.css, under names that no other page has, with the colours of
+// 1-base.css and logical properties only; its module into static/js/<noun>.js,
+// loaded by {{define "scripts"}}<script type="module" src="{{static "rule.js"}}">
+// </script>{{end}}. Neither scripts nor styles may stand in a page: the policy
+// forbids them.
 package console

@@ -70,9 +70,9 @@ func (v *visit) noticeRow(n routing.Notice) noticeRow {
 		row.About = n.Customer.Name
 	}
 	switch {
-	case n.Kind == routing.NoticeFailed && v.has("GET /console/transmissions"):
+	case n.Kind == routing.NoticeFailed:
 		row.URL, row.Cure = "/console/transmissions?state=failed", v.T("notice.cure.transmissions")
-	case n.RuleID != nil && v.has("GET /console/rules/{id}"):
+	case n.RuleID != nil:
 		row.URL, row.Cure = fmt.Sprintf("/console/rules/%d", *n.RuleID), v.T("notice.cure.rule")
 	case n.CustomerID != nil:
 		row.URL, row.Cure = customerURL(*n.CustomerID), v.T("notice.cure.customer")

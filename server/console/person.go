@@ -63,11 +63,10 @@ func (v *visit) findPerson() error {
 	for _, l := range found {
 		name := textCell(strings.TrimSpace(text(l.FirstName) + " " + text(l.LastName)))
 		name.Sub = text(l.City)
-		row := Row{Cells: []Cell{name, codeCell(text(l.Phone)), codeCell(text(l.Email)), v.timeCell(&l.ReceivedAt)}}
-		if v.has("GET /console/leads/{id}") {
-			row.URL = "/console/leads/" + l.ID.String()
-		}
-		data.Table.Rows = append(data.Table.Rows, row)
+		data.Table.Rows = append(data.Table.Rows, Row{
+			URL:   leadURL(l.ID.String()),
+			Cells: []Cell{name, codeCell(text(l.Phone)), codeCell(text(l.Email)), v.timeCell(&l.ReceivedAt)},
+		})
 	}
 	if len(found) > 0 {
 		name := v.value("Phone")

@@ -25,7 +25,7 @@ func (e *ruleEditor) fill() error {
 	e.makeForm()
 	e.Form.Fill(e.visit)
 	e.fillCondition()
-	e.Mapping = e.postedRows()
+	e.Mapping.Rows = e.postedRows()
 	e.Schedule, e.Week = e.value("schedule"), e.postedWeek()
 	return e.makeDraft(chosen)
 }
@@ -84,9 +84,9 @@ func (e *ruleEditor) makeDraft(connector int64) error {
 	d.Version = version
 	d.Name, d.ConnectorID, d.Condition = e.Form.Get("Name"), connector, e.Condition
 	if e.Connector != nil {
-		d.Settings = e.settings()
+		d.Settings = e.postedSettings(e.Form, e.Connector, e.keptSettings())
 	}
-	d.Mapping, _, err = mappingEntries(e.Mapping)
+	d.Mapping, _, err = mappingEntries(e.Mapping.Rows)
 	wrong.add(err)
 	for name, to := range map[string]*int{"Priority": &d.Priority, "Weight": &d.Weight} {
 		n, err := e.Form.number(name)
@@ -156,24 +156,6 @@ func (e *ruleEditor) draftSchedule(d *routing.Rule) error {
 		d.Schedule = []routing.Window{}
 	}
 	return nil
-}
-
-// settings are those of the form. What shows the stored value is left as it is
-// stored, so that it is no change; a secret that is not typed again is kept.
-func (e *ruleEditor) settings() routing.Settings {
-	out, kept := routing.Settings{}, e.keptSettings()
-	for _, s := range e.Connector.Settings {
-		text := e.Form.Get("Settings/" + s.Name)
-		before, had := kept[s.Name]
-		drop := e.value("drop-"+s.Name) == "true"
-		switch {
-		case had && (text == settingValue(before) || text == "" && secret(s) && !drop):
-			out[s.Name] = before
-		case text != "":
-			out[s.Name] = text
-		}
-	}
-	return out
 }
 
 // changed reports whether the draft is another rule than the stored one.

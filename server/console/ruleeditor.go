@@ -4,16 +4,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"leadloop/odata/fault"
 	"leadloop/routing"
 	"leadloop/server/staff"
 )
-
-// seenLeads is how many of the newest leads are looked through for properties
-// that forms have made.
-const seenLeads = 200
 
 func (v *visit) newRulePage() error {
 	e, err := v.newEditor()
@@ -95,9 +90,11 @@ func (e *ruleEditor) page() (page, error) {
 
 // furnish reads what the form offers.
 func (e *ruleEditor) furnish() error {
-	if err := e.readNames(); err != nil {
+	names, sources, err := e.leadNames()
+	if err != nil {
 		return err
 	}
+	e.Names, e.Mapping.Names = names, append(routing.FactNames(), sources...)
 	if err := e.readPeople(); err != nil {
 		return err
 	}
@@ -106,37 +103,6 @@ func (e *ruleEditor) furnish() error {
 			ID: "delete", Title: e.T("rule.delete"), Text: e.T("rule.delete.text"), Name: e.Rule.Name,
 			Action: ruleURL(e.Rule.ID) + "/delete", Submit: e.T("rule.delete.submit"),
 		}
-	}
-	return nil
-}
-
-// readNames finds the lead's properties, those that forms have made lately too.
-func (e *ruleEditor) readNames() error {
-	rows, err := readList[map[string]any](e.visit, "Leads", seenLeads, query{"$orderby": "ReceivedAt desc,ID desc", "$top": strconv.Itoa(seenLeads)})
-	if err != nil {
-		return err
-	}
-	dynamic := map[string]bool{}
-	for _, lead := range rows.Rows {
-		for name := range lead {
-			if leadTypes[name] == nil && !strings.Contains(name, "@") {
-				dynamic[name] = true
-			}
-		}
-	}
-	sets := []string{"ErasedAt", "Version", "DuplicateOfID"} // no rule is about these
-	for _, name := range slices.Sorted(maps.Keys(leadTypes)) {
-		if !slices.Contains(sets, name) {
-			e.Names = append(e.Names, name)
-		}
-	}
-	e.Sources = append(routing.FactNames(), e.Names...)
-	for _, name := range slices.Sorted(maps.Keys(dynamic)) {
-		source := sourceOf(name)
-		if source == name {
-			e.Names = append(e.Names, name)
-		}
-		e.Sources = append(e.Sources, source)
 	}
 	return nil
 }

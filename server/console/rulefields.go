@@ -1,7 +1,6 @@
 package console
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
@@ -13,21 +12,20 @@ func (e *ruleEditor) makeForm() {
 	r := e.Rule
 	e.sections = map[string][]*Field{
 		"about":     e.aboutFields(r),
-		"settings":  nil,
-		"more":      nil,
 		"order":     e.orderFields(r),
 		"caps":      e.capFields(r),
 		"zone":      {{Name: "TimeZone", Label: e.T("rule.zone"), Help: e.T("rule.zone.help"), Kind: "select", Value: r.TimeZone, Options: zoneOptions(r.TimeZone)}},
 		"time":      e.timeFields(r),
 		"ownership": nil,
 	}
-	if e.Connector != nil {
-		e.settingFields()
+	if e.Settings = (connectorFields{Help: e.T("rule.connector.help")}); e.Connector != nil {
+		e.Settings = e.connectorFields(e.Connector, e.keptSettings())
 	}
 	e.Form = &Form{Action: e.URL(), ReadOnly: !e.Can("manager"), Hidden: map[string]string{"Version": strconv.FormatInt(r.Version, 10)}}
-	for _, name := range []string{"about", "settings", "more", "order", "caps", "zone", "time"} {
+	for _, name := range []string{"about", "order", "caps", "zone", "time"} {
 		e.Form.Fields = append(e.Form.Fields, e.sections[name]...)
 	}
+	e.Form.Fields = append(append(e.Form.Fields, e.Settings.Required...), e.Settings.More...)
 }
 
 func (e *ruleEditor) aboutFields(r *routing.Rule) []*Field {
@@ -90,52 +88,6 @@ func (l *locale) localTime(t *time.Time) string {
 	return t.In(l.place).Format(localTimeForm)
 }
 
-// settingFields makes a field of each setting of the connector: those that are
-// required, and more.
-func (e *ruleEditor) settingFields() {
-	kept := e.keptSettings()
-	for _, s := range e.Connector.Settings {
-		f := &Field{Name: "Settings/" + s.Name, Label: s.Name, Help: s.Help, Required: s.Required, Kind: "text", Value: settingValue(kept[s.Name]), Placeholder: s.Default, Ltr: true}
-		switch {
-		case secret(s):
-			f.Kind, f.Autocomplete, f.Placeholder = "secret", "off", ""
-			if f.Value != "" {
-				f.Value, f.Placeholder = "", e.T("rule.secret.kept")
-			}
-		case len(s.Choices) > 0 || s.Type == "boolean":
-			f.Kind = "select"
-			f.Options = e.choicesOf(s)
-		case s.Type == "number":
-			f.Kind = "number"
-		case s.Type == "url":
-			f.Kind = "url"
-		}
-		section := "more"
-		if s.Required {
-			section = "settings"
-		}
-		e.sections[section] = append(e.sections[section], f)
-	}
-}
-
-func (e *ruleEditor) choicesOf(s routing.Setting) []Option {
-	none := "–"
-	if s.Default != "" {
-		none = e.T("rule.setting.default", s.Default)
-	}
-	list := []Option{{"", none}}
-	choices := s.Choices
-	if len(choices) == 0 {
-		choices = []string{"true", "false"}
-	}
-	for _, c := range choices {
-		list = append(list, Option{c, c})
-	}
-	return list
-}
-
-func secret(s routing.Setting) bool { return s.Secret || s.Type == "secret" }
-
 // keptSettings are the stored settings, as far as they are of the connector
 // chosen.
 func (e *ruleEditor) keptSettings() routing.Settings {
@@ -143,25 +95,6 @@ func (e *ruleEditor) keptSettings() routing.Settings {
 		return nil
 	}
 	return e.Rule.Settings
-}
-
-// settingValue is a setting's value as text.
-func settingValue(value any) string {
-	switch value := value.(type) {
-	case nil:
-		return ""
-	case string:
-		return value
-	}
-	return asJSON(value)
-}
-
-// MoreOpen reports whether one of the settings that are seen on demand is to be
-// seen at once.
-func (e *ruleEditor) MoreOpen() bool {
-	return len(e.sections["settings"]) == 0 || slices.ContainsFunc(e.sections["more"], func(f *Field) bool {
-		return f.Value != "" || f.Error != "" || f.Kind == "secret" && f.Placeholder != ""
-	})
 }
 
 func truth(b bool) string {

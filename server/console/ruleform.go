@@ -3,7 +3,6 @@ package console
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"leadloop/odata/fault"
@@ -18,6 +17,7 @@ type ruleEditor struct {
 	Form       *Form
 	Connectors []routing.Connector
 	Connector  *routing.Connector // nil while none is chosen
+	Settings   connectorFields
 	sections   map[string][]*Field
 
 	Condition string
@@ -26,14 +26,12 @@ type ruleEditor struct {
 	AsRows    bool // it can be told in rows
 	Pointed   *pointed
 
-	Mapping      []mappingRow
-	MappingError string
-	Schedule     string // always, hours or exact
-	Week         week
-	WeekError    string
+	Mapping   mappingEditor
+	Schedule  string // always, hours or exact
+	Week      week
+	WeekError string
 
 	Names   []string // of the lead's properties, as conditions have them
-	Sources []string // and as mappings do, with what else those may use
 	Viewers []viewerChoice
 	Usage   []capUse
 	Live    *ruleLive
@@ -76,7 +74,7 @@ func (v *visit) editor(r *routing.Rule) (*ruleEditor, error) {
 	e.makeForm()
 	e.Condition = r.Condition
 	e.Rows, e.AsRows = conditionRows(e.Condition)
-	e.Mapping = mappingRows(r.Mapping)
+	e.Mapping = mappingEditor{Rows: mappingRows(r.Mapping), Routing: true}
 	e.Schedule, e.Week = scheduleOf(r.Schedule)
 	return e, nil
 }
@@ -122,47 +120,11 @@ func (e *ruleEditor) besides(d fault.Detail) bool {
 	case "Schedule":
 		e.WeekError = join(e.WeekError, e.faultMessage(d.Message))
 	case "Mapping":
-		e.failMapping(parts[1:], d.Message)
+		e.Mapping.fail(e.locale, parts[1:], d.Message)
 	default:
 		return false
 	}
 	return true
-}
-
-func (e *ruleEditor) failMapping(at []string, message string) {
-	_, of, _ := mappingEntries(e.Mapping)
-	if len(at) == 2 {
-		if i, err := strconv.Atoi(at[0]); err == nil && i >= 0 && i < len(of) {
-			row := &e.Mapping[of[i]]
-			field, _, _ := strings.Cut(at[1], "/")
-			if field == "Field" {
-				field = "Source"
-			}
-			if field == "Source" && strings.Contains(message, ", position ") {
-				row.Wrong = e.pointAt(row.Source, message)
-				return
-			}
-			if row.Errors == nil {
-				row.Errors = map[string]string{}
-			}
-			row.Errors[field] = join(row.Errors[field], e.faultMessage(message))
-			return
-		}
-	}
-	e.MappingError = join(e.MappingError, e.faultMessage(message))
-}
-
-// ConnectorHelp says what the connector chosen sends.
-func (e *ruleEditor) ConnectorHelp() string {
-	c := e.Connector
-	if c == nil {
-		return e.T("rule.connector.help")
-	}
-	help := e.T("rule.format." + c.Format)
-	if c.URL != "{URL}" { // which is a setting, shown below
-		help += " " + e.T("rule.connector.to", c.URL)
-	}
-	return help
 }
 
 // Operators are what the condition builder offers.
@@ -188,16 +150,8 @@ func (e *ruleEditor) Schedules() []Option {
 	return list
 }
 
-// Formats are some of those that a mapping writes values in.
-func (e *ruleEditor) Formats() []string {
-	return []string{"dd/MM/yyyy", "dd/MM/yyyy HH:mm", "yyyy-MM-dd", "unix", "unixms", "e164", "international", "national", "local", "digits", "json", "odata"}
-}
-
 // BlankRow is what new rows are made of.
 func (e *ruleEditor) BlankRow() conditionRow { return conditionRow{Join: "and", Operator: "eq"} }
-
-// BlankEntry is what new rows of the mapping are made of.
-func (e *ruleEditor) BlankEntry() mappingRow { return mappingRow{Key: "KEY"} }
 
 // Hours are the hours of a day.
 func (e *ruleEditor) Hours() []int {

@@ -94,7 +94,7 @@ func (v *visit) ruleSettings() error {
 	if err != nil {
 		return err
 	}
-	return v.Part("rule", "settings", e)
+	return v.Part("rule", "settings", e.Settings)
 }
 
 // liveRule answers with what can be said of the draft: what it would take, what

@@ -53,9 +53,6 @@ func (v *visit) setting(name, title string, data any) page {
 	return page{Title: title, Crumb: &crumb{v.T("settings.tab." + name), settingsURL(name)}, Data: data}
 }
 
-// has reports whether the console has a page with this pattern.
-func (v *visit) has(pattern string) bool { return slices.Contains(v.patterns, pattern) }
-
 // deleteTyped deletes what has a name, if that was typed, and goes on to the page
 // that it was on; where that fails, back to what is still there.
 func (v *visit) deleteTyped(name, title, here, done string, remove func() error) error {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -93,7 +92,7 @@ type testLeadData struct {
 	Form   *Form
 	Off    bool // the source is disabled
 	Lead   *leads.Lead
-	URL    string // of the lead's page, if there is one
+	URL    string // of the lead's page
 	Events []Event
 }
 
@@ -138,9 +137,7 @@ func (v *visit) showTestLead(data *testLeadData, id uuid.UUID) error {
 		return err
 	}
 	data.Lead = &lead
-	if slices.Contains(v.patterns, "GET /console/leads/{id}") {
-		data.URL = "/console/leads/" + id.String()
-	}
+	data.URL = leadURL(id.String())
 	for _, r := range e.Would {
 		event := Event{Title: cmp.Or(r.Rule, fmt.Sprint(r.RuleID)), Text: r.Customer, Badge: &Badge{v.T("would." + r.Code), verdictTone(r.Code)}}
 		if event.Tone = event.Badge.Tone; r.Condition != "" {

@@ -130,10 +130,9 @@ type Fact struct{ Title, Code string }
 // it is stored.
 type Reveal struct{ Title, Text, Secret, Next string }
 
-// Progress shows how far a long job is, and asks URL again until it is Finished:
-// that address answers with v.Part(name, "progress", job).
+// Progress shows how far a long job is. What it stands in asks for itself again
+// while the job runs, as the card of a Resend does.
 type Progress struct {
-	ID, URL, Text string
-	Done, Total   int64
-	Finished      bool
+	ID, Text    string
+	Done, Total int64
 }

@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -315,7 +314,7 @@ func (v *visit) firstSteps() ([]step, error) {
 		}
 	}
 	if customer != 0 {
-		steps[2].URL = v.cureURL("GET /console/customers/{id}/rules/new", customerURL(customer)+"/rules/new", customerURL(customer))
+		steps[2].URL = rulesURL(customer) + "/new"
 	}
 	next := slices.IndexFunc(steps, func(s step) bool { return !s.Done })
 	if next < 0 {
@@ -335,14 +334,6 @@ func firstID(rows []struct{ ID any }) (int64, bool) {
 	}
 	id, ok := rows[0].ID.(float64)
 	return int64(id), ok
-}
-
-// cureURL is url where there is a page of this pattern, or else the next best.
-func (v *visit) cureURL(pattern, url, or string) string {
-	if v.has(pattern) {
-		return url
-	}
-	return or
 }
 
 // soon is how long before its end a key is said to expire.
@@ -366,8 +357,7 @@ func (v *visit) cures(hours []counts, since time.Time) (list []cure, err error) 
 	}
 	from := since.Format(time.DateOnly)
 	if n := int(sum.Failed + sum.Parked); n > 0 {
-		dead := "/console/leads?" + url.Values{"from": {from}, "filter": {"Routings/any(r:r/State in ('failed','parked'))"}}.Encode()
-		list = append(list, cure{"send", "bad", v.T("today.dead", n), v.T("today.dead.text"), v.cureURL("GET /console/transmissions", "/console/transmissions?state=failed", dead)})
+		list = append(list, cure{"send", "bad", v.T("today.dead", n), v.T("today.dead.text"), "/console/transmissions?state=failed"})
 	}
 	if n := int(sum.Unmatched); n > 0 {
 		list = append(list, cure{"inbox", "warn", v.T("today.unmatched.some", n), v.T("today.unmatched.text"), "/console/leads?" + url.Values{"state": {"unmatched"}, "from": {from}}.Encode()})
@@ -382,7 +372,7 @@ func (v *visit) rulesToCure() (list []cure, err error) {
 		"$select": "ID,CustomerID,Name,State,Breaker,BreakerUntil,PauseReason",
 	})
 	for _, r := range rules.Rows {
-		at := v.cureURL("GET /console/rules/{id}", fmt.Sprintf("/console/rules/%d", r.ID), customerURL(r.CustomerID))
+		at := ruleURL(r.ID)
 		c := cure{"pause", "warn", v.T("today.paused", r.Name, r.Customer.Name), v.T("today.paused.text"), at}
 		if r.PauseReason != nil {
 			c.Text = *r.PauseReason
@@ -405,7 +395,7 @@ func (v *visit) statusesToCure() (list []cure, err error) {
 	for _, s := range statuses.Rows {
 		list = append(list, cure{
 			"message", "warn", v.T("today.status", s.Status, s.Customer.Name), v.T("today.status.text", s.Count),
-			v.cureURL("GET /console/customers/{id}/feedback", customerURL(s.CustomerID)+"/feedback", customerURL(s.CustomerID)),
+			feedbackURL(s.CustomerID),
 		})
 	}
 	return list, err
@@ -424,7 +414,7 @@ func (v *visit) keysToCure() (list []cure, err error) {
 		}
 		list = append(list, cure{
 			"key", "warn", v.T("today.key", c.Name), v.T("today.key.text", v.Time(*k.ExpiresAt)),
-			v.cureURL("GET /console/connections/{id}", "/console/connections/"+c.ID.String(), customerURL(c.CustomerID)),
+			connectionURL(c.ID),
 		})
 	}
 	return list, err

@@ -37,7 +37,7 @@ func (v *visit) verdict(r *routing.RuleVerdict) verdict {
 	}
 	if r.Rule == "" {
 		said.Rule = v.T("verdict.rule", r.RuleID)
-	} else if v.has("GET /console/rules/{id}") {
+	} else {
 		said.URL = fmt.Sprintf("/console/rules/%d", r.RuleID)
 	}
 	if said.Chosen {

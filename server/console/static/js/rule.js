@@ -1,100 +1,9 @@
-// The rule editor: rows that are added, removed and ordered, the week that is
-// painted, and which of the condition's two forms was changed last. All of it
-// works by keyboard. The server is asked again whenever the form says
-// rule-changed.
+// The rule editor: the week that is painted, and which of the condition's two forms
+// was changed last. All of it works by keyboard. The server is asked again whenever
+// the form says rows-changed.
+import { changed, grow, inside } from "./rows.js";
 
-const inside = (event, selector) => event.target.closest?.(selector);
-const form = () => document.getElementById("rule");
-const changed = () => form().dispatchEvent(new CustomEvent("rule-changed"));
 const conditionBy = (side) => { document.getElementById("condition-by").value = side; };
-
-// Rows -----------------------------------------------------------------------
-
-let added = 0;
-
-function grow(list, template, focus) {
-  const row = document.getElementById(template).content.firstElementChild.cloneNode(true);
-  added += 1;
-  for (const field of row.querySelectorAll("[name]")) field.name = field.name.replace("-KEY-", `-new${added}-`);
-  const key = row.querySelector("[name=m-row]");
-  if (key) key.value = `new${added}`;
-  document.getElementById(list).append(row);
-  row.querySelector(focus).focus();
-  return row;
-}
-
-function remove(row) {
-  const next = row.nextElementSibling ?? row.previousElementSibling;
-  const list = row.parentElement;
-  row.remove();
-  const focus = next?.querySelector("[data-remove]") ?? document.getElementById(list.id === "mapping" ? "add-entry" : "add-condition");
-  focus.focus();
-}
-
-function move(row, up) {
-  const other = up ? row.previousElementSibling : row.nextElementSibling;
-  if (!other) return;
-  const focused = document.activeElement;
-  other[up ? "before" : "after"](row);
-  focused.focus();
-  changed();
-}
-
-document.addEventListener("click", (event) => {
-  if (inside(event, "#add-condition")) {
-    grow("condition-list", "condition-row", "[name=cond-property]");
-    conditionBy("rows");
-  }
-  if (inside(event, "#add-entry")) grow("mapping", "mapping-row", "input:not([type=hidden])");
-  if (inside(event, "#add-routing")) {
-    const row = grow("mapping", "mapping-row", "input:not([type=hidden])");
-    const [target, source] = row.querySelectorAll(".mapping-main input");
-    target.value = source.value = "RoutingID";
-    target.select();
-    changed();
-  }
-  const removed = inside(event, "[data-remove]")?.closest("li");
-  if (removed) {
-    if (removed.matches(".condition-row")) conditionBy("rows");
-    remove(removed);
-    changed();
-  }
-  const up = inside(event, "[data-up]");
-  const down = inside(event, "[data-down]");
-  if (up ?? down) move((up ?? down).closest("li"), Boolean(up));
-});
-
-document.addEventListener("keydown", (event) => {
-  const row = inside(event, ".mapping-row");
-  if (row && event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
-    event.preventDefault();
-    move(row, event.key === "ArrowUp");
-  }
-});
-
-// A row is dragged by its grip: it goes where the pointer is.
-document.addEventListener("pointerdown", (event) => {
-  const row = inside(event, "[data-grip]")?.closest("li");
-  if (!row || form().dataset.readonly !== undefined) return;
-  event.preventDefault();
-  row.classList.add("dragged");
-  const list = row.parentElement;
-  const drag = (moved) => {
-    const under = [...list.children].find((other) => {
-      const box = other.getBoundingClientRect();
-      return moved.clientY >= box.top && moved.clientY <= box.bottom;
-    });
-    if (!under || under === row) return;
-    under[under.compareDocumentPosition(row) & Node.DOCUMENT_POSITION_FOLLOWING ? "before" : "after"](row);
-  };
-  const drop = () => {
-    row.classList.remove("dragged");
-    document.removeEventListener("pointermove", drag);
-    changed();
-  };
-  document.addEventListener("pointermove", drag);
-  document.addEventListener("pointerup", drop, { once: true });
-});
 
 // The condition --------------------------------------------------------------
 
@@ -103,6 +12,11 @@ function showRow(row) {
   row.querySelector("[name=cond-value]").hidden = operator === "empty" || operator === "filled";
   row.classList.toggle("either", row.querySelector("[name=cond-join]").value === "or" && row !== row.parentElement.firstElementChild);
 }
+
+document.addEventListener("click", (event) => {
+  if (inside(event, "#add-condition")) grow("condition-list", "condition-row", "[name=cond-property]");
+  if (inside(event, "#add-condition, .condition-row [data-remove]")) conditionBy("rows");
+});
 
 document.addEventListener("input", (event) => {
   const row = inside(event, ".condition-row");
@@ -153,7 +67,7 @@ document.addEventListener("keydown", (event) => {
     const down = Math.abs(there - at) % 24 === 0 && at !== there ? 24 : 1;
     for (let i = at; i !== there; i += Math.sign(there - at) * down) all[i].checked = event.target.checked;
     to.checked = event.target.checked;
-    changed();
+    changed(to);
   }
   enter(to);
 });
@@ -173,7 +87,7 @@ document.addEventListener("pointerout", (event) => { // the first one is left as
   if (cell && paint !== null && event.buttons === 1) cell.checked = paint;
 });
 document.addEventListener("pointerup", () => {
-  if (paint !== null) changed();
+  if (paint !== null) changed(cells()[0]);
   paint = null;
 });
 

@@ -14,6 +14,48 @@ import (
 	"leadloop/routing"
 )
 
+// mappingEditor is a mapping being edited. Templates show it by {{template
+// "mapping" .}}; its rows are those of rows.js.
+type mappingEditor struct {
+	Rows    []mappingRow
+	Error   string
+	Names   []string // of what a source is completed from
+	Routing bool     // RoutingID is offered
+}
+
+// Formats are some of those that a mapping writes values in.
+func (m mappingEditor) Formats() []string {
+	return []string{"dd/MM/yyyy", "dd/MM/yyyy HH:mm", "yyyy-MM-dd", "unix", "unixms", "e164", "international", "national", "local", "digits", "json", "odata"}
+}
+
+// BlankEntry is what new rows of the mapping are made of.
+func (m mappingEditor) BlankEntry() mappingRow { return mappingRow{Key: "KEY"} }
+
+// fail puts what a fault says of a mapping next to the row that it is about: at is
+// what its target has after Mapping.
+func (m *mappingEditor) fail(l *locale, at []string, message string) {
+	_, of, _ := mappingEntries(m.Rows)
+	if len(at) == 2 {
+		if i, err := strconv.Atoi(at[0]); err == nil && i >= 0 && i < len(of) {
+			row := &m.Rows[of[i]]
+			field, _, _ := strings.Cut(at[1], "/")
+			if field == "Field" {
+				field = "Source"
+			}
+			if field == "Source" && strings.Contains(message, ", position ") {
+				row.Wrong = l.pointAt(row.Source, message)
+				return
+			}
+			if row.Errors == nil {
+				row.Errors = map[string]string{}
+			}
+			row.Errors[field] = join(row.Errors[field], l.faultMessage(message))
+			return
+		}
+	}
+	m.Error = join(m.Error, l.faultMessage(message))
+}
+
 // mappingRow is a row of the mapping table: an entry as one types it.
 type mappingRow struct {
 	Key                                               string // of its fields' names: m-<key>-Target
@@ -192,4 +234,39 @@ func (v *visit) postedRows() []mappingRow {
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// seenLeads is how many of the newest leads are looked through for properties
+// that forms have made.
+const seenLeads = 200
+
+// leadNames are the lead's properties, those that forms have made lately too: names
+// are those that an expression may use, sources all, as mappings name them.
+func (v *visit) leadNames() (names, sources []string, err error) {
+	rows, err := readList[map[string]any](v, "Leads", seenLeads, query{"$orderby": "ReceivedAt desc,ID desc", "$top": strconv.Itoa(seenLeads)})
+	if err != nil {
+		return nil, nil, err
+	}
+	dynamic := map[string]bool{}
+	for _, lead := range rows.Rows {
+		for name := range lead {
+			if leadTypes[name] == nil && !strings.Contains(name, "@") {
+				dynamic[name] = true
+			}
+		}
+	}
+	sets := []string{"ErasedAt", "Version", "DuplicateOfID"} // nothing is made of these
+	for _, name := range slices.Sorted(maps.Keys(leadTypes)) {
+		if !slices.Contains(sets, name) {
+			names, sources = append(names, name), append(sources, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(dynamic)) {
+		source := sourceOf(name)
+		if source == name {
+			names = append(names, name)
+		}
+		sources = append(sources, source)
+	}
+	return names, sources, nil
 }
