@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -233,6 +234,9 @@ func TestPullFromUNAS(t *testing.T) {
 		var newest Feedback
 		if err := db.Read(background).Order("occurred_at DESC").Take(&newest).Error; err != nil || !newest.OccurredAt.Equal(begun.Add((orders-1)*time.Minute)) {
 			t.Errorf("the newest is %v, %v", newest.OccurredAt, err)
+		}
+		if newest.Amount == nil || *newest.Amount != (12700+orders-1)*amountUnits || deref(newest.Currency) != "HUF" {
+			t.Errorf("the newest order's sum is %+v", newest)
 		}
 		w.clock.advance(time.Hour)
 		w.turn(t)
@@ -541,6 +545,64 @@ func TestPullRefusesItems(t *testing.T) {
 		var f Feedback
 		if err := db.Read(background).Where("reason_id = 7").Take(&f).Error; err != nil || f.OccurredAt.Hour() != 8 {
 			t.Errorf("occurred at %v, %v; want 8:00 UTC, which is 10:00 there", f.OccurredAt, err)
+		}
+	})
+}
+
+// What a system says the sale came to is stored as by post, and one that changes is
+// reported again.
+func TestPullAmounts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		w := newPullWorld(t, db, connectWise)
+		w.known(t, "a", 5)
+		rows := `{"lead":"a0","reason":7,"at":"2026-03-01T10:00:00","sum":1250.50,"money":"ils"}, {"lead":"a1","reason":7,"at":"2026-03-01T10:00:00","sum":"300"},
+			{"lead":"a2","reason":7,"at":"2026-03-01T10:00:00","sum":"1,200","money":"EUR"}, {"lead":"a3","reason":7,"at":"2026-03-01T10:00:00","sum":1.5,"money":"JPY"},
+			{"lead":"a4","reason":3,"at":"2026-03-01T10:00:00","sum":null,"money":"EUR"}`
+		w.far.respond(func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprintf(rw, "[%s]", rows) })
+		p := NewPull()
+		p.ConnectionID, p.Name, p.Settings, p.StartsAt = w.acme.connection, "Own", routing.Settings{"URL": w.far.URL}, w.Now().Add(-24*time.Hour)
+		p.ConnectorID = w.ownReading(t, func(r *routing.Reading) {
+			*r = routing.Reading{
+				URL: "{URL}/changes", ExternalID: "Item/lead", ReasonID: "Item/reason", OccurredAt: "Item/at",
+				Amount: "Item/sum", Currency: "Item/money",
+			}
+		})
+		if err := errors.Join(w.CreatePull(asManager, p), w.ActivatePull(asManager, p.ID)); err != nil {
+			t.Fatal(err)
+		}
+		shown, err := w.TestPull(asManager, p.ID)
+		if err != nil || len(shown.Items) != 5 || shown.Items[0].Amount != "1250.50" || shown.Items[0].Currency != "ils" || shown.Items[4].Currency != "" {
+			t.Fatalf("test %+v, %v", shown, err)
+		}
+		for i, want := range []string{"report", "Amount needs a Currency", "Amount is not a number", "more decimals than JPY", "report"} {
+			if !strings.Contains(shown.Items[i].Outcome, want) {
+				t.Errorf("item %d: %s, want %s", i, shown.Items[i].Outcome, want)
+			}
+		}
+		sums := func() (all []string) {
+			var list []Feedback
+			if err := db.Read(background).Order("reason_id DESC, occurred_at").Find(&list).Error; err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range list {
+				sum := "none"
+				if f.Amount != nil {
+					sum = fmt.Sprint(*f.Amount, deref(f.Currency))
+				}
+				all = append(all, sum)
+			}
+			return all
+		}
+		w.turn(t)
+		if got := sums(); !slices.Equal(got, []string{"12505000ILS", "none"}) {
+			t.Errorf("stored %v", got)
+		}
+		rows = `{"lead":"a0","reason":7,"at":"2026-03-01T10:01:00","sum":1250.5,"money":"ILS"}, {"lead":"a0","reason":7,"at":"2026-03-01T10:02:00","sum":900,"money":"ILS"},
+			{"lead":"a0","reason":7,"at":"2026-03-01T10:03:00"}`
+		w.clock.advance(time.Hour)
+		w.turn(t)
+		if got := sums(); !slices.Equal(got, []string{"12505000ILS", "9000000ILS", "none"}) {
+			t.Errorf("after the amount changed, stored %v", got)
 		}
 	})
 }

@@ -85,6 +85,17 @@ func (s *Service) itemOf(tx *gorm.DB, p *Pull, actor store.Actor, item routing.I
 		reason := int32(n)
 		f.ReasonID = &reason
 	}
+	if item.Amount != "" { // without one, a currency says nothing
+		if f.Amount, err = amount(item.Amount); err != nil {
+			return nil, err
+		}
+		if item.Currency != "" {
+			f.Currency = &item.Currency
+		}
+	}
+	if err := f.checkMoney(); err != nil {
+		return nil, err
+	}
 	same, err := lastSaid(tx, f, actor.ConnectionID)
 	if err != nil || same {
 		return nil, err
@@ -123,6 +134,9 @@ func lastSaid(tx *gorm.DB, f *Feedback, connectionID uuid.UUID) (bool, error) {
 	if err != nil || last.ID == uuid.Nil {
 		return false, failed("read last report", err)
 	}
+	if f.Amount != nil && (last.Amount == nil || *last.Amount != *f.Amount || *last.Currency != *f.Currency) {
+		return false, nil
+	}
 	now := *f
 	now.fold()
 	if now.Folded != nil {
@@ -147,6 +161,8 @@ type PullItem struct {
 	Status     string
 	ReasonID   *int32 // nil: the status is not mapped
 	OccurredAt *time.Time
+	Amount     string // as it was read
+	Currency   string
 	// Outcome is report, or else why there would be none.
 	Outcome string
 }
@@ -220,6 +236,9 @@ func (s *Service) preview(ctx context.Context, db *gorm.DB, p *Pull, actor store
 
 func previewOf(item routing.Item, o Outcome) PullItem {
 	shown := PullItem{ExternalID: item.ExternalID, Status: item.Status, ReasonID: o.Feedback.ReasonID, Outcome: "report"}
+	if item.Amount != "" {
+		shown.Amount, shown.Currency = item.Amount, item.Currency
+	}
 	if !item.OccurredAt.IsZero() {
 		shown.OccurredAt = &item.OccurredAt
 	}

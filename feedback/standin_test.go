@@ -189,8 +189,8 @@ func unas(f *far) http.Handler {
 		list := f.page(time.Unix(since-1, 0), limits[0], limits[1], func(a, b thing) int { return b.changed.Compare(a.changed) })
 		_, _ = io.WriteString(w, `<?xml version="1.0" encoding="UTF-8" ?><Orders>`)
 		for _, x := range list {
-			fmt.Fprintf(w, `<Order><Key>%d-1</Key><DateMod>%s</DateMod><Status><![CDATA[%s]]></Status><Customer><Id>%s</Id></Customer></Order>`,
-				x.id, x.changed.In(budapest).Format("2006.01.02 15:04:05"), x.status, x.person)
+			fmt.Fprintf(w, `<Order><Key>%d-1</Key><DateMod>%s</DateMod><Status><![CDATA[%s]]></Status><Currency>HUF</Currency><SumPriceGross>%d</SumPriceGross><Customer><Id>%s</Id></Customer></Order>`,
+				x.id, x.changed.In(budapest).Format("2006.01.02 15:04:05"), x.status, 12700+x.id, x.person)
 		}
 		_, _ = io.WriteString(w, `</Orders>`)
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ const captureLimit = 64 << 10
 // client makes exchanges with customers' systems. It goes to no forbidden
 // address, follows no redirect, uses no proxy, and bounds time and memory.
 type client struct {
-	http      *http.Client
+	transport *http.Transport // bare: no redirects, no cookies
 	dialer    *net.Dialer
 	mailer    *net.Dialer // to mail servers
 	timeout   time.Duration
@@ -36,22 +37,19 @@ func newClient(allowed []netip.Prefix, timeout time.Duration, workers int, userA
 	dialer := &net.Dialer{Control: g.control}
 	g.ports = mailPorts
 	mailer := &net.Dialer{Control: g.control}
-	return &client{timeout: timeout, userAgent: userAgent, dialer: dialer, mailer: mailer, http: &http.Client{
+	return &client{timeout: timeout, userAgent: userAgent, dialer: dialer, mailer: mailer, transport: &http.Transport{
 		// Without a proxy, and without asking for compressed answers: those could
 		// unpack to any size.
-		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			DisableCompression:     true,
-			MaxIdleConns:           16 * workers,
-			MaxIdleConnsPerHost:    workers,
-			IdleConnTimeout:        90 * time.Second,
-			MaxResponseHeaderBytes: captureLimit,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		DialContext:            dialer.DialContext,
+		DisableCompression:     true,
+		MaxIdleConns:           16 * workers,
+		MaxIdleConnsPerHost:    workers,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: captureLimit,
 	}}
 }
 
-func (c *client) close() { c.http.CloseIdleConnections() }
+func (c *client) close() { c.transport.CloseIdleConnections() }
 
 // request is what is to be sent. Headers go in their order into what is kept.
 type request struct {
@@ -116,7 +114,7 @@ func (c *client) do(ctx context.Context, r *request) (*http.Response, error) {
 	for _, h := range r.header {
 		req.Header.Set(h.name, h.value)
 	}
-	return c.http.Do(req)
+	return c.transport.RoundTrip(req)
 }
 
 // receive reads the answer, up to limit bytes of it.
@@ -136,11 +134,14 @@ func (c *client) explain(ctx context.Context, err error) error {
 	var refused *refusedError
 	var name *net.DNSError
 	var network net.Error
+	var plain tls.RecordHeaderError
 	switch {
 	case errors.As(err, &refused):
 		return refused
 	case context.Cause(ctx) == context.DeadlineExceeded, errors.As(err, &network) && network.Timeout():
 		return fmt.Errorf("no complete answer within %s", c.timeout)
+	case errors.As(err, &plain) && string(plain.RecordHeader[:]) == "HTTP/":
+		return errors.New("server gave HTTP response to HTTPS client")
 	case errors.As(err, &name):
 		return fmt.Errorf("the host %s cannot be found", name.Name)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -36,9 +36,9 @@ var factVars = []eval.Var{
 // vars are the facts' values; what is empty is null.
 func (f facts) vars() map[string]any {
 	vars := map[string]any{"RoutingID": f.routingID}
-	for name, text := range map[string]string{"FeedbackURL": f.feedbackURL, "CustomerName": f.customerName, "KnownID": f.knownID} {
-		if text != "" {
-			vars[name] = text
+	for _, v := range [...]field[string]{{"FeedbackURL", f.feedbackURL}, {"CustomerName", f.customerName}, {"KnownID", f.knownID}} {
+		if v.value != "" {
+			vars[v.name] = v.value
 		}
 	}
 	if f.connectionID != nil {

@@ -108,6 +108,17 @@ func (e expressions) entry(p *problems, at string, entry MappingEntry) (*mappedF
 	return f, nil
 }
 
+// programs are those of m's sources.
+func (m mapping) programs() []*eval.Program {
+	var list []*eval.Program
+	for _, f := range m {
+		if f.program != nil {
+			list = append(list, f.program)
+		}
+	}
+	return list
+}
+
 // uses reports whether a source of m refers to the name.
 func (m mapping) uses(name string) bool {
 	for _, f := range m {

@@ -10,6 +10,15 @@ import (
 	"leadloop/leads"
 )
 
+func TestTextInJSON(t *testing.T) {
+	for _, text := range []string{"", "Dana <&> לוי", `a"b`, `a\b`, "a\tb", "a\u2028b", "a\u2029", "\x00", "\x7f", "a\xffb"} {
+		got, err := jsonBody([]field[any]{{"x", text}})
+		if want := `{"x":"` + inJSON(text, false) + `"}`; err != nil || string(got) != want {
+			t.Errorf("%q: %s, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
 func TestBodies(t *testing.T) {
 	id := uuid.MustParse("01937b2e-0000-7000-8000-000000000001")
 	lead := &leads.Lead{

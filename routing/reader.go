@@ -59,6 +59,7 @@ type Item struct {
 	RoutingID, ExternalID string
 	Status, ReasonID      string
 	Comment               string
+	Amount, Currency      string
 	OccurredAt            time.Time
 }
 
@@ -245,6 +246,7 @@ func (r *Reader) pick(raw any) Item {
 		RoutingID: valueText(r.picks.routingID, record), ExternalID: valueText(r.picks.externalID, record),
 		Status: valueText(r.picks.status, record), ReasonID: valueText(r.picks.reasonID, record),
 		Comment: valueText(r.picks.comment, record),
+		Amount:  strings.TrimSpace(valueText(r.picks.amount, record)), Currency: valueText(r.picks.currency, record),
 	}
 	if at, ok := r.clock.parse(strings.TrimSpace(valueText(r.picks.occurred, record))); ok {
 		item.OccurredAt = at.UTC().Truncate(time.Microsecond)

@@ -51,6 +51,10 @@ type Reading struct {
 	// OccurredAt is when the item changed.
 	OccurredAt string `json:",omitempty" validate:"max=2000"`
 	Comment    string `json:",omitempty" validate:"max=2000"`
+	// Amount is what it was sold for, and Currency its code; the latter may be a text
+	// of its own, such as 'EUR'.
+	Amount   string `json:",omitempty" validate:"max=2000"`
+	Currency string `json:",omitempty" validate:"max=2000"`
 	// TimeFormat is how OccurredAt is written, and SinceFormat how {Since} is to be:
 	// a pattern such as yyyy-MM-dd HH:mm:ss, unix or unixms; as RFC 3339 has it
 	// unless given. TimeZone is the zone of times that name none, UTC unless given.
@@ -128,6 +132,9 @@ func (c *Connector) checkReading(p *problems, e expressions, values map[string]s
 	if r.OccurredAt == "" {
 		p.addf("Reading/OccurredAt", "a reading needs OccurredAt: by it, what was read before is known again")
 	}
+	if r.Amount != "" && r.Currency == "" {
+		p.addf("Reading/Currency", "an Amount needs a Currency; one that is always the same is written 'EUR'")
+	}
 	if _, err := r.timed(); err != nil {
 		p.addf("Reading/TimeFormat", "%s", err)
 	}
@@ -147,7 +154,7 @@ func (r *Reading) pageSize() int {
 type picks struct {
 	item, answer                                               *eval.Env
 	routingID, externalID, status, reasonID, occurred, comment *eval.Program
-	next                                                       *eval.Program
+	amount, currency, next                                     *eval.Program
 }
 
 // picks compiles the expressions of r, and adds a problem for each that is wrong.
@@ -164,6 +171,8 @@ func (e expressions) picks(p *problems, r *Reading) (*picks, error) {
 		{"ReasonID", r.ReasonID, e.item, &out.reasonID},
 		{"OccurredAt", r.OccurredAt, e.item, &out.occurred},
 		{"Comment", r.Comment, e.item, &out.comment},
+		{"Amount", r.Amount, e.item, &out.amount},
+		{"Currency", r.Currency, e.item, &out.currency},
 		{"Next", r.Next, e.answer, &out.next},
 	} {
 		if x.text == "" {

@@ -32,6 +32,7 @@ func TestCheckReading(t *testing.T) {
 		{"a setting of a taken name", func(c *Connector) { c.Settings = append(c.Settings, Setting{Name: "Page", Type: "text"}) }, "Settings", "{Page}"},
 		{"XML without a root", func(c *Connector) { c.Reading.Method, c.Reading.Format = "POST", "xml" }, "Reading/Root", "root"},
 		{"no id", func(c *Connector) { c.Reading.RoutingID = "" }, "Reading/RoutingID", "ExternalID"},
+		{"an amount of no currency", func(c *Connector) { c.Reading.Amount = "Item/sum" }, "Reading/Currency", "needs a Currency"},
 		{"no status", func(c *Connector) { c.Reading.Status = "" }, "Reading/Status", "ReasonID"},
 		{"no time", func(c *Connector) { c.Reading.OccurredAt = "" }, "Reading/OccurredAt", "OccurredAt"},
 		{"an expression that does not compile", func(c *Connector) { c.Reading.Status = "Item/(" }, "Reading/Status", "position"},

@@ -26,6 +26,8 @@ type sender struct {
 	rules     *rulings
 	lookup    *finder // nil: none is made
 	own       bool    // it goes to the operator's own mail server, wherever that is
+	fixed     bool    // no template names what each routing fills in
+	url       string  // filled in, where fixed
 }
 
 // sender makes the sender of a revision. It returns an error that says what is
@@ -57,9 +59,12 @@ func (s *Service) equip(e expressions, c *Connector, settings Settings, m mappin
 		return nil, err
 	}
 	out.rules.settings = c.visible(values)
+	sources := m.programs()
 	if out.lookup != nil {
 		out.lookup.rules.settings = out.rules.settings
+		sources = append(sources, out.lookup.values.programs()...)
 	}
+	out.exprs.mapped = e.mapped.Only(sources...)
 	return out, nil
 }
 
@@ -82,9 +87,10 @@ func (p *sender) connect(e expressions) error {
 	for name, value := range p.values {
 		trial[name] = value
 	}
-	if _, err = c.address(c.URL, trial); err != nil {
+	if p.url, err = c.address(c.URL, trial); err != nil {
 		return err
 	}
+	p.fixed = !c.fillsAnew()
 	if p.scheme, err = c.scheme(e, p.values); err != nil {
 		return err
 	}
@@ -126,8 +132,10 @@ func (p *sender) request(lead *leads.Lead, f facts) (*request, error) {
 			r.method = p.lookup.KnownMethod
 		}
 	}
-	if r.url, err = c.address(template, values); err != nil {
-		return nil, err
+	if r.url = p.url; !p.fixed || template != c.URL {
+		if r.url, err = c.address(template, values); err != nil {
+			return nil, err
+		}
 	}
 	query := anyFields(fillPairs(c.Query, values))
 	if c.Format == formatEmail {
@@ -144,8 +152,11 @@ func (p *sender) request(lead *leads.Lead, f facts) (*request, error) {
 	return r, nil
 }
 
-// templateValues are what templates are filled with.
+// templateValues are what templates are filled with; do not change them.
 func (p *sender) templateValues(f facts) map[string]string {
+	if p.fixed {
+		return p.values
+	}
 	values := make(map[string]string, len(p.values)+2)
 	values["RoutingID"], values["KnownID"] = f.routingID.String(), f.knownID
 	maps.Copy(values, p.values)

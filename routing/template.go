@@ -53,6 +53,18 @@ func places(template string) []string {
 	return names
 }
 
+// fillsAnew reports whether a template of c's requests names what is another for
+// each routing.
+func (c *Connector) fillsAnew() bool {
+	templates := []string{c.URL, c.Lookup.KnownURL}
+	for _, p := range slices.Concat(c.Query, c.Headers, c.Fields) {
+		templates = append(templates, p.Value)
+	}
+	return slices.ContainsFunc(templates, func(t string) bool {
+		return slices.ContainsFunc(places(t), func(name string) bool { return slices.Contains(given, name) })
+	})
+}
+
 // fillPairs gives the pairs that have values.
 func fillPairs(pairs []Pair, values map[string]string) []field[string] {
 	list := make([]field[string], 0, len(pairs))

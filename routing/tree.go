@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // node is a part of a body that nests: an object or element with kids by name, a
@@ -63,6 +65,9 @@ func pathOf(target, format string) ([]step, error) {
 
 // splitTarget splits at dots, and marks the brackets that are not escaped.
 func splitTarget(target string) []string {
+	if !strings.ContainsAny(target, `.[\`) {
+		return []string{target}
+	}
 	parts := []string{""}
 	for i := 0; i < len(target); i++ {
 		last := &parts[len(parts)-1]
@@ -131,7 +136,7 @@ func (n *node) kid(s step, format string) *node {
 		}
 	}
 	k := &node{name: s.name, index: s.index}
-	n.kids = append(n.kids[:at], append([]*node{k}, n.kids[at:]...)...)
+	n.kids = slices.Insert(n.kids, at, k)
 	return k
 }
 
@@ -189,9 +194,22 @@ func (w *jsonWriter) kids(open, end byte, n *node) error {
 }
 
 func (w *jsonWriter) write(v any) error {
+	if text, ok := v.(string); ok && asItIs(text) {
+		w.WriteByte('"')
+		w.WriteString(text)
+		w.WriteByte('"')
+		return nil
+	}
 	if err := w.enc.Encode(v); err != nil {
 		return err
 	}
 	w.Truncate(w.Len() - 1) // the line end that Encode adds
 	return nil
+}
+
+// asItIs reports whether text stands in JSON as it is, which most does.
+func asItIs(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' || r == '"' || r == '\\' || r == '\u2028' || r == '\u2029'
+	})
 }

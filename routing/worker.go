@@ -204,7 +204,7 @@ func (d *dispatcher) gather(first outcome) []outcome {
 // gatherTime is how long the first of them waits for the others.
 const (
 	settleMost = 256
-	gatherTime = 5 * time.Millisecond
+	gatherTime = 20 * time.Millisecond
 )
 
 // turn sends one claimed job, or gives its lease back where too little of it

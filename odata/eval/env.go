@@ -6,6 +6,7 @@ package eval
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,7 +28,8 @@ type Var struct {
 type Env struct {
 	root     *edm.Struct
 	types    *edm.Model
-	declared int // properties of the struct; those after are variables
+	declared int    // properties of the struct; those after are variables
+	needed   []bool // of the properties; nil: all
 	// Now gives the time a Record is made at, for now().
 	Now func() time.Time
 }
@@ -45,6 +47,21 @@ func NewEnv(model any, vars ...Var) (*Env, error) {
 	return &Env{root: s, types: types, declared: len(s.Properties) - len(vars), Now: time.Now}, nil
 }
 
+// Only returns an Env like e whose Records hold what the programs, compiled over e,
+// refer to and nothing else. They are made the quicker.
+func (e *Env) Only(programs ...*Program) *Env {
+	other := *e
+	other.needed = make([]bool, len(e.root.Properties))
+	for _, program := range programs {
+		for _, name := range program.Names() {
+			if i := slices.IndexFunc(e.root.Properties, func(p *edm.Property) bool { return p.Name == name }); i >= 0 {
+				other.needed[i] = true
+			}
+		}
+	}
+	return &other
+}
+
 // Record is what a Program runs over: one entity and the variables' values.
 // Programs only read it.
 type Record struct {
@@ -60,6 +77,7 @@ func (e *Env) Record(model any, vars map[string]any) *Record {
 	r := &Record{values: make([]any, len(e.root.Properties)), now: e.Now().UTC().Truncate(time.Microsecond)}
 	for i, p := range e.root.Properties {
 		switch {
+		case e.needed != nil && !e.needed[i]:
 		case i >= e.declared:
 			r.values[i] = plain(vars[p.Name])
 		case p.Minor:

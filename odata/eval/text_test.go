@@ -65,9 +65,11 @@ func TestValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	name, budget, at := "נועה", int32(5000), time.Date(2026, 1, 2, 1, 30, 0, 123456789, time.FixedZone("", 2*3600))
-	record := env.Record(&lead{FirstName: &name, Budget: &budget, At: &at, Kind: "hot", Properties: map[string]any{
+	noa := &lead{FirstName: &name, Budget: &budget, At: &at, Kind: "hot", Properties: map[string]any{
 		"utm source": "x", "Age": json.Number("41"), "Size": "2.5", "Nested": map[string]any{"a": 1},
-	}}, map[string]any{"RoutingID": uuid.UUID{15: 1}})
+	}}
+	vars := map[string]any{"RoutingID": uuid.UUID{15: 1}}
+	record := env.Record(noa, vars)
 	for _, c := range []struct {
 		text string
 		want any
@@ -95,6 +97,9 @@ func TestValues(t *testing.T) {
 		}
 		if got := p.Value(record); got != c.want {
 			t.Errorf("%s: got %#v, want %#v", c.text, got, c.want)
+		}
+		if got := p.Value(env.Only(p).Record(noa, vars)); got != c.want {
+			t.Errorf("%s, over a record of what it refers to: got %#v, want %#v", c.text, got, c.want)
 		}
 	}
 	p, err := eval.Compile(env, "Source", "concat(FirstName,tolower(City)) eq 'x' or RoutingID ne null", edm.Boolean)
