@@ -115,6 +115,8 @@ func (b *batch) store() error {
 const insertFeedback = `INSERT INTO feedback (id, routing_id, reason_id, comment, occurred_at, received_at, external_id, external_link, owner,
 	connection_id, status, folded, amount, currency, return_state) VALUES `
 
+var insertMany store.Statements
+
 var insertOne = insertFeedback + store.Values(store.SQLite, 1, make([]string, len(columns))...) + " ON CONFLICT DO NOTHING"
 
 func (b *batch) insertRows(part []*Feedback) error {
@@ -127,7 +129,9 @@ func (b *batch) insertRows(part []*Feedback) error {
 	// occurred_at; nulls are never equal there.
 	query := insertOne // what comes most
 	if len(part) > 1 {
-		query = insertFeedback + store.Values(b.DB.Dialect(), len(part), make([]string, len(columns))...) + " ON CONFLICT DO NOTHING"
+		query = insertMany.Of(b.DB.Dialect(), len(part), func() string {
+			return insertFeedback + store.Values(b.DB.Dialect(), len(part), make([]string, len(columns))...) + " ON CONFLICT DO NOTHING"
+		})
 	}
 	res, err := b.tx.Statement.ConnPool.ExecContext(b.tx.Statement.Context, query, args...)
 	if err != nil {

@@ -37,12 +37,14 @@ const (
 // errTaken says that another server has the pull, or staff paused it.
 var errTaken = errors.New("the pull is no longer this server's")
 
-// Run runs pulls as they become due, until ctx ends. Then it waits for those
-// under way, which end with the page they are at, and returns nil. Any number of
+// Run runs pulls as they become due, and settles what words that got a meaning
+// have left, until ctx ends. Then it waits for what is under way, pulls to the end of
+// the page they are at, and returns nil. Any number of
 // servers may run on one database.
 func (s *Service) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	defer running.Wait()
+	running.Go(func() { s.settleRest(ctx) })
 	slots := make(chan struct{}, pullsAtOnce)
 	tick := time.NewTicker(pullPoll)
 	defer tick.Stop()

@@ -35,11 +35,12 @@ type Service struct {
 	agreed    termsCache
 	gathering gathering
 	pulling   chan struct{} // holds a token when a pull was made due
+	settling  chan struct{} // and when a word has reports left
 }
 
 // New returns a Service over db that reports on the routings of r.
 func New(db *store.DB, r *routing.Service) *Service {
-	return &Service{DB: db, Routing: r, Now: store.Now, Log: slog.Default(), NewID: uuid.NewV7, pulling: make(chan struct{}, 1)}
+	return &Service{DB: db, Routing: r, Now: store.Now, Log: slog.Default(), NewID: uuid.NewV7, pulling: make(chan struct{}, 1), settling: make(chan struct{}, 1)}
 }
 
 // writeScope is the scope a connection needs to report.

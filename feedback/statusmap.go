@@ -41,6 +41,9 @@ type UnmappedStatus struct {
 	Count      int64     `odata:"computed"`
 	FirstAt    time.Time `odata:"computed"` // when the first of the reports came in
 	LastAt     time.Time `odata:"computed"`
+	// Mapped says that it is in the map by now: its reports are being given their
+	// reason, and Count is how many still wait for it.
+	Mapped bool `odata:"computed"`
 
 	Customer *routing.Customer
 }
@@ -58,7 +61,8 @@ func fold(status string) string {
 
 // CreateStatusMap stores m and fills in its computed properties. The reports that
 // wait with its status get its reason, and with it become the current feedback
-// where they are the newest. Needs a manager. Invalid for wrong properties and for
+// where they are the newest; where they are more than settlePortion, Run goes on
+// with them after this has returned. Needs a manager. Invalid for wrong properties and for
 // a reason that takes no reports, Conflict if the customer's map has the status.
 func (s *Service) CreateStatusMap(ctx context.Context, m *StatusMap) error {
 	next := StatusMap{CustomerID: m.CustomerID, Status: m.Status, ReasonID: m.ReasonID, CreatedAt: s.Now(), Version: 1}
@@ -68,7 +72,7 @@ func (s *Service) CreateStatusMap(ctx context.Context, m *StatusMap) error {
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
-		if err := s.apply(tx, row.CustomerID, row.Folded, row.ReasonID); err != nil {
+		if err := s.settle(tx, "m.id", row.ID); err != nil {
 			return err
 		}
 		return store.Audit(tx, store.Change{Action: "create", Entity: "StatusMap", Key: row.ID, After: &row})
@@ -102,7 +106,7 @@ func (s *Service) UpdateStatusMap(ctx context.Context, m *StatusMap) error {
 		if res.RowsAffected == 0 {
 			return mapMoved(tx, m.ID)
 		}
-		if err := s.apply(tx, next.CustomerID, next.Folded, next.ReasonID); err != nil {
+		if err := s.settle(tx, "m.id", next.ID); err != nil {
 			return err
 		}
 		return store.Audit(tx, store.Change{Action: "update", Entity: "StatusMap", Key: next.ID, Before: &old, After: &next})

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"leadloop/odata/fault"
 	"leadloop/store"
@@ -430,48 +429,6 @@ func TestMappingWhileReportsArrive(t *testing.T) {
 		}
 		if n := w.count(t); n != clients*words {
 			t.Errorf("%d reports", n)
-		}
-	})
-}
-
-// TestManyWait maps a word that many reports wait with.
-func TestManyWait(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, db *store.DB) {
-		w := newWorld(t, db)
-		const many = 500
-		ids := make([]uuid.UUID, many)
-		if err := db.Write(background, func(tx *gorm.DB) error {
-			for i := range ids {
-				ids[i] = uuid.New()
-				lead := uuid.New()
-				for _, q := range []struct {
-					text string
-					args []any
-				}{
-					{"INSERT INTO leads (id, received_at, state) VALUES (?, ?, 'routed')", []any{lead, w.Now()}},
-					{
-						"INSERT INTO routings (id, lead_id, customer_id, rule_id, rule_revision, state, created_at) VALUES (?, ?, ?, ?, 1, 'delivered', ?)",
-						[]any{ids[i], lead, w.acme.customer, w.acme.rule, w.Now()},
-					},
-					{"INSERT INTO feedback (id, routing_id, received_at, status, folded) VALUES (?, ?, ?, 'Word', 'word')", []any{uuid.New(), ids[i], w.Now()}},
-				} {
-					if err := tx.Exec(q.text, q.args...).Error; err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		w.mapTo(t, w.acme, "word", 7)
-		for _, id := range []uuid.UUID{ids[0], ids[many/2], ids[many-1]} {
-			if c := w.current(t, id); c != (current{7, 7}) {
-				t.Errorf("current %+v", c)
-			}
-		}
-		if left := w.unmapped(t); len(left) != 0 {
-			t.Errorf("left %+v", left)
 		}
 	})
 }

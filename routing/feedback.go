@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"time"
@@ -39,6 +40,9 @@ func NoRouting(id uuid.UUID) error {
 
 const givenOne = "SELECT id, lead_id, customer_id, rule_id, delivered_at, created_at FROM routings WHERE id = $1"
 
+// The texts of statements over several routings, and leads.
+var givenMany, currentRoutings, currentLeads store.Statements
+
 // Given returns those of the routings that are there, by id, whosever they are.
 // Routings by rules that the actor of tx must not see are left out.
 func (s *Service) Given(tx *gorm.DB, ids ...uuid.UUID) (map[uuid.UUID]Given, error) {
@@ -54,8 +58,10 @@ func (s *Service) Given(tx *gorm.DB, ids ...uuid.UUID) (map[uuid.UUID]Given, err
 		}
 		query := givenOne // one alone is what comes most
 		if len(part) > 1 {
-			query = "SELECT id, lead_id, customer_id, rule_id, delivered_at, created_at FROM routings WHERE id IN (VALUES " +
-				store.Values(s.db.Dialect(), len(part), "uuid") + ")"
+			query = givenMany.Of(s.db.Dialect(), len(part), func() string {
+				return "SELECT id, lead_id, customer_id, rule_id, delivered_at, created_at FROM routings WHERE id IN (VALUES " +
+					store.Values(s.db.Dialect(), len(part), "uuid") + ")"
+			})
 		}
 		rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, query, args...)
 		if err != nil {
@@ -90,7 +96,7 @@ func (s *Service) Given(tx *gorm.DB, ids ...uuid.UUID) (map[uuid.UUID]Given, err
 // of arrival: of those of one time the last one counts. What is new of a lead is
 // sent onward where its source says so.
 func (s *Service) SetFeedback(tx *gorm.DB, list ...Current) error {
-	err := s.setCurrent(tx, "routings", list, func(c Current) uuid.UUID { return c.RoutingID }, nil)
+	err := s.setCurrent(tx, ofRoutings, list, nil)
 	if err != nil {
 		return fmt.Errorf("feedback on routings: %w", err)
 	}
@@ -107,46 +113,75 @@ func (s *Service) SetFeedback(tx *gorm.DB, list ...Current) error {
 			}
 		}
 	}
-	if err = s.setCurrent(tx, "leads", list, func(c Current) uuid.UUID { return c.LeadID }, tell); err != nil {
+	if err = s.setCurrent(tx, ofLeads, list, tell); err != nil {
 		return fmt.Errorf("feedback on leads: %w", err)
 	}
 	return s.queueOnwards(tx, news)
 }
 
+// currentOf is where the current feedback of a table's rows is kept.
+type currentOf struct {
+	table string
+	id    func(*Current) uuid.UUID
+	many  *store.Statements
+}
+
+var (
+	ofRoutings = currentOf{"routings", func(c *Current) uuid.UUID { return c.RoutingID }, &currentRoutings}
+	ofLeads    = currentOf{"leads", func(c *Current) uuid.UUID { return c.LeadID }, &currentLeads}
+)
+
 // setCurrent puts the newest of the list for each id into its row of the table.
 // tell, if it is not nil, hears of the leads that changed and their source, 0 for
 // none.
-func (s *Service) setCurrent(tx *gorm.DB, table string, list []Current, of func(Current) uuid.UUID, tell func(c Current, source int64)) error {
-	newest := make(map[uuid.UUID]Current, len(list))
-	for _, c := range list {
-		if n, there := newest[of(c)]; !there || !c.At.Before(n.At) {
-			newest[of(c)] = c
-		}
-	}
-	ids := make([]uuid.UUID, 0, len(newest))
-	for id := range newest {
-		ids = append(ids, id)
-	}
-	// In one order, so that transactions do not wait for each other in a circle.
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	return store.Portions(ids, func(part []uuid.UUID) error {
+func (s *Service) setCurrent(tx *gorm.DB, of currentOf, list []Current, tell func(c Current, source int64)) error {
+	return store.Portions(of.newest(list), func(part []*Current) error {
 		if len(part) == 1 {
-			c := newest[part[0]]
-			return change(tx, newest, tell, `UPDATE `+table+` SET reason_id = $1, feedback_at = $2, version = version + 1
-				WHERE id = $3 AND (feedback_at IS NULL OR feedback_at <= $2)`, c.ReasonID, c.At, part[0])
+			return change(tx, of, part, tell, `UPDATE `+of.table+` SET reason_id = $1, feedback_at = $2, version = version + 1
+				WHERE id = $3 AND (feedback_at IS NULL OR feedback_at <= $2)`, part[0].ReasonID, part[0].At, of.id(part[0]))
 		}
 		args := make([]any, 0, 3*len(part))
-		for _, id := range part {
-			args = append(args, id, newest[id].ReasonID, newest[id].At)
+		for _, c := range part {
+			args = append(args, of.id(c), c.ReasonID, c.At)
 		}
-		return change(tx, newest, tell, `UPDATE `+table+` SET reason_id = v.column2, feedback_at = v.column3, version = version + 1
-			FROM (VALUES `+store.Values(s.db.Dialect(), len(part), "uuid", "integer", "timestamptz")+`) v
-			WHERE id = v.column1 AND (feedback_at IS NULL OR feedback_at <= v.column3)`, args...)
+		return change(tx, of, part, tell, of.many.Of(s.db.Dialect(), len(part), func() string {
+			return `UPDATE ` + of.table + ` SET reason_id = v.column2, feedback_at = v.column3, version = version + 1
+			FROM (VALUES ` + store.Values(s.db.Dialect(), len(part), "uuid", "integer", "timestamptz") + `) v
+			WHERE id = v.column1 AND (feedback_at IS NULL OR feedback_at <= v.column3)`
+		}), args...)
 	})
 }
 
-// change runs an update, of leads if there is one to tell which changed.
-func change(tx *gorm.DB, newest map[uuid.UUID]Current, tell func(Current, int64), update string, args ...any) error {
+// newest gives the newest of the list for each id: of those of one time the last.
+// They are in the order of their ids, so that transactions do not wait for each
+// other in a circle.
+func (of currentOf) newest(list []Current) []*Current {
+	sorted := make([]*Current, len(list))
+	for i := range list {
+		sorted[i] = &list[i]
+	}
+	slices.SortStableFunc(sorted, func(a, b *Current) int { return of.compare(a, of.id(b)) })
+	newest := sorted[:0]
+	for _, c := range sorted {
+		last := len(newest) - 1
+		switch {
+		case last < 0 || of.id(newest[last]) != of.id(c):
+			newest = append(newest, c)
+		case !c.At.Before(newest[last].At):
+			newest[last] = c
+		}
+	}
+	return newest
+}
+
+func (of currentOf) compare(c *Current, id uuid.UUID) int {
+	own := of.id(c)
+	return bytes.Compare(own[:], id[:])
+}
+
+// change runs an update for the part of a list that newest gave, of leads if there
+// is one to tell which changed.
+func change(tx *gorm.DB, of currentOf, part []*Current, tell func(Current, int64), update string, args ...any) error {
 	if tell == nil {
 		_, err := exec(tx, update, args...)
 		return err
@@ -162,7 +197,9 @@ func change(tx *gorm.DB, newest map[uuid.UUID]Current, tell func(Current, int64)
 		if err := rows.Scan(&id, &source); err != nil {
 			return err
 		}
-		tell(newest[id], source)
+		if i, ok := slices.BinarySearchFunc(part, id, of.compare); ok {
+			tell(*part[i], source)
+		}
 	}
 	return rows.Err()
 }

@@ -36,7 +36,7 @@ func TestStatusMaps(t *testing.T) {
 		}
 		s.admin.get("/odata/UnmappedStatuses?$expand=Customer($select=Name)").want(200).is(s.base, `{
 			"@odata.context": "%BASE%/odata/$metadata#UnmappedStatuses(Customer(Name))", "value": [{
-			"CustomerID": `+s.acme.id+`, "Status": "In limbo", "Count": 1, "FirstAt": "<time>", "LastAt": "<time>",
+			"CustomerID": `+s.acme.id+`, "Status": "In limbo", "Count": 1, "FirstAt": "<time>", "LastAt": "<time>", "Mapped": false,
 			"Customer": {"@odata.etag": "<etag>", "@odata.id": "<id>", "Name": "Acme"}}]}`)
 		s.acme.get("/odata/UnmappedStatuses").want(403)
 		s.admin.get("/odata/UnmappedStatuses(CustomerID=" + s.acme.id + ",Status='In limbo')").want(200)

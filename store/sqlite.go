@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/mattn/go-sqlite3"
 	gormsqlite "gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -225,6 +226,25 @@ var _ interface {
 // CheckNamedValue implements driver.NamedValueChecker. The driver's statements
 // have no checker of their own, so prepared ones come here too.
 func (*sqliteConn) CheckNamedValue(nv *driver.NamedValue) error {
+	switch v := nv.Value.(type) { // those that come most; the converter looks at types by reflection
+	case nil, string, int64:
+		return nil
+	case *string:
+		nv.Value = nil
+		if v != nil {
+			nv.Value = *v
+		}
+		return nil
+	case int32:
+		nv.Value = int64(v)
+		return nil
+	case uuid.UUID:
+		nv.Value = v.String()
+		return nil
+	case time.Time:
+		nv.Value = v.UTC().Format(TimeLayout)
+		return nil
+	}
 	v, err := driver.DefaultParameterConverter.ConvertValue(nv.Value)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Values writes n rows for a VALUES of dialect, as "($1::uuid, $2), ($3::uuid, $4)",
@@ -46,4 +47,22 @@ func Portions[T any](list []T, f func(part []T) error) error {
 		list = list[n:]
 	}
 	return nil
+}
+
+// Statements are the texts of a statement over a number of rows, each made once:
+// those of many rows are long. The zero value is ready.
+type Statements struct{ made sync.Map }
+
+type sized struct {
+	dialect string
+	rows    int
+}
+
+// Of gives the text over n rows, which build makes.
+func (s *Statements) Of(dialect string, n int, build func() string) string {
+	if text, ok := s.made.Load(sized{dialect, n}); ok {
+		return text.(string)
+	}
+	text, _ := s.made.LoadOrStore(sized{dialect, n}, build())
+	return text.(string)
 }

@@ -37,6 +37,7 @@ type feedbackData struct {
 	Chart    *drawing // nil: nothing was reported
 	Returns  []returnRow
 	Unmapped []unmappedRow
+	Settling []feedback.UnmappedStatus // that are mapped, and whose reports are being given their reason
 	Mapped   []mappedRow
 	More     int // mapped ones that only the JSON shows
 	Reasons  []Option

@@ -25,10 +25,14 @@ func (v *visit) feedbackStatuses(data *feedbackData, reasons []feedback.Reason) 
 		names[r.ID] = r.Name
 	}
 	for _, u := range unmapped {
+		if u.Mapped {
+			data.Settling = append(data.Settling, u)
+			continue
+		}
 		data.Unmapped = append(data.Unmapped, unmappedRow{u, reasonNamed(reasons, u.Status)})
 	}
-	if len(unmapped) > 0 {
-		data.Stats = append(data.Stats, Stat{Label: v.T("feedback.unmapped.words"), Value: v.Number(len(unmapped)), Tone: "warn", URL: "#statuses"})
+	if n := len(data.Unmapped); n > 0 {
+		data.Stats = append(data.Stats, Stat{Label: v.T("feedback.unmapped.words"), Value: v.Number(n), Tone: "warn", URL: "#statuses"})
 	}
 	mapped, err := readAll[feedback.StatusMap](v, "StatusMaps", query{"$filter": of, "$orderby": "Status"})
 	if err != nil {

@@ -391,7 +391,7 @@ func (v *visit) statusesToCure() (list []cure, err error) {
 		Status     string
 		Count      int64
 		Customer   struct{ Name string }
-	}](v, "UnmappedStatuses", mostCures, query{"$orderby": "Count desc", "$expand": "Customer($select=Name)"})
+	}](v, "UnmappedStatuses", mostCures, query{"$filter": "not Mapped", "$orderby": "Count desc", "$expand": "Customer($select=Name)"})
 	for _, s := range statuses.Rows {
 		list = append(list, cure{
 			"message", "warn", v.T("today.status", s.Status, s.Customer.Name), v.T("today.status.text", s.Count),
