@@ -2,6 +2,7 @@ package activity
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -74,54 +75,54 @@ func (s *Service) changed(tx *gorm.DB, from, to marks) (hours []hour, err error)
 	return hours, err
 }
 
-// following gives the next hours that have leads, of all.
-func (s *Service) following(tx *gorm.DB, after hour) (hours []hour, err error) {
+// following gives the next hours that have leads, of all, with all of their sources.
+func (s *Service) following(tx *gorm.DB, after hour) (spans []span, err error) {
 	from := time.Time{}
 	if after.At != "" {
-		if from, err = after.begin(); err != nil {
+		begin, err := after.begin()
+		if err != nil {
 			return nil, err
 		}
+		from = begin.Add(time.Hour)
 	}
-	// Of the hour that was begun the sources that follow, and whole hours then.
-	err = tx.Raw("SELECT DISTINCT "+s.hourOf("l.received_at")+" AS at, coalesce(l.source_id, 0) AS source FROM leads l "+
-		"WHERE l.received_at >= ? AND (l.received_at >= ? OR coalesce(l.source_id, 0) > ?) ORDER BY 1, 2 LIMIT ?",
-		from, from.Add(time.Hour), after.Source, portion).Scan(&hours).Error
-	return hours, err
+	for len(spans) < hoursAtOnce {
+		var next []time.Time // by the index: a list of all hours to come would read all leads to come
+		err := tx.Raw("SELECT received_at FROM leads WHERE received_at >= ? ORDER BY received_at LIMIT 1", from).Scan(&next).Error
+		if err != nil || len(next) == 0 {
+			return spans, err
+		}
+		begin := next[0].UTC().Truncate(time.Hour)
+		spans, from = append(spans, span{begin: begin}), begin.Add(time.Hour)
+	}
+	return spans, nil
 }
 
-// countHour counts the leads of an hour, and the routings of those.
-func (r *rolling) countHour(tx *gorm.DB, h hour) error {
-	begin, err := h.begin()
-	if err != nil {
-		return err
+// countSpan counts the leads of an hour, and the routings of those.
+func (r *rolling) countSpan(tx *gorm.DB, h span) error {
+	where, args := " WHERE l.received_at >= ? AND l.received_at < ?", []any{h.begin, h.begin.Add(time.Hour)}
+	if len(h.sources) == 1 && h.sources[0] != 0 {
+		where, args = where+" AND l.source_id = ?", append(args, h.sources[0])
 	}
-	where, args := " WHERE l.source_id = ? AND l.received_at >= ? AND l.received_at < ?", []any{h.Source, begin, begin.Add(time.Hour)}
-	if h.Source == 0 {
-		where, args = " WHERE l.source_id IS NULL AND l.received_at >= ? AND l.received_at < ?", args[1:]
-	}
-	from := len(r.rows)
-	leads := Activity{Hour: begin, SourceID: h.Source}
-	err = tx.Raw("SELECT "+
+	var leads, given []Activity
+	err := tx.Raw("SELECT coalesce(l.source_id, 0) AS source_id, "+
 		sum("l.state <> 'test'")+" AS leads, "+sum("l.state = 'test'")+" AS tests, "+
-		sum("l.state = 'duplicate'")+" AS duplicates, "+sum("l.state = 'unmatched'")+" AS unmatched FROM leads l"+where, args...).Scan(&leads).Error
+		sum("l.state = 'duplicate'")+" AS duplicates, "+sum("l.state = 'unmatched'")+" AS unmatched FROM leads l"+where+" GROUP BY 1", args...).Scan(&leads).Error
 	if err != nil {
 		return err
 	}
-	if leads.Leads+leads.Tests > 0 {
-		r.rows = append(r.rows, leads)
-	}
-	var given []Activity
-	err = tx.Raw("SELECT r.customer_id, r.rule_id, coalesce(r.reason_id, 0) AS reason_id, count(*) AS routed, "+
+	err = tx.Raw("SELECT coalesce(l.source_id, 0) AS source_id, r.customer_id, r.rule_id, coalesce(r.reason_id, 0) AS reason_id, count(*) AS routed, "+
 		sum("r.state IN ('pending', 'sending')")+" AS waiting, "+sum("r.state = 'delivered'")+" AS delivered, "+
 		sum("r.state = 'rejected'")+" AS rejected, "+sum("r.state = 'failed'")+" AS failed, "+sum("r.state = 'parked'")+" AS parked, "+
 		sum("r.feedback_at IS NOT NULL")+" AS answered, "+sum("r.returned_at IS NOT NULL")+" AS returned "+
-		"FROM leads l JOIN routings r ON r.lead_id = l.id"+where+" GROUP BY 1, 2, 3", args...).Scan(&given).Error
+		"FROM leads l JOIN routings r ON r.lead_id = l.id"+where+" GROUP BY 1, 2, 3, 4", args...).Scan(&given).Error
 	if err != nil {
 		return err
 	}
-	r.rows = append(r.rows, given...)
-	for i := from; i < len(r.rows); i++ {
-		r.rows[i].Hour, r.rows[i].SourceID = begin, h.Source
+	for _, a := range append(leads, given...) {
+		if h.sources == nil || slices.Contains(h.sources, a.SourceID) {
+			a.Hour = h.begin
+			r.rows = append(r.rows, a)
+		}
 	}
 	return nil
 }

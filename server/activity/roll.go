@@ -14,9 +14,13 @@ import (
 	"leadloop/store"
 )
 
-// portion is how many hours of sources are counted in one go: what one
-// transaction writes, which others wait for.
-const portion = 200
+// portion is how many hours of sources that changed are counted in one go, and
+// hoursAtOnce how many hours of all sources: what one transaction writes, which
+// others wait for.
+const (
+	portion     = 200
+	hoursAtOnce = 8
+)
 
 // progress is how far counting is, kept in settings. Whoever wants to write
 // counters must still find it as it was when they were read: so no two servers
@@ -38,6 +42,28 @@ type hour struct {
 }
 
 const hourLayout = "2006-01-02T15"
+
+// span is an hour of some sources, or of all where sources is nil.
+type span struct {
+	begin   time.Time
+	sources []int64
+}
+
+// spans are hours of sources, which follow each other, by the hour.
+func spans(hours []hour) (list []span, err error) {
+	for i, h := range hours {
+		if i == 0 || h.At != hours[i-1].At {
+			begin, err := h.begin()
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, span{begin: begin})
+		}
+		last := &list[len(list)-1]
+		last.sources = append(last.sources, h.Source)
+	}
+	return list, nil
+}
 
 // begin is the hour's first instant.
 func (h hour) begin() (time.Time, error) { return time.Parse(hourLayout, h.At) }
@@ -66,15 +92,22 @@ func (s *Service) roll(ctx context.Context) error {
 		return nil
 	}
 	for len(r.hours) > portion {
-		part := r.hours[:portion]
-		if err := r.count(part, func(*gorm.DB) error { return nil }); err != nil {
+		part, err := spans(r.hours[:portion])
+		if err == nil {
+			err = r.count(part, func(*gorm.DB) error { return nil })
+		}
+		if err != nil {
 			return err
 		}
 		r.hours = r.hours[portion:]
 	}
 	since := r.now.Marks
 	r.now.Marks = r.seen
-	return r.count(r.hours, func(tx *gorm.DB) error { return r.countReports(tx, since) })
+	part, err := spans(r.hours)
+	if err != nil {
+		return err
+	}
+	return r.count(part, func(tx *gorm.DB) error { return r.countReports(tx, since) })
 }
 
 // rolling is one Roll.
@@ -135,7 +168,7 @@ func (r *rolling) all() error {
 		r.now.After = &hour{}
 	}
 	for r.now.All {
-		var part []hour
+		var part []span
 		err := r.snapshot(func(tx *gorm.DB) (err error) {
 			part, err = r.following(tx, *r.now.After)
 			return err
@@ -144,7 +177,7 @@ func (r *rolling) all() error {
 			return err
 		}
 		if r.now.All = len(part) > 0; r.now.All {
-			r.now.After = &part[len(part)-1]
+			r.now.After = &hour{At: part[len(part)-1].begin.Format(hourLayout)}
 		} else {
 			r.now.After = nil
 		}
@@ -157,12 +190,12 @@ func (r *rolling) all() error {
 
 // count counts these hours, and what more finds, and stores both with the
 // progress.
-func (r *rolling) count(hours []hour, more func(tx *gorm.DB) error) error {
+func (r *rolling) count(hours []span, more func(tx *gorm.DB) error) error {
 	r.rows, r.more = nil, nil
 	err := r.snapshot(func(tx *gorm.DB) error {
 		for _, h := range hours {
-			if err := r.countHour(tx, h); err != nil {
-				return fmt.Errorf("count %s: %w", h.At, err)
+			if err := r.countSpan(tx, h); err != nil {
+				return fmt.Errorf("count %s: %w", h.begin.Format(hourLayout), err)
 			}
 		}
 		return more(tx)
@@ -174,7 +207,7 @@ func (r *rolling) count(hours []hour, more func(tx *gorm.DB) error) error {
 }
 
 // store writes what was counted.
-func (r *rolling) store(hours []hour) error {
+func (r *rolling) store(hours []span) error {
 	next := r.now
 	next.Step++
 	text, err := json.Marshal(next)
@@ -230,19 +263,22 @@ var (
 )
 
 // clear takes away what was counted of an hour before, but for reports.
-func clear(tx *gorm.DB, h hour) error {
-	begin, err := h.begin()
-	if err != nil {
-		return err
+func clear(tx *gorm.DB, h span) error {
+	of := func() *gorm.DB {
+		q := tx.Model(&Activity{}).Where("hour = ?", h.begin)
+		if h.sources != nil {
+			q = q.Where("source_id IN ?", h.sources)
+		}
+		return q
 	}
-	if err := tx.Exec("DELETE FROM activity WHERE hour = ? AND source_id = ? AND reports = 0", begin, h.Source).Error; err != nil {
+	if err := of().Where("reports = 0").Delete(&Activity{}).Error; err != nil {
 		return err
 	}
 	zeros := map[string]any{}
 	for _, c := range columns {
 		zeros[c] = 0
 	}
-	return tx.Model(&Activity{}).Where("hour = ? AND source_id = ?", begin, h.Source).Updates(zeros).Error
+	return of().Updates(zeros).Error
 }
 
 func upsert(tx *gorm.DB, rows []Activity, set clause.Set) error {

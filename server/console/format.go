@@ -16,7 +16,8 @@ func (c *Console) funcs(l *locale) template.FuncMap {
 		"t": l.T, "number": l.Number, "money": l.Money, "percent": l.Percent,
 		"date": l.Date, "time": l.timeElement, "ago": l.agoElement,
 		"static": c.assets.url, "icon": icon, "dict": dict,
-		"agent":     agentName,
+		"agent": agentName,
+		"rows":  l.rowsOf, "options": optionsHTML,
 		"languages": func() []languageChoice { return choices(l.lang) },
 	}
 }
@@ -36,6 +37,11 @@ func dict(pairs ...any) (map[string]any, error) {
 
 // Number writes a whole or decimal number.
 func (l *locale) Number(n any) string {
+	if i, ok := whole(n); ok {
+		if said, ok := plain(i); ok {
+			return said
+		}
+	}
 	if f, ok := decimal(n); ok {
 		return l.printer.Sprint(number.Decimal(f, number.MaxFractionDigits(2)))
 	}
@@ -75,10 +81,14 @@ func decimal(v any) (float64, bool) {
 
 // Date writes the day of an instant in the reader's time zone.
 func (l *locale) Date(t time.Time) string {
+	return t.In(l.place).Format(l.dateLayout())
+}
+
+func (l *locale) dateLayout() string {
 	if l.lang == "he" {
-		return t.In(l.place).Format("2.1.2006")
+		return "2.1.2006"
 	}
-	return t.In(l.place).Format("2 Jan 2006")
+	return "2 Jan 2006"
 }
 
 // Time writes an instant to the minute in the reader's time zone.
@@ -100,13 +110,13 @@ func (l *locale) Ago(t time.Time) string {
 	}
 }
 
-func (l *locale) timeElement(t any) template.HTML { return l.element(t, l.Time) }
+func (l *locale) timeElement(t any) template.HTML { return l.element(t, false) }
 
-func (l *locale) agoElement(t any) template.HTML { return l.element(t, l.Ago) }
+func (l *locale) agoElement(t any) template.HTML { return l.element(t, true) }
 
 // element is an instant as HTML has it, exact to the second when pointed at; a
 // dash for nil and the zero time.
-func (l *locale) element(v any, say func(time.Time) string) template.HTML {
+func (l *locale) element(v any, ago bool) template.HTML {
 	var t time.Time
 	switch v := v.(type) {
 	case time.Time:
@@ -116,12 +126,9 @@ func (l *locale) element(v any, say func(time.Time) string) template.HTML {
 			t = *v
 		}
 	}
-	if t.IsZero() {
-		return "–"
-	}
-	exact := l.Date(t) + " " + t.In(l.place).Format("15:04:05") + " " + l.zone
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, t.UTC().Format(time.RFC3339),
-		template.HTMLEscapeString(exact), template.HTMLEscapeString(say(t))))
+	var p pen
+	l.instant(&p, t, ago)
+	return p.html()
 }
 
 // languageChoice is a language the reader can choose.

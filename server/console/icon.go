@@ -57,16 +57,25 @@ var icons = map[string]string{
 // left.
 var directed = map[string]bool{"send": true, "out": true, "next": true, "back": true, "undo": true}
 
-// icon is an icon of the size of the text. It says nothing to who does not see
-// it: a word stands beside it, or an aria-label on its button.
+// drawn are the icons as they stand in a page. They say nothing to who does not
+// see them: a word stands beside one, or an aria-label on its button.
+var drawn = func() map[string]template.HTML {
+	all := map[string]template.HTML{}
+	for name, shape := range icons {
+		class := "icon"
+		if directed[name] {
+			class += " directed"
+		}
+		all[name] = template.HTML(`<svg class="` + class + `" viewBox="0 0 24 24" aria-hidden="true" focusable="false">` + shape + `</svg>`)
+	}
+	return all
+}()
+
+// icon is an icon of the size of the text.
 func icon(name string) (template.HTML, error) {
-	shape, ok := icons[name]
+	i, ok := drawn[name]
 	if !ok {
 		return "", fmt.Errorf("no icon %s", name)
 	}
-	class := "icon"
-	if directed[name] {
-		class += " directed"
-	}
-	return template.HTML(`<svg class="` + class + `" viewBox="0 0 24 24" aria-hidden="true" focusable="false">` + shape + `</svg>`), nil
+	return i, nil
 }

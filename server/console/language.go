@@ -172,16 +172,31 @@ func (l *locale) T(key string, args ...any) string {
 	if !ok {
 		said = forms["other"]
 	}
-	for i, a := range args {
-		arg := fmt.Sprint(a)
-		if n, ok := whole(a); ok {
-			arg = l.printer.Sprint(n)
-		} else if arg != "" {
-			arg = "\u2068" + arg + "\u2069"
-		}
-		said = strings.ReplaceAll(said, "{"+strconv.Itoa(i)+"}", arg)
+	if len(args) == 0 {
+		return said
 	}
-	return said
+	texts := make([]string, len(args))
+	for i, a := range args {
+		texts[i] = l.argument(a)
+	}
+	return fill(said, texts)
+}
+
+func (l *locale) argument(a any) string {
+	if n, ok := whole(a); ok {
+		if said, ok := plain(n); ok {
+			return said
+		}
+		return l.printer.Sprint(n)
+	}
+	text, ok := a.(string)
+	if !ok {
+		text = fmt.Sprint(a)
+	}
+	if text == "" {
+		return ""
+	}
+	return "\u2068" + text + "\u2069"
 }
 
 func whole(v any) (int64, bool) {

@@ -58,6 +58,8 @@ type Cell struct {
 	Code  string // an id, a phone number, an expression: left to right
 	Copy  bool   // with a button to copy Code
 	Badge *Badge
+	At    *time.Time
+	Ago   bool // At is told by how long ago that was
 	HTML  template.HTML
 }
 
@@ -76,10 +78,17 @@ func (l *locale) numberCell(n any) Cell {
 }
 
 // agoCell shows when something was; a dash for never.
-func (l *locale) agoCell(t *time.Time) Cell { return Cell{HTML: l.agoElement(t)} }
+func (l *locale) agoCell(t *time.Time) Cell { return Cell{At: orNever(t), Ago: true} }
 
 // timeCell shows when something is.
-func (l *locale) timeCell(t *time.Time) Cell { return Cell{HTML: l.timeElement(t)} }
+func (l *locale) timeCell(t *time.Time) Cell { return Cell{At: orNever(t)} }
+
+func orNever(t *time.Time) *time.Time {
+	if t == nil {
+		return &time.Time{}
+	}
+	return t
+}
 
 // Badge is a state in a word. Tone is neutral (unless set), info, good, warn or
 // bad.
