@@ -6,9 +6,9 @@ import (
 )
 
 // EraseLeads takes out of the reports on leads what a person could be known by:
-// comments, and the far records' ids and addresses. The reasons stay.
+// comments, of staff too, and the far records' ids and addresses. The reasons stay, and so do the customer's own words for them.
 func EraseLeads(tx *gorm.DB, leadIDs []uuid.UUID) error {
-	return failed("erase feedback", tx.Exec(`UPDATE feedback SET comment = NULL, external_id = NULL, external_link = NULL
+	return failed("erase feedback", tx.Exec(`UPDATE feedback SET comment = NULL, return_comment = NULL, external_id = NULL, external_link = NULL
 		WHERE routing_id IN (SELECT id FROM routings WHERE lead_id IN ?)`, leadIDs).Error)
 }
 

@@ -1,7 +1,9 @@
 package leads
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,12 +70,17 @@ func TestFindPerson(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := New(db, storetest.Vault())
 		var ids []uuid.UUID
+		danish := addSource(t, s, Source{Kind: KindJSON, Region: "DK"})
 		for _, l := range []*Lead{
 			{Phone: new("050-1234567")},
 			{Email: new("Dana@Example.com")},
 			{FirstName: new("Dana"), Properties: map[string]any{"Second": "0501234567", "Other": "x"}},
 			{FirstName: new("Noa"), Properties: map[string]any{"Text": "call 0501234567"}},
 			{Phone: new("050-1234568"), Email: new("dana@example.co")},
+			{Phone: new("050-1234567"), IsTest: true},
+			{Phone: new("20 12 34 56"), SourceID: &danish.ID},
+			{Phone: new("call 12")},
+			{Properties: map[string]any{"Mail": "dana@example.com", "Number": "12-34"}},
 		} {
 			if err := s.CreateLead(manager(), l); err != nil {
 				t.Fatal(err)
@@ -84,10 +91,13 @@ func TestFindPerson(t *testing.T) {
 			person Person
 			want   []int
 		}{
-			{Person{Phone: "0501234567"}, []int{0, 2}},
-			{Person{Phone: "+972 50-123-4567"}, []int{0}},
-			{Person{Email: " DANA@example.com"}, []int{1}},
-			{Person{Phone: "0501234567", Email: "dana@example.com"}, []int{0, 1, 2}},
+			{Person{Phone: "0501234567"}, []int{0, 2, 5}},
+			{Person{Phone: "+972 50-123-4567"}, []int{0, 5}},
+			{Person{Email: " DANA@example.com"}, []int{1, 8}},
+			{Person{Phone: "0501234567", Email: "dana@example.com"}, []int{0, 1, 2, 5, 8}},
+			{Person{Phone: "20123456"}, []int{6}},
+			{Person{Phone: "call 12"}, []int{7}},
+			{Person{Phone: "12-34"}, []int{8}},
 			{Person{Phone: "0509999999"}, nil},
 			{Person{Phone: "%"}, nil},
 		} {
@@ -165,6 +175,55 @@ func TestConsent(t *testing.T) {
 		l.Version++
 		if err := s.UpdateLead(manager(), &l); fault.CodeOf(err) != fault.Conflict {
 			t.Errorf("an erased lead: %v", err)
+		}
+	})
+}
+
+// A person is found by indexes, however many leads there are.
+func TestFindPersonByIndexes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		l := looking{db: db.Read(t.Context())}
+		if err := l.phone("0501234567"); err != nil {
+			t.Fatal(err)
+		}
+		l.column("email", []string{"dana@example.com"})
+		l.texts(otherEmails, "dana@example.com")
+		query := "SELECT * FROM leads WHERE id IN (" + strings.Join(l.queries, " UNION ") + ")"
+		explain, bad := "EXPLAIN QUERY PLAN ", regexp.MustCompile(`(?m)SCAN leads$`)
+		if db.Dialect() == store.Postgres {
+			explain, bad = "EXPLAIN ", regexp.MustCompile(`Seq Scan on leads`)
+		}
+		err := db.Write(t.Context(), func(tx *gorm.DB) error {
+			if db.Dialect() == store.Postgres { // few rows are always read one after the other
+				if err := tx.Exec("SET LOCAL enable_seqscan = off").Error; err != nil {
+					return err
+				}
+			}
+			rows, err := tx.Raw(explain+query, l.args...).Rows()
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			var plan []string
+			for rows.Next() {
+				var a, b, c int
+				var line string
+				to := []any{&line}
+				if db.Dialect() == store.SQLite {
+					to = []any{&a, &b, &c, &line}
+				}
+				if err := rows.Scan(to...); err != nil {
+					return err
+				}
+				plan = append(plan, line)
+			}
+			if text := strings.Join(plan, "\n"); bad.MatchString(text) || len(plan) < 8 {
+				t.Errorf("%s", text)
+			}
+			return rows.Err()
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	})
 }

@@ -2,8 +2,11 @@ package server
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -21,19 +24,34 @@ var personal = []string{
 func TestErase(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
 		s := newStage(t, dir, dsn, "--trusted-proxies", "127.0.0.0/8")
-		crm := listen(t, nil)
-		acme := s.join(t, "Acme", "feedback:write", "leads:read", "routings:read")
-		s.rule(t, acme.id, crm.url, map[string]any{"Mapping": []map[string]any{
+		mapping := []map[string]any{
 			{"Target": "ref", "Source": "RoutingID"}, {"Target": "name", "Source": "concat(FirstName,concat(' ',LastName))"}, {"Target": "email", "Source": "Email"},
-		}})
-		intake := s.source(t, "json", map[string]any{"Checks": []map[string]any{{"Property": "City", "Required": true}}})
+		}
+		acme := s.join(t, "Acme", "feedback:write", "leads:read", "routings:read")
+		s.rule(t, acme.id, listen(t, nil).url, map[string]any{"Mapping": mapping})
+		beta := s.join(t, "Beta")
+		refused := s.rule(t, beta.id, listen(t, complains).url, map[string]any{"Mapping": mapping})
+		onward := listen(t, nil)
+		intake := s.source(t, "json", map[string]any{
+			"MaxRoutings": 0, "Checks": []map[string]any{{"Property": "City", "Required": true}}, "OnwardConnectorID": s.webhook,
+			"OnwardSettings": map[string]any{"URL": onward.url}, "OnwardMapping": []map[string]any{{"Target": "id", "Source": "ExternalID"}, {"Target": "comment", "Source": "Comment"}},
+		})
 		sender := s.anyone.with("X-Forwarded-For", "203.0.113.77")
 		const fields = `"FirstName":"Zilpa","LastName":"Quxberg","Phone":"052-123-4567","Email":"Zilpa.Q@example.com","ExternalID":"far-7781",
 			"Message":"a secret wish","Shoes":"brown shoes","ConsentText":"I agree to all","UtmTerm":"term-zq","Campaign":"Spring"`
 		sender.post(intake, "{"+fields+"}").want(400) // a rejection
 		lead := sender.post(intake, `{`+fields+`,"City":"Erasetown"}`).want(201).text("id")
-		routing := s.routingOf(lead)
-		acme.post("/odata/Feedback", `{"RoutingID":"`+routing+`","ReasonID":3,"Comment":"wants-pink"}`).want(201)
+		eventually(t, 10*time.Second, "it is delivered", func() bool {
+			return len(acme.get("/odata/Routings?$filter=State eq 'delivered'").want(200).at("value").([]any)) == 1
+		})
+		routing := acme.get("/odata/Routings").want(200).text("value", 0, "ID")
+		s.settled(t, refused, "rejected")
+		reason := s.admin.post("/odata/FeedbackReasons", `{"Name":"Wrong number","Category":"invalid","AsksForReturn":true}`).want(201).text("ID")
+		report := acme.post("/odata/Feedback", `{"RoutingID":"`+routing+`","ReasonID":`+reason+`,"Comment":"wants-pink"}`).want(201).text("ID")
+		s.admin.post("/odata/Feedback("+report+")/DecideReturn", `{"Approve":true,"Comment":"Zilpa answers"}`).want(200)
+		onward.next(t, 10*time.Second)
+		s.admin.with("Repeatability-Request-ID", "a6a2a3a0-0000-4000-8000-000000000001").with("Repeatability-First-Sent", time.Now().UTC().Format(http.TimeFormat)).
+			do("PATCH", "/odata/Leads("+lead+")", `{"Message":"a secret wish, again"}`).want(200)
 		for _, text := range personal {
 			if !strings.Contains(dump(t, dir, dsn), text) {
 				t.Errorf("%s is not in the database to begin with", text)
@@ -44,6 +62,13 @@ func TestErase(t *testing.T) {
 		for _, text := range append([]string{lead, routing, "Spring"}, personal...) {
 			if text != "52123" && !strings.Contains(string(exported.body), text) {
 				t.Errorf("the export has no %s", text)
+			}
+		}
+		for section, least := range map[string]int{
+			"Routings": 2, "Attempts": 3, "Feedback": 1, "Onwards": 1, "Decisions": 1, "Rejections": 1, "Notices": 0, "Announced": 0, "AuditEvents": 0,
+		} {
+			if got := exported.at("Leads", 0, section).([]any); len(got) < least {
+				t.Errorf("%d %s are exported, want %d: %v", len(got), section, least, got)
 			}
 		}
 		if got := exported.text("Leads", 0, "Consent", "RemoteAddress"); got != "203.0.113.77" {
@@ -93,6 +118,14 @@ func TestErase(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+}
+
+// complains refuses what it is sent, and repeats it.
+func complains(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("X-Leadloop-Test") == "" {
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_, _ = io.WriteString(w, `{"message":"Zilpa Quxberg, zilpa.q@example.com, is known here"}`)
+	}
 }
 
 // dump is every row of every table, as text. The words of a search index are

@@ -111,13 +111,8 @@ func TestInjection(t *testing.T) {
 func TestMarkupIsData(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
 		s := newStage(t, dir, dsn)
-		const markup = `<script>alert("1")</script><img src=x onerror=alert(1)>'";--`
-		lead := map[string]any{"Own": markup, `<b>"name"</b>`: markup}
-		for _, name := range strings.Fields("FirstName LastName Phone Email City Message Campaign UtmSource UtmMedium UtmCampaign UtmTerm UtmContent ExternalID ConsentText") {
-			lead[name] = markup
-		}
 		intake := s.source(t, "json", nil)
-		id := s.anyone.post(intake, lead).want(201).text("id")
+		id := s.anyone.post(intake, leadOf(markup)).want(201).text("id")
 		refused := s.anyone.post(intake, `{"IsTest":"<script>","<script>":1}`).want(400)
 		for _, got := range []answer{
 			refused, s.admin.get("/odata/Leads(" + id + ")").want(200), s.admin.get("/odata/Leads(" + id + ")/FirstName").want(200),
@@ -136,6 +131,64 @@ func TestMarkupIsData(t *testing.T) {
 			t.Errorf("%+v %v", kept, err)
 		}
 	})
+}
+
+// Markup in every field of a lead, in what a customer reports of it, and in what a
+// page is asked for, is text on every page of the console that shows it.
+func TestMarkupInPages(t *testing.T) {
+	s := newLiteStage(t)
+	acme := s.join(t, "Acme "+markup, "feedback:write")
+	s.rule(t, acme.id, listen(t, nil).url, map[string]any{"Name": "Rule " + markup})
+	intake := s.source(t, "json", map[string]any{"Name": "Source " + markup})
+	lead := s.anyone.with("User-Agent", markup).post(intake, leadOf(markup)).want(201).text("id")
+	s.anyone.post(intake, `{"IsTest":"`+strings.ReplaceAll(markup, `"`, `\"`)+`"}`).want(400)
+	routing := s.routingOf(lead)
+	acme.post("/odata/Feedback", map[string]any{
+		"RoutingID": routing, "Status": markup, "Comment": markup, "Owner": markup, "ExternalID": markup,
+	}).want(201)
+	acme.post("/odata/Feedback", map[string]any{"RoutingID": routing, "ReasonID": 3, "ExternalLink": "javascript:alert(1)"}).want(400)
+	form := s.anyone.with("Content-Type", "application/x-www-form-urlencoded")
+	signedIn := form.post("/console/signin", "email="+escape(adminEmail)+"&password="+escape(adminPassword)).want(303)
+	cookie, _, _ := strings.Cut(signedIn.header.Get("Set-Cookie"), ";")
+	staff := s.anyone.with("Cookie", cookie)
+	rejection := s.admin.get("/odata/Rejections").want(200).text("value", 0, "ID")
+	shown := 0
+	for _, path := range []string{
+		"/console/leads", "/console/leads?q=" + escape(markup), "/console/leads?filter=" + escape("FirstName eq '"+markup+"'"), "/console/leads?col=" + escape(markup),
+		"/console/leads/" + lead, "/console/leads/" + lead + "/edit", "/console/today", "/console/transmissions", "/console/transmissions/" + routing,
+		"/console/sources", "/console/sources/1", "/console/sources/1/mapping", "/console/sources/1/rejections", "/console/sources/1/rejections/" + rejection,
+		"/console/customers", "/console/customers/" + acme.id, "/console/customers?q=" + escape(markup), "/console/" + escape(markup),
+		"/console/signin?next=" + escape("/console/\"><script>alert(\"1\")</script>"),
+	} {
+		got := staff.get(path)
+		body := string(got.body)
+		for _, live := range []string{`<script>alert`, "<img src=x", "onerror=alert(1)>'\"", "javascript:alert"} {
+			if strings.Contains(body, live) {
+				t.Errorf("%s has %s", path, live)
+			}
+		}
+		if strings.Contains(body, "&lt;script&gt;alert(") {
+			shown++
+		}
+		if !strings.Contains(got.header.Get("Content-Security-Policy"), "script-src 'self'") {
+			t.Errorf("%s: %s", path, got.header.Get("Content-Security-Policy"))
+		}
+	}
+	if shown < 8 {
+		t.Errorf("only %d pages show what was looked for", shown)
+	}
+}
+
+// markup would do something on a page that took it for its own.
+const markup = `<script>alert("1")</script><img src=x onerror=alert(1)>'";--`
+
+// leadOf is a lead with a text in every field.
+func leadOf(text string) map[string]any {
+	lead := map[string]any{"Own": text, `<b>"name"</b>`: text}
+	for _, name := range strings.Fields("FirstName LastName Phone Email City Message Campaign UtmSource UtmMedium UtmCampaign UtmTerm UtmContent ExternalID ConsentText") {
+		lead[name] = text
+	}
+	return lead
 }
 
 // protected looks for the headers that every answer has.
@@ -174,6 +227,10 @@ func TestLargeRequests(t *testing.T) {
 	s.anyone.post(intake, large).want(413)
 	s.anyone.post("/auth/token", large).want(413)
 	s.admin.post("/odata/Leads", large).want(413)
+	acme := s.join(t, "Acme", "feedback:write")
+	acme.post("/feedback", large).want(413)
+	acme.post("/odata/SubmitFeedback", large).want(413)
+	s.anyone.with("Content-Type", "application/x-www-form-urlencoded").post("/console/signin", "email="+strings.Repeat("a", 40<<20)).want(422) // nothing of it was read
 	var packed bytes.Buffer
 	z, _ := gzip.NewWriterLevel(&packed, gzip.BestCompression)
 	_, _ = z.Write(bytes.Repeat([]byte{0}, 64<<20))
@@ -182,6 +239,11 @@ func TestLargeRequests(t *testing.T) {
 		bomb := func(c client) client { return c.with("Content-Encoding", coding) }
 		if got := bomb(s.admin).post("/odata/Leads", packed.String()); got.status != 415 {
 			t.Errorf("%s: %d %s", coding, got.status, got.body)
+		}
+		for _, path := range []string{"/feedback", "/odata/Feedback", "/odata/$batch"} {
+			if got := bomb(acme.client).post(path, packed.String()); got.status < 400 || got.status >= 500 {
+				t.Errorf("%s of %s: %d %s", coding, path, got.status, got.body)
+			}
 		}
 		if got := bomb(s.anyone).post(intake, packed.String()); got.status < 400 || got.status >= 500 {
 			t.Errorf("%s: %d %s", coding, got.status, got.body)

@@ -182,12 +182,19 @@ func newCSV(w io.Writer) csvFile {
 func (f csvFile) Row(values []string) error {
 	safe := make([]string, len(values))
 	for i, value := range values {
-		if value != "" && strings.ContainsRune("=+-@\t\r", rune(value[0])) && !isNumber(value) {
-			value = "'" + value
-		}
-		safe[i] = value
+		safe[i] = harmless(value)
 	}
 	return f.Write(safe)
+}
+
+// harmless gives text for a cell that no spreadsheet takes for a formula. Some skip
+// spaces before they look, and know the signs in full width.
+func harmless(text string) string {
+	begin := []rune(strings.TrimLeft(text, " \u00a0"))
+	if len(begin) > 0 && strings.ContainsRune("=+-@\t\r\n＝＋－＠", begin[0]) && !isNumber(text) {
+		return "'" + text
+	}
+	return text
 }
 
 // isNumber reports whether text is nothing but digits with a sign, as a phone

@@ -20,22 +20,30 @@ type Held struct {
 	Leads      []HeldLead
 }
 
-// HeldLead is what is held of one lead. Payload is the delivery it came in, and
-// Consent what the person agreed to, when, and from which address.
+// HeldLead is what is held of one lead. Payload is the delivery it came in, Consent
+// what the person agreed to, when, and from which address, and Announced what a
+// platform told of a lead that is still to be read from it. Onwards are outcomes that
+// were sent back to where the lead came from; their exchanges are among the Attempts.
+// Rejections are refused deliveries that seem to be of the same person, Notices what
+// staff were told of, and AuditEvents who erased or changed what of the lead.
 type HeldLead struct {
-	LeadID    uuid.UUID
-	Lead      store.Facts
-	Consent   store.Facts
-	Payload   store.Facts
-	Routings  []store.Facts
-	Attempts  []store.Facts
-	Feedback  []store.Facts
-	Decisions []store.Facts
+	LeadID      uuid.UUID
+	Lead        store.Facts
+	Consent     store.Facts
+	Payload     store.Facts
+	Announced   []store.Facts
+	Routings    []store.Facts
+	Attempts    []store.Facts
+	Feedback    []store.Facts
+	Onwards     []store.Facts
+	Decisions   []store.Facts
+	Rejections  []store.Facts
+	Notices     []store.Facts
+	AuditEvents []store.Facts
 }
 
 // Export gives all that is held about a person: their leads, as FindPerson finds
-// them, with the deliveries they came in, who got them, the exchanges about them
-// and what was reported. Needs a manager. Invalid without anything to look for.
+// them, with all that hangs on them. Needs a manager. Invalid without anything to look for.
 func (s *Service) Export(ctx context.Context, p leads.Person) (*Held, error) {
 	found, err := s.Leads.FindPerson(ctx, p)
 	if err != nil {
@@ -81,7 +89,26 @@ func (s *Service) held(ctx context.Context, lead *leads.Lead) (h HeldLead, err e
 	if h.Feedback, err = rows[feedback.Feedback](db.Where("routing_id IN (?)", ofLead).Order("id")); err != nil {
 		return h, err
 	}
-	h.Decisions, err = rows[routing.Decision](db.Where("lead_id = ?", lead.ID).Order("n"))
+	if h.Announced, err = rows[leads.Retrieval](db.Where("lead_id = ?", lead.ID).Order("id")); err != nil {
+		return h, err
+	}
+	if h.Onwards, err = rows[routing.Onward](db.Where("lead_id = ?", lead.ID).Order("id")); err != nil {
+		return h, err
+	}
+	if h.Decisions, err = rows[routing.Decision](db.Where("lead_id = ?", lead.ID).Order("n")); err != nil {
+		return h, err
+	}
+	if h.Notices, err = rows[routing.Notice](db.Where("routing_id IN (?)", ofLead).Order("id")); err != nil {
+		return h, err
+	}
+	if h.AuditEvents, err = rows[store.AuditEvent](db.Where("entity = 'Lead' AND key = ?", lead.ID.String()).Order("id")); err != nil {
+		return h, err
+	}
+	refused, err := s.Leads.RejectionsOf(ctx, lead)
+	if err != nil {
+		return h, err
+	}
+	h.Rejections, err = factsOf(refused)
 	return h, err
 }
 
@@ -91,9 +118,12 @@ func rows[T any](q *gorm.DB) ([]store.Facts, error) {
 	if err := q.Find(&found).Error; err != nil {
 		return nil, err
 	}
-	list := make([]store.Facts, len(found))
+	return factsOf(found)
+}
+
+func factsOf[T any](found []T) (list []store.Facts, err error) {
+	list = make([]store.Facts, len(found))
 	for i := range found {
-		var err error
 		if list[i], err = store.FactsOf(&found[i]); err != nil {
 			return nil, err
 		}
