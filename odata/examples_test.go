@@ -71,7 +71,7 @@ var _ = example("Expressions", "Text, numbers, null and logic", "GET /Products?$
 	example("Expressions", "Arithmetic, dates and durations", "GET /Products?$select=Name&$filter=Price mul 2 ge 3 and At add duration'P1D' lt 2026-01-03T12:00:00Z") &&
 	example("Expressions", "Parts of text, and patterns", "GET /Products?$select=Name&$filter=substring(Name,-2) eq 'le' or matchesPattern(Name,'^[A-Z].*a$')") &&
 	example("Expressions", "Dynamic properties of an open type", "GET /Products?$select=Name,Color&$filter=tolower(Color) eq 'red'") &&
-	example("Expressions", "Collections of values", "GET /Products?$select=Name&$filter=Tags/any(t:contains(t,'an')) or Parts/all(p:p/Count lt 2)") &&
+	example("Expressions", "Collections of values", "GET /Products?$select=Name&$filter=Tags/any(t:contains(t,'an')) or Parts/all(p:p/Count lt 2)", "GET /Products?$select=Name&$filter=startswith(Tags,['tapple']) and length(Tags) eq 1") &&
 	example("Expressions", "Over related entities", "GET /Products?$select=Name&$filter=Reviews/any(r:r/Stars gt 4) or Maker/Name eq 'Beta'") &&
 	example("Expressions", "How many there are, of those that satisfy", "GET /Products?$select=Name&$filter=Reviews/$count($filter=Stars gt 2) gt 0&$orderby=Reviews/$count desc") &&
 	exampleOf(depot, "Expressions", "Enumerations and flags", "GET /Crates?$select=Code,Grade,Traits&$filter=Grade in ('Good','Fair') and Traits has Depot.Trait'Fragile'") &&

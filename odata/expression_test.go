@@ -405,6 +405,8 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"/Makers?$skiptoken=zzz", 400, "$skiptoken"},
 		{"/Makers?$search=x", 501, "$search over Maker is not served, as it has no index"},
 		{"/Makers?$filter=ID has 1", 400, "$filter, position 1: has does not apply to Edm.Int64"},
+		{"/Products?$filter=concat(Tags,['x']) eq Tags", 501, "position 1: the function concat over a collection is not served"},
+		{"/Products?$filter=length(substring(Tags,1)) eq 0", 501, "position 8: the function substring over a collection is not served"},
 		{"/Makers?$filter=geo.length(Name) eq 2", 501, "function geo.length is not served"},
 		{"/Makers?$filter=Name add 1 eq 2", 400, "$filter, position 1: add does not apply to Edm.String, Edm.Int64"},
 		{"/Makers?$filter=substring(Name,1.5) eq 'x'", 400, "the function substring does not apply to Edm.String, Edm.Decimal"},
