@@ -42,7 +42,7 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_base64":    base64Text,
 		"odata_key":       uri.KeyText,
 
-		"odata_same":           eval.SameJSON,
+		"odata_same": eval.SameJSON,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
