@@ -124,7 +124,9 @@ func TestAddressing(t *testing.T) {
 			{"/Copies/$filter(Nope eq 1)", 400, `has no property`},
 			{"/Copies/$filter(Number eq", 400, "position"},
 			{"/Copies/$filter", 400, "needs one expression"},
-			{"/Copies/$filter(Lent)/$each", 501, "$each is not served"},
+			{"/Copies/$filter(Lent)/$each", 405, "GET does not apply"},
+			{"/Copies/$each/Return", 501, "a path after $each (Return)"},
+			{"/Books('a')/$each", 501, "$each is not served here"},
 			{"/Books('a')/$filter(true)", 501, "$filter is not served here"},
 			// Casts, and what is not served.
 			{"/Books/Archive.Volume/$count", 200, "3"},
@@ -133,7 +135,7 @@ func TestAddressing(t *testing.T) {
 			{"/Books/Archive.Copy", 404, "no entities of the type Archive.Copy"},
 			{"/$all", 501, "$all"},
 			{"/$crossjoin(Books,Copies)", 501, "$crossjoin"},
-			{"/Books/$each", 501, "$each"},
+			{"/Books/$each", 405, "it takes"},
 			{"/$root/Books", 501, "$root"},
 			// The form of paths.
 			{"/Books/", 200, ""},

@@ -64,6 +64,9 @@ var applied = []struct{ path, want string }{
 	{"/Reviews?$apply=aggregate(Product/Stock with sum as Once,Product/$count as P)", `{"Once":10,"P":3}`},
 	{"/Reviews?$apply=aggregate($it/Product/Stock with sum as Each)", `{"Each":20}`},
 	{"/Reviews?$apply=groupby((Product/Sold),aggregate(Product/Maker/Name with countdistinct as M,Stars with sum as S))", `{"M":1,"Product":{"Sold":false},"S":6} {"M":2,"Product":{"Sold":true},"S":7}`},
+	// By the name of what is aggregated, as UI5 does.
+	{"/Products?$apply=groupby((Sold),aggregate(Price with sum as Price,Stock with max as Stock))/filter(Price gt 2)/aggregate(Price with max as Price)", `{"Price":1002.25}`},
+	{"/Products?$apply=concat(aggregate(Price with sum as Price),filter(Sold)/groupby((Name),aggregate(Price with sum as Price))/orderby(Price))", `{"Price":1003.85} {"Name":"Banana","Price":2.25} {"Name":"O'Neil","Price":1000}`},
 	// Nulls, and nothing at all.
 	{"/Products?$apply=filter(Name eq 'nothing')/aggregate(Price with sum as T,Name with max as M,Price with average as A,Stock with countdistinct as D,$count as N,Reviews/$count as R)", `{"A":null,"D":0,"M":null,"N":0,"R":0,"T":null}`},
 	{"/Products?$apply=filter(Name eq 'nothing')/groupby((Sold),aggregate(Price with sum as T))", ``},

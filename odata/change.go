@@ -31,6 +31,8 @@ func (q *request) handlers(t *target) map[string]handler {
 		}
 	case t.ref:
 		return referenceHandlers(t)
+	case t.each:
+		return eachHandlers(t)
 	case t.isProperty():
 		return propertyHandlers(t)
 	case t.single:
@@ -57,7 +59,7 @@ func (q *request) change(t *target) error {
 	h := handlers[q.Method]
 	if h == nil {
 		var allowed []string
-		if t.operation == nil || t.operation.function {
+		if (t.operation == nil || t.operation.function) && !t.each {
 			allowed = append(allowed, http.MethodGet)
 		}
 		for _, m := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {

@@ -52,7 +52,7 @@ func (q *request) patchCollection(t *target) error {
 		if err := c.finish(); err != nil {
 			return err
 		}
-		return d.answer()
+		return d.answer("/$delta")
 	})
 }
 
@@ -184,8 +184,9 @@ func (d *delta) link(o *payload.Object, add bool) error {
 	return err
 }
 
-// answer gives the changes as they were applied, as a delta payload.
-func (d *delta) answer() error {
+// answer gives the changes as they were applied: as a delta payload, or as the
+// collection that the context URL says by its end.
+func (d *delta) answer(kind string) error {
 	q, x := d.q, d.t.set
 	hide, seen, err := q.sight(x)
 	if err != nil {
@@ -200,7 +201,7 @@ func (d *delta) answer() error {
 	e := q.encoder(hide)
 	e.Raw("{")
 	if q.format.metadata != "none" {
-		e.Raw(`"@odata.context":` + quote(q.contextURL(x.Name, "/$delta", false)) + ",")
+		e.Raw(`"@odata.context":` + quote(q.contextURL(x.Name+kind, "", false)) + ",")
 	}
 	e.Raw(`"value":[`)
 	for i, a := range d.done {

@@ -71,7 +71,7 @@ var _ = example("Expressions", "Text, numbers, null and logic", "GET /Products?$
 	example("Expressions", "Arithmetic, dates and durations", "GET /Products?$select=Name&$filter=Price mul 2 ge 3 and At add duration'P1D' lt 2026-01-03T12:00:00Z") &&
 	example("Expressions", "Parts of text, and patterns", "GET /Products?$select=Name&$filter=substring(Name,-2) eq 'le' or matchesPattern(Name,'^[A-Z].*a$')") &&
 	example("Expressions", "Dynamic properties of an open type", "GET /Products?$select=Name,Color&$filter=tolower(Color) eq 'red'") &&
-	example("Expressions", "Collections of values", "GET /Products?$select=Name&$filter=Tags/any(t:contains(t,'an')) or Parts/all(p:p/Count lt 2)") &&
+	example("Expressions", "Collections of values", "GET /Products?$select=Name&$filter=Tags/any(t:contains(t,'an')) or Parts/all(p:p/Count lt 2)", "GET /Products?$select=Name&$filter=startswith(Tags,['tapple']) and length(Tags) eq 1") &&
 	example("Expressions", "Over related entities", "GET /Products?$select=Name&$filter=Reviews/any(r:r/Stars gt 4) or Maker/Name eq 'Beta'") &&
 	example("Expressions", "How many there are, of those that satisfy", "GET /Products?$select=Name&$filter=Reviews/$count($filter=Stars gt 2) gt 0&$orderby=Reviews/$count desc") &&
 	exampleOf(depot, "Expressions", "Enumerations and flags", "GET /Crates?$select=Code,Grade,Traits&$filter=Grade in ('Good','Fair') and Traits has Depot.Trait'Fragile'") &&
@@ -82,6 +82,7 @@ var _ = example("Expressions", "Text, numbers, null and logic", "GET /Products?$
 
 var _ = example("Related entities", "Expanded, each with options of its own", "GET "+apple+"?$select=Name&$expand=Maker($select=Name),Reviews($orderby=Stars;$count=true;$select=Stars)") &&
 	example("Related entities", "A part of an expanded collection", "GET /Makers(1)?$select=Name&$expand=Products($filter=Stock ne @none;$orderby=Name;$top=1;$select=Name;@none=0)") &&
+	exampleOf(forest, "Related entities", "Compared with the entity that was asked for", "GET /Trees(5)?$select=ID&$expand=Parent($select=ID;$expand=Children($filter=ID ne $it/ID;$select=ID))") &&
 	exampleOf(forest, "Related entities", "Several levels of the same", "GET /Trees(2)?$select=Name&$expand=Children($levels=max;$select=Name)") &&
 	exampleOf(forest, "Related entities", "Only references, only a number", "GET /Trees(1)?$select=Name&$expand=Children/$ref,Nests/$count") &&
 	exampleOf(forest, "Related entities", "Everything related", "GET /Nests('z')?$expand=*/$ref") &&
@@ -123,7 +124,8 @@ var _ = exampleOf(orderBook, "Changing several entities", "A new entity and rela
 	exampleOf(orderBook, "Changing several entities", "A change of related entities too", "PATCH /Orders(1)\n\n"+`{"Title":"T","Lines@delta":[{"@removed":{"reason":"deleted"},"@id":"Lines(2)"},{"ID":1,"Text":"L1"},{"Text":"new"}]}`) &&
 	exampleOf(orderBook, "Changing several entities", "References added and removed", "POST /Clients(2)/Orders/$ref\n\n"+`{"@odata.id":"Orders(1)"}`, "DELETE /Clients(2)/Orders(1)/$ref", "DELETE /Clients(2)/Orders/$ref?$id=Orders(3)") &&
 	exampleOf(orderBook, "Changing several entities", "The reference to a single entity", "PUT /Orders(1)/Client/$ref\n\n"+`{"@odata.id":"Clients(2)"}`, "DELETE /Orders(1)/Client/$ref") &&
-	exampleOf(orderBook, "Changing several entities", "Changes of an entity set", "PATCH /Labels\n\n"+`{"@context":"#$delta","value":[{"Code":"new","Text":"N"},{"@removed":{"reason":"deleted"},"@id":"Labels('red')","@etag":"W/\"1\""}]}`)
+	exampleOf(orderBook, "Changing several entities", "Changes of an entity set", "PATCH /Labels\n\n"+`{"@context":"#$delta","value":[{"Code":"new","Text":"N"},{"@removed":{"reason":"deleted"},"@id":"Labels('red')","@etag":"W/\"1\""}]}`) &&
+	exampleOf(orderBook, "Changing several entities", "Each entity that satisfies a condition", "PATCH /Orders/$filter(Count eq 1)/$each\n\n"+`{"Title":"small"}`, "DELETE /Orders/$filter(Title eq 'small')/$each")
 
 // once are the headers of a repeatable request.
 const once = "\nRepeatability-Request-ID: 112a3a3e-f94c-4f56-b49b-5aab3d97e5b7\nRepeatability-First-Sent: Sun, 01 Mar 2026 11:58:00 GMT"

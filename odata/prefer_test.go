@@ -13,8 +13,10 @@ func TestOmittedNulls(t *testing.T) {
 		for _, c := range []struct{ request, body, want string }{
 			{"GET /Products?$filter=Maker eq null&$select=Name,Stock,At&$expand=Maker", "", `{"value":[{"Name":"ΟΔΟΣ","Stock":10,"Maker":null}]}`},
 			{"GET /Reviews?$filter=ID eq 2&$select=Text&$expand=Product($select=Name;$expand=Maker($select=Country))", "", `{"value":[{"Product":{"Name":"apple","Maker":{"Country":"IL"}}}]}`},
-			{"GET /Reviews(4)?$select=Text&$expand=Product($select=At,Stock;$expand=Maker($select=Name,Country;$levels=1),Reviews($select=Text;$expand=Product($select=At;$expand=Maker/$ref)))", "",
-				`{"Product":{"At":"2026-01-04T10:00:00.000004Z","Stock":0,"Maker":{"Name":"Beta"},"Reviews":[{"Product":{"At":"2026-01-04T10:00:00.000004Z","Maker":{"@odata.id":"http://shop.test/shop/Makers(2)"}}}]}}`},
+			{
+				"GET /Reviews(4)?$select=Text&$expand=Product($select=At,Stock;$expand=Maker($select=Name,Country;$levels=1),Reviews($select=Text;$expand=Product($select=At;$expand=Maker/$ref)))", "",
+				`{"Product":{"At":"2026-01-04T10:00:00.000004Z","Stock":0,"Maker":{"Name":"Beta"},"Reviews":[{"Product":{"At":"2026-01-04T10:00:00.000004Z","Maker":{"@odata.id":"http://shop.test/shop/Makers(2)"}}}]}}`,
+			},
 			{"GET /Products?$apply=groupby((Maker/Name,Maker/Country),aggregate(Price with max as P))&$filter=P ne 1000&$orderby=P", "", `{"value":[{"Maker":null,"P":0.1},{"Maker":{"Name":"Aleph","Country":"IL"},"P":2.25}]}`},
 			{"GET /Products?$apply=concat(filter(Maker eq null),groupby((Maker)))&$expand=Maker($select=Country)&$select=At&$top=2", "", `{"value":[{"Maker":null},{"Maker":null}]}`},
 			{"PATCH /Makers(1)", `{"Country":null,"Founded":null}`, `{"ID":1,"Name":"Aleph","Country":null,"Founded":null,"Active":true,"Version":2}`},

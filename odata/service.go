@@ -314,7 +314,9 @@ func (q *request) dispatch(t *target) error {
 	switch {
 	case t.operation != nil && (t.operation.function || read):
 		return q.invoke(t)
-	case !read && t.filters != nil:
+	case t.each && read:
+		return q.change(t) // not allowed
+	case !read && t.filters != nil && !t.each:
 		return q.notAllowed(http.MethodGet)
 	case !read:
 		return q.change(t)

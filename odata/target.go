@@ -23,6 +23,7 @@ type target struct {
 	arguments uri.Segment // of the operation
 	filters   []uri.Expr  // conditions on the entities, from segments of the path
 
+	each    bool            // every entity of the collection, for a change
 	ref     bool            // the reference to the entity, or the references to the entities
 	props   []*edm.Property // the path to a property of the entity
 	dynamic string          // or the dynamic property
@@ -92,6 +93,10 @@ func (q *request) step(t *target, segment uri.Segment) (*target, error) {
 	if next, err := q.narrow(t, segment); next != nil || err != nil {
 		return next, err
 	}
+	if segment.Name == "$each" && !t.single && !segment.Parens {
+		t.each = true
+		return t, nil
+	}
 	if strings.HasPrefix(segment.Name, "$") {
 		return nil, fault.Newf(fault.NotImplemented, "%s is not served here", segment.Name)
 	}
@@ -126,6 +131,8 @@ func below(t *target, rest []uri.Segment) error {
 		return nil
 	case t.operation != nil:
 		return fault.Newf(fault.NotImplemented, "a path after %s (%s) is not served", t.operation.name, rest[0].Name)
+	case t.each:
+		return fault.Newf(fault.NotImplemented, "a path after $each (%s) is not served", rest[0].Name)
 	case t.count || t.ref || t.raw:
 		return fault.Newf(fault.NotFound, "nothing is below %s", rest[0].Name)
 	}

@@ -169,7 +169,7 @@ func (c *compiler) call(e *plan.Call) closure {
 		l, r := c.compile(e.Args[0]), c.compile(e.Args[1])
 		return func(f *frame) any { return same(l(f), r(f)) }
 	}
-	run := functions[e.Func.ID]
+	run := functionOf(e.Func.ID)
 	args := make([]closure, len(e.Args))
 	for i, arg := range e.Args {
 		args[i] = c.compile(arg)

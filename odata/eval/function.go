@@ -112,8 +112,6 @@ var functions = map[string]func(a []any) any{
 	"double":         func(a []any) any { return double(a[0]) },
 	"has":            func(a []any) any { return a[0].(int64)&a[1].(int64) == a[1].(int64) },
 	"underlying":     func(a []any) any { return a[0] },
-	"hassubset":      func(a []any) any { return ofSlices(a, subset) },
-	"hassubsequence": func(a []any) any { return ofSlices(a, subsequence) },
 	"date_instant":   func(a []any) any { return parse(edm.DateTimeOffset, a[0].(string)+"T00:00:00Z") },
 }
 
@@ -131,7 +129,14 @@ func Call(id string, args []any) any {
 			return nil
 		}
 	}
-	return functions[id](args)
+	return functionOf(id)(args)
+}
+
+func functionOf(id string) func(a []any) any {
+	if f := overLists[id]; f != nil {
+		return func(a []any) any { return ofSlices(a, f) }
+	}
+	return functions[id]
 }
 
 // Decimal takes any number as a decimal; a double as the shortest decimal that reads

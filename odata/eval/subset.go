@@ -5,24 +5,50 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"leadloop/odata/edm"
 )
 
-// HasSubset says whether the elements of the JSON array b are among those of a,
-// each as often; null where one is no array. HasSubsequence says whether they
-// are in a in the same order.
-func HasSubset(a, b any) any { return ofArrays(a, b, subset) }
+// overLists are the functions of collections by ID, over texts that stand for their
+// elements.
+var overLists = map[string]func(a, b []string) any{
+	"hassubset":       func(a, b []string) any { return subset(a, b) },
+	"hassubsequence":  func(a, b []string) any { return subsequence(a, b) },
+	"contains_list":   func(a, b []string) any { return index(a, b) >= 0 },
+	"startswith_list": func(a, b []string) any { return len(b) <= len(a) && slices.Equal(a[:len(b)], b) },
+	"endswith_list":   func(a, b []string) any { return len(b) <= len(a) && slices.Equal(a[len(a)-len(b):], b) },
+	"indexof_list":    func(a, b []string) any { return int64(index(a, b)) },
+	"length_list":     func(a, _ []string) any { return int64(len(a)) },
+}
 
-func HasSubsequence(a, b any) any { return ofArrays(a, b, subsequence) }
-
-func ofArrays(a, b any, f func(a, b []string) bool) any {
-	x, ok := array(a)
-	y, ok2 := array(b)
-	if !ok || !ok2 {
-		return nil
+// OverArrays are the functions of collections by ID, over one or two JSON arrays: null
+// where one is none.
+var OverArrays = func() map[string]func(arrays []any) any {
+	m := map[string]func([]any) any{}
+	for id, f := range overLists {
+		m[id] = func(arrays []any) any {
+			lists := make([][]string, len(arrays))
+			for i, a := range arrays {
+				var ok bool
+				if lists[i], ok = array(a); !ok {
+					return nil
+				}
+			}
+			return f(lists[0], lists[len(lists)-1])
+		}
 	}
-	return f(x, y)
+	return m
+}()
+
+// index is where the elements of b first follow each other in a, or -1.
+func index(a, b []string) int {
+	for i := 0; i+len(b) <= len(a); i++ {
+		if slices.Equal(a[i:i+len(b)], b) {
+			return i
+		}
+	}
+	return -1
 }
 
 // array reads JSON text.
@@ -97,11 +123,11 @@ func subsequence(a, b []string) bool {
 }
 
 // ofSlices is f of two Go values, null where one is no slice.
-func ofSlices(values []any, f func(a, b []string) bool) any {
+func ofSlices(values []any, f func(a, b []string) any) any {
 	for _, v := range values {
 		if reflect.ValueOf(v).Kind() != reflect.Slice {
 			return nil
 		}
 	}
-	return f(elements(values[0]), elements(values[1]))
+	return f(elements(values[0]), elements(values[len(values)-1]))
 }

@@ -9,7 +9,7 @@ import (
 
 // aggregate plans one item of aggregate(…) for the groups of g.
 func (a *applier) aggregate(g *Group, item uri.AggregateItem, added []*edm.Property) (*Aggregate, error) {
-	p, err := a.alias(g.Of.Var, item.Aliased, added)
+	p, err := a.alias(g.Of.Var, item.Aliased, item.Method != "", added)
 	if err != nil {
 		return nil, err
 	}

@@ -191,7 +191,7 @@ func (a *applier) compute(r *Read, items []uri.Aliased) (*Read, error) {
 	var columns []Column
 	var added []*edm.Property
 	for _, item := range items {
-		p, err := a.alias(r.Var, item, added)
+		p, err := a.alias(r.Var, item, false, added)
 		if err != nil {
 			return nil, err
 		}
@@ -222,11 +222,14 @@ func (a *applier) compute(r *Read, items []uri.Aliased) (*Read, error) {
 }
 
 // alias returns the property that an item adds. Its name must not be taken
-// (section 3.1.1).
-func (a *applier) alias(v *Var, item uri.Aliased, added []*edm.Property) (*edm.Property, error) {
+// (section 3.1.1), but by the property that is aggregated: SAP's UI5 calls a sum
+// as what it adds up.
+func (a *applier) alias(v *Var, item uri.Aliased, aggregated bool, added []*edm.Property) (*edm.Property, error) {
+	name, _ := item.X.(*uri.Name)
+	own := aggregated && name != nil && name.Name == item.Alias
 	taken := false
 	for _, s := range []*edm.Struct{a.input, v.Struct} {
-		taken = taken || s.Property(item.Alias) != nil || s.Nav(item.Alias) != nil
+		taken = taken || s.Property(item.Alias) != nil && !own || s.Nav(item.Alias) != nil
 	}
 	for _, p := range added {
 		taken = taken || p.Name == item.Alias

@@ -16,14 +16,12 @@ func (b *Binder) call(e *uri.Call) (Expr, error) {
 		return b.caseOf(e)
 	case "cast", "isof":
 		return b.cast(e, name)
-	case "hassubset", "hassubsequence":
-		return b.subset(e, collectionFunctions[name])
 	case "now":
 		if len(e.Args) == 0 && !b.Now.IsZero() {
 			return &Const{typed{e.At, edm.DateTimeOffset}, b.Now, b.Lifts.clock()}, nil
 		}
 	}
-	if len(overloads[name]) == 0 {
+	if len(overloads[name]) == 0 && collectionFunctions[name] == nil {
 		if unserved[name] {
 			return nil, b.notServed(e.Pos(), "the function "+e.Func)
 		}
@@ -47,6 +45,12 @@ func (b *Binder) call(e *uri.Call) (Expr, error) {
 		}
 	}
 	c.Args = args
+	if f, err := b.takesCollections(name, e.At, args); f != nil || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		return b.overCollections(e, &c.Call, f)
+	}
 	return b.resolved(name, &c.Call)
 }
 

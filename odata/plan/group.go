@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"leadloop/odata/edm"
 	"leadloop/odata/uri"
 )
@@ -197,7 +199,7 @@ func (a *applier) group(r *Read, t uri.Transformation, paths []uri.Expr, items [
 	}
 	var added []*edm.Property
 	for _, item := range items {
-		x, err := a.aggregate(g, item, added)
+		x, err := a.aggregate(g, item, slices.Concat(keys.properties, added))
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"math"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -10,11 +11,35 @@ import (
 	"leadloop/odata/uri"
 )
 
-// collectionFunctions are the functions of two collections of values (URL
-// Conventions 4.01, section 5.1.1.6).
+// collectionFunctions are the functions of collections of values, by name (URL
+// Conventions 4.01, sections 5.1.1.5 and 5.1.1.6). Some are functions of text, too.
 var collectionFunctions = map[string]*Function{
 	"hassubset":      {Name: "hassubset", ID: "hassubset", Result: edm.Boolean},
 	"hassubsequence": {Name: "hassubsequence", ID: "hassubsequence", Result: edm.Boolean},
+	"contains":       {Name: "contains", ID: "contains_list", Result: edm.Boolean},
+	"startswith":     {Name: "startswith", ID: "startswith_list", Result: edm.Boolean},
+	"endswith":       {Name: "endswith", ID: "endswith_list", Result: edm.Boolean},
+	"indexof":        {Name: "indexof", ID: "indexof_list", Result: edm.Int64},
+	"length":         {Name: "length", ID: "length_list", Params: []edm.Type{edm.Untyped}, Result: edm.Int64},
+}
+
+// OverCollections reports whether f is a function of collections of values.
+func (f *Function) OverCollections() bool {
+	c := collectionFunctions[f.Name]
+	return c != nil && c.ID == f.ID
+}
+
+// takesCollections is the function of collections that name with args is; nil where
+// it is none.
+func (b *Binder) takesCollections(name string, at uri.At, args []Expr) (*Function, error) {
+	f := collectionFunctions[name]
+	switch {
+	case f != nil && len(overloads[name]) == 0, slices.ContainsFunc(args, IsCollection) && f != nil:
+		return f, nil
+	case slices.ContainsFunc(args, IsCollection) && (name == "concat" || name == "substring"):
+		return nil, b.notServed(int(at), "the function "+name+" over a collection")
+	}
+	return nil, nil
 }
 
 // IsCollection reports whether x is a collection of values that is declared as
@@ -24,18 +49,22 @@ func IsCollection(x Expr) bool {
 	return ok
 }
 
-// subset binds a call of f. A dynamic property that is no collection makes it
-// null.
-func (b *Binder) subset(e *uri.Call, f *Function) (Expr, error) {
-	if len(e.Args) != 2 {
+// overCollections binds the call c of f. A dynamic property that is no collection
+// makes it null.
+func (b *Binder) overCollections(e *uri.Call, c *Call, f *Function) (Expr, error) {
+	args := c.Args
+	if len(args) != 2 && len(args) != len(f.Params) {
 		return nil, b.errorf(e.Pos(), "the function %s takes two collections", f.Name)
 	}
-	args := make([]Expr, 2)
 	for i, arg := range e.Args {
 		var err error
-		if args[i], err = b.collectionOf(arg, f); err != nil {
+		if args[i], err = b.asCollection(args[i], arg, f); err != nil {
 			return nil, err
 		}
+	}
+	c.Func, c.T = f, f.Result
+	if len(args) == 1 {
+		return c, nil
 	}
 	l, r := args[0].Type(), args[1].Type()
 	fits := kindOf(l) == kindOf(r) || kindOf(l) == anyKind || kindOf(r) == anyKind
@@ -49,16 +78,12 @@ func (b *Binder) subset(e *uri.Call, f *Function) (Expr, error) {
 	if !fits {
 		return nil, b.errorf(e.Pos(), "the function %s does not apply to %s, %s", f.Name, l, r)
 	}
-	return &Call{typed{e.At, edm.Boolean}, f, args}, nil
+	return c, nil
 }
 
-// collectionOf binds an argument of f: a list, a collection of values, or a
-// dynamic property, which may be one.
-func (b *Binder) collectionOf(e uri.Expr, f *Function) (Expr, error) {
-	x, err := b.bind(e)
-	if err != nil {
-		return nil, err
-	}
+// asCollection takes x, which e is bound to, as an argument of f: a list, a
+// collection of values, or a dynamic property, which may be one.
+func (b *Binder) asCollection(x Expr, e uri.Expr, f *Function) (Expr, error) {
 	if x = asJSON(x); x == nil {
 		return nil, b.notServed(e.Pos(), "the function "+f.Name+" over "+e.String())
 	}

@@ -115,11 +115,11 @@ func (g *generator) call(e *plan.Call) {
 		g.w(")")
 		return
 	}
-	switch e.Func.ID {
-	case "hassubset", "hassubsequence":
-		g.subset(e)
+	switch {
+	case e.Func.OverCollections():
+		g.overCollections(e)
 		return
-	case "same":
+	case e.Func.ID == "same":
 		g.same(e)
 		return
 	}

@@ -42,12 +42,15 @@ func RegisterSQLite(c *sqlite3.SQLiteConn) error {
 		"odata_base64":    base64Text,
 		"odata_key":       uri.KeyText,
 
-		"odata_same":           eval.SameJSON,
-		"odata_hassubset":      eval.HasSubset,
-		"odata_hassubsequence": eval.HasSubsequence,
+		"odata_same": eval.SameJSON,
 	} {
 		if err := c.RegisterFunc(name, f, true); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	for id, f := range eval.OverArrays {
+		if err := c.RegisterFunc("odata_"+id, func(arrays ...any) any { return f(arrays) }, true); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
 		}
 	}
 	if err := c.RegisterAggregator("odata_sum", func() *sum { return &sum{} }, true); err != nil {

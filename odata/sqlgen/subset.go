@@ -7,8 +7,27 @@ import (
 	"leadloop/odata/plan"
 )
 
-// On PostgreSQL, whether the elements of the array b are among those of a, each
-// as often, or in a in the same order, as package eval has it.
+// pgCollections are the functions of collections on PostgreSQL, of the arrays a and b.
+var pgCollections = map[string]string{
+	"hassubset":       pgSubset,
+	"hassubsequence":  pgSubsequence,
+	"contains_list":   pgIndex + " IS NOT NULL",
+	"startswith_list": "jsonb_array_length(b) <= jsonb_array_length(a) AND " + pgHere("0"),
+	"endswith_list":   "jsonb_array_length(b) <= jsonb_array_length(a) AND " + pgHere("jsonb_array_length(a) - jsonb_array_length(b)"),
+	"indexof_list":    "coalesce(" + pgIndex + ", -1)::bigint",
+	"length_list":     "jsonb_array_length(a)::bigint",
+}
+
+// pgIndex is where the elements of b first follow each other in a.
+var pgIndex = "(SELECT min(p) FROM generate_series(0, jsonb_array_length(a) - jsonb_array_length(b)) p WHERE " + pgHere("p") + ")"
+
+// pgHere says whether the elements of b follow each other in a from place on.
+func pgHere(place string) string {
+	return "NOT EXISTS (SELECT 1 FROM jsonb_array_elements(b) WITH ORDINALITY y(v, o) WHERE a -> (" + place + " + o - 1)::int IS DISTINCT FROM v)"
+}
+
+// Whether the elements of the array b are among those of a, each as often, or in a
+// in the same order, as package eval has it.
 const (
 	pgSubset = "NOT EXISTS (SELECT 1 FROM jsonb_array_elements(b) y(v) GROUP BY v" +
 		" HAVING count(*) > (SELECT count(*) FROM jsonb_array_elements(a) x(v) WHERE x.v = y.v))"
@@ -18,24 +37,23 @@ const (
 		" FROM m WHERE i < jsonb_array_length(b) AND p IS NOT NULL) SELECT bool_and(p IS NOT NULL) FROM m)"
 )
 
-// subset writes a call of hassubset or hassubsequence.
-func (g *generator) subset(e *plan.Call) {
+// overCollections writes a call of a function of collections.
+func (g *generator) overCollections(e *plan.Call) {
 	if g.dialect == SQLite {
 		g.w("odata_", e.Func.ID, "(")
-		g.array(e.Args[0])
-		g.w(", ")
-		g.array(e.Args[1])
+		comma := g.sep()
+		for _, arg := range e.Args {
+			comma()
+			g.array(arg)
+		}
 		g.w(")")
 		return
 	}
-	found := pgSubset
-	if e.Func.ID == "hassubsequence" {
-		found = pgSubsequence
-	}
-	g.w("(SELECT CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN ", found, " END FROM (SELECT ")
+	second := e.Args[len(e.Args)-1]
+	g.w("(SELECT CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN ", pgCollections[e.Func.ID], " END FROM (SELECT ")
 	g.array(e.Args[0])
 	g.w(" AS a, ")
-	g.array(e.Args[1])
+	g.array(second)
 	g.w(" AS b) q)")
 }
 
