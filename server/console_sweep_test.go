@@ -54,6 +54,8 @@ var consolePages = []struct {
 	{path: "/console/sources/{ads}"},
 	{path: "/console/sources/{source}/mapping"},
 	{path: "/console/sources/{source}/sieve"},
+	{path: "/console/sources/{source}/onward"},
+	{path: "/console/sources/{ads}/onward"},
 	{path: "/console/sources/{source}/rejections"},
 	{path: "/console/sources/{ads}/rejections"},
 	{path: "/console/sources/{source}/rejections/{rejection}"},

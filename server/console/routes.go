@@ -37,6 +37,7 @@ func (c *Console) routes() []route {
 		c.ruleRoutes(),
 
 		c.sourceRoutes(),
+		c.onwardRoutes(),
 		c.transmissionRoutes(),
 
 		c.settingsRoutes(),

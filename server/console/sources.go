@@ -139,7 +139,7 @@ func sourceURL(id int64) string { return fmt.Sprintf("/console/sources/%d", id) 
 
 // sourceTabs are the faces of a source; current is one of the paths below.
 func (v *visit) sourceTabs(id int64, current string) []tab {
-	paths := []string{"", "mapping", "sieve", "rejections"}
+	paths := []string{"", "mapping", "sieve", "rejections", "onward"}
 	if v.Can("manager") {
 		paths = append(paths, "test")
 	}

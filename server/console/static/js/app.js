@@ -19,10 +19,14 @@ document.addEventListener("click", (event) => {
   if (at("#menu")) openMenu(menu.getAttribute("aria-expanded") !== "true");
   if (at("#shade")) openMenu(false);
   const opens = at("[data-dialog]");
-  if (opens) document.getElementById(opens.dataset.dialog).showModal();
+  if (opens) open(document.getElementById(opens.dataset.dialog));
   if (at("[data-close]")) at("dialog").close();
   if (event.target.matches("dialog")) event.target.close(); // beside the dialog
-  if (at("[data-dismiss]")) at("[data-toast]").remove();
+  if (at("[data-dismiss]")) {
+    const place = placeOf(event.target);
+    at("[data-toast]").remove();
+    if (nowhere()) focusAt(place);
+  }
   const copies = at("[data-copy]");
   if (copies) copy(copies);
   if (at("[aria-disabled=true]")) event.preventDefault();
@@ -94,5 +98,53 @@ new MutationObserver((changes) => {
 
 document.addEventListener("htmx:afterSwap", (event) => {
   prepare(event.target);
-  if (event.target.id === "drawer-body") document.getElementById("drawer").showModal();
+  if (event.target.id === "drawer-body") open(document.getElementById("drawer"));
 });
+
+// Focus ----------------------------------------------------------------------
+
+// Who works by keyboard keeps their place when what they stand on is made anew: on
+// the same thing, or on what came in its place.
+const reachable = (root) => [...root.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")]
+  .filter((element) => !element.disabled && element.checkVisibility());
+
+// placeOf says where an element is in each thing around it that has an id.
+function placeOf(element) {
+  const place = [];
+  for (let root = element.closest("[id]"); root; root = root.parentElement?.closest("[id]")) {
+    place.push({ id: root.id, index: reachable(root).indexOf(element) });
+  }
+  return [...place, { id: "main", index: -1 }];
+}
+
+function focusAt(place) {
+  const top = window.scrollY;
+  for (const { id, index } of place) {
+    const root = document.getElementById(id);
+    const list = root ? reachable(root) : [];
+    const there = index < 0 ? root : list[Math.min(index, list.length - 1)];
+    there?.focus({ preventScroll: true });
+    if (there && document.activeElement === there) break;
+  }
+  window.scrollTo(window.scrollX, top);
+}
+
+const nowhere = () => document.activeElement === null || document.activeElement === document.body;
+let stood = null;
+
+document.addEventListener("htmx:beforeSwap", () => {
+  stood = nowhere() ? null : placeOf(document.activeElement);
+});
+document.addEventListener("htmx:afterRequest", () => {
+  if (stood && nowhere()) focusAt(stood);
+  stood = null;
+});
+
+// A dialog gives the focus back to what opened it, or to what is there instead.
+const opened = new WeakMap();
+
+function open(dialog) {
+  if (!dialog.open) opened.set(dialog, nowhere() ? [] : placeOf(document.activeElement));
+  dialog.showModal();
+  dialog.addEventListener("close", () => { if (nowhere()) focusAt(opened.get(dialog)); }, { once: true });
+}

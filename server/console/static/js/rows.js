@@ -85,3 +85,9 @@ document.addEventListener("pointerdown", (event) => {
   document.addEventListener("pointermove", drag);
   document.addEventListener("pointerup", drop, { once: true });
 });
+
+// What came of a test is seen, or the first field that is wrong.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target.id !== "editor") return;
+  (document.querySelector("#editor [autofocus]") ?? document.getElementById("trial"))?.scrollIntoView({ block: "center" });
+});

@@ -102,10 +102,7 @@ function prepare() {
 
 prepare();
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.target.id === "editor") {
-    prepare();
-    (document.querySelector("#editor [autofocus]") ?? document.getElementById("trial"))?.scrollIntoView({ block: "center" });
-  }
+  if (event.target.id === "editor") prepare();
 });
 document.addEventListener("htmx:oobAfterSwap", () => {
   for (const row of document.querySelectorAll("#condition-list > li")) showRow(row);
