@@ -274,6 +274,9 @@ func (s *Service) prepare(src *Source) error {
 	if err := s.prepareSettings(src); err != nil {
 		return err
 	}
+	if err := prepareSigning(src); err != nil {
+		return err
+	}
 	return prepareMapping(src)
 }
 
