@@ -249,10 +249,12 @@ func (s *Service) enliven(r *Rule, revision *RuleRevision, connectors map[int64]
 		return l
 	}
 	l.connectorID, l.connectorVersion = connector.ID, connector.Version
-	if before := old.byID[l.id]; before != nil && before.plan != nil &&
-		before.revision == l.revision && before.connectorVersion == l.connectorVersion {
-		l.plan = before.plan
-		return l
+	if old != nil {
+		if before := old.byID[l.id]; before != nil && before.plan != nil &&
+			before.revision == l.revision && before.connectorVersion == l.connectorVersion {
+			l.plan = before.plan
+			return l
+		}
 	}
 	if l.plan, l.err = s.plan(revision, connector); l.err != nil {
 		s.log.Error("active rule does not compile", "rule", l.id, "revision", l.revision, "error", l.err)
