@@ -16,18 +16,16 @@ const (
 	linkedInPrefix    = "hmacsha256="
 )
 
-// linkedIn reads a delivery of linkedin. Its signature is checked where there is
-// one and the source has the client secret; the setting RequireSignature refuses
-// deliveries without.
+// linkedIn reads a delivery of linkedin and checks its signature by the client
+// secret.
 func (s *Service) linkedIn(src *Source, d Delivery) ([][]field, error) {
 	secret, err := s.secretOf(src)
 	if err != nil {
 		return nil, err
 	}
 	given := d.Header.Get(linkedInSignature)
-	required, _ := boolean(textSetting(src, setRequireSignature))
-	if required && given == "" || given != "" && secret != "" && !linkedInSigned(secret, given, d.Body) {
-		return nil, unsigned(linkedInSignature, given)
+	if err := checkSigned(src, linkedInSignature, given, secret, linkedInSigned(secret, given, d.Body)); err != nil {
+		return nil, err
 	}
 	return parseLinkedIn(d.Body)
 }

@@ -2,6 +2,7 @@ package leads
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/hex"
 	"net/textproto"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"gorm.io/gorm"
 
 	"leadloop/odata/fault"
 	"leadloop/store"
@@ -32,7 +34,7 @@ const linkedInBody = `{
 func TestLinkedIn(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := New(db, storetest.Vault())
-		src := addSource(t, s, Source{Kind: KindLinkedIn, Secret: "client-secret", Mapping: []FieldMapping{
+		src := addSource(t, s, Source{Kind: KindLinkedIn, Secret: "client-secret", Settings: SourceSettings{"AcceptUnsigned": true}, Mapping: []FieldMapping{
 			{Target: "FirstName", Field: "9007199254740993"}, {Target: "LastName", Field: "2"}, {Target: "Email", Source: "tolower(_3)"}, {Target: "City", Field: "5"},
 		}})
 		receipts, err := post(s, src, linkedInBody)
@@ -61,8 +63,8 @@ func TestLinkedIn(t *testing.T) {
 func TestLinkedInSignature(t *testing.T) {
 	db := storetest.Open(t, store.SQLite)
 	s := New(db, storetest.Vault())
-	free := addSource(t, s, Source{Kind: KindLinkedIn, Secret: "client-secret"})
-	strict := addSource(t, s, Source{Kind: KindLinkedIn, Secret: "client-secret", Settings: SourceSettings{"RequireSignature": true}})
+	free := addSource(t, s, Source{Kind: KindLinkedIn, Secret: "client-secret", Settings: SourceSettings{"AcceptUnsigned": true}})
+	strict := addSource(t, s, Source{Kind: KindLinkedIn, Secret: "client-secret"})
 	good := linkedInPrefix + hex.EncodeToString(sign("client-secret", linkedInPrefix, linkedInBody))
 	tests := []struct {
 		name, signature string
@@ -91,6 +93,48 @@ func TestLinkedInSignature(t *testing.T) {
 	}
 }
 
+// A source of a kind that signs is not made, nor left, without the secret to check
+// by, unless staff say that it takes what anybody sends.
+func TestUnsigned(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		s := New(db, storetest.Vault())
+		for kind, c := range map[string]struct{ target, header, body string }{
+			KindLinkedIn: {"Secret", linkedInSignature, linkedInBody},
+			KindTypeform: {"Secret", typeformSignature, typeformLead},
+			KindMeta:     {"Settings/AppSecret", metaSignature, metaAnswer("77")},
+		} {
+			wantFault(t, s.CreateSource(manager(), &Source{Name: "x", Kind: kind}), fault.Invalid, c.target)
+			wantFault(t, s.CreateSource(manager(), &Source{Name: "x", Kind: kind, Settings: SourceSettings{"AcceptUnsigned": false}}), fault.Invalid, c.target)
+			src := addSource(t, s, Source{Kind: kind, Settings: SourceSettings{"AcceptUnsigned": true}})
+			forged := Delivery{Method: "POST", ContentType: "application/json", Body: []byte(c.body), Header: textproto.MIMEHeader{}}
+			forged.Header.Set(c.header, "sha256=00")
+			for _, d := range []Delivery{forged, {Method: "POST", ContentType: "application/json", Body: []byte(c.body)}} {
+				if got, err := s.Receive(context.Background(), src.Token, d); err != nil || len(got) != 1 {
+					t.Errorf("%s that takes anything: %+v, %v", kind, got, err)
+				}
+			}
+			src.Settings = SourceSettings{}
+			wantFault(t, s.UpdateSource(manager(), src), fault.Invalid, c.target)
+
+			// One that came to be without a secret takes nothing, not even what is
+			// signed with none.
+			if err := db.Write(t.Context(), func(tx *gorm.DB) error {
+				return tx.Exec("UPDATE sources SET settings = '{}' WHERE id = ?", src.ID).Error
+			}); err != nil {
+				t.Fatal(err)
+			}
+			empty := map[string]string{
+				KindLinkedIn: linkedInPrefix + hex.EncodeToString(sign("", linkedInPrefix, c.body)),
+				KindTypeform: "sha256=" + base64.StdEncoding.EncodeToString(sign("", c.body)),
+				KindMeta:     "sha256=" + hex.EncodeToString(sign("", c.body)),
+			}
+			forged.Header.Set(c.header, empty[kind])
+			_, err := New(db, storetest.Vault()).Receive(context.Background(), src.Token, forged)
+			wantFault(t, err, fault.Unauthorized, c.header)
+		}
+	})
+}
+
 func TestLinkedInRefuses(t *testing.T) {
 	tests := []struct{ name, body, target string }{
 		{"a notice", `{"type":"LEAD_ACTION","leadGenFormResponse":"urn:li:leadGenFormResponse:x"}`, "formResponse.answers"},
@@ -111,10 +155,10 @@ func TestLinkedInRefuses(t *testing.T) {
 func TestVerify(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := New(db, storetest.Vault())
-		meta := addSource(t, s, Source{Kind: KindMeta, Settings: SourceSettings{"VerifyToken": "knock"}})
-		bare := addSource(t, s, Source{Kind: KindMeta})
+		meta := addSource(t, s, Source{Kind: KindMeta, Settings: SourceSettings{"VerifyToken": "knock", "AppSecret": "as"}})
+		bare := addSource(t, s, Source{Kind: KindMeta, Settings: SourceSettings{"AcceptUnsigned": true}})
 		linkedIn := addSource(t, s, Source{Kind: KindLinkedIn, Secret: "client-secret"})
-		open := addSource(t, s, Source{Kind: KindLinkedIn})
+		open := addSource(t, s, Source{Kind: KindLinkedIn, Settings: SourceSettings{"AcceptUnsigned": true}})
 		form := addSource(t, s, Source{Kind: KindForm})
 		tests := []struct {
 			name   string

@@ -207,7 +207,7 @@ func TestSettings(t *testing.T) {
 		{"another protocol", KindMeta, SourceSettings{"GraphURL": "file:///etc/passwd"}, "Settings/GraphURL"},
 		{"a password", KindMeta, SourceSettings{"GraphURL": "https://u:p@example.com"}, "Settings/GraphURL"},
 		{"a query", KindMeta, SourceSettings{"GraphURL": "https://example.com/?a="}, "Settings/GraphURL"},
-		{"no flag", KindLinkedIn, SourceSettings{"RequireSignature": "perhaps"}, "Settings/RequireSignature"},
+		{"no flag", KindLinkedIn, SourceSettings{"AcceptUnsigned": "perhaps"}, "Settings/AcceptUnsigned"},
 		{"no hosts", KindSalesforce, SourceSettings{"ReturnHosts": "https://example.com/x"}, "Settings/ReturnHosts"},
 		{"an empty host", KindSalesforce, SourceSettings{"ReturnHosts": "a.example,,b.example"}, "Settings/ReturnHosts"},
 	}

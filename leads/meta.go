@@ -24,19 +24,16 @@ type notice struct {
 	value json.RawMessage // what else the platform told, as it came
 }
 
-// meta reads a delivery of meta and checks its signature, where the source has
-// the app's secret.
+// meta reads a delivery of meta and checks its signature by the app's secret.
 func (s *Service) meta(src *Source, d Delivery) ([][]field, []notice, error) {
 	secret, err := s.setting(src, setAppSecret)
 	if err != nil {
 		return nil, nil, err
 	}
-	if secret != "" {
-		given := d.Header.Get(metaSignature)
-		want := "sha256=" + hex.EncodeToString(sign(secret, string(d.Body)))
-		if !hmac.Equal([]byte(strings.ToLower(given)), []byte(want)) {
-			return nil, nil, unsigned(metaSignature, given)
-		}
+	given := d.Header.Get(metaSignature)
+	want := "sha256=" + hex.EncodeToString(sign(secret, string(d.Body)))
+	if err := checkSigned(src, metaSignature, given, secret, hmac.Equal([]byte(strings.ToLower(given)), []byte(want))); err != nil {
+		return nil, nil, err
 	}
 	return parseMeta(d.Body)
 }

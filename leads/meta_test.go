@@ -145,7 +145,7 @@ func restarted(s *Service) *Service {
 func TestMetaReadLeads(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *store.DB) {
 		s := New(db, storetest.Vault())
-		src := addSource(t, s, Source{Kind: KindMeta, Mapping: []FieldMapping{{Target: "When", Field: "מתי_נוח?"}}})
+		src := addSource(t, s, Source{Kind: KindMeta, Settings: SourceSettings{"AcceptUnsigned": true}, Mapping: []FieldMapping{{Target: "When", Field: "מתי_נוח?"}}})
 		receipts, err := post(s, src, metaAnswer("77"))
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"strconv"
 
 	"leadloop/odata/fault"
 )
@@ -70,6 +71,39 @@ func sign(secret string, data ...string) []byte {
 		h.Write([]byte(d))
 	}
 	return h.Sum(nil)
+}
+
+// prepareSigning returns Invalid for a source of a kind that signs without the secret
+// to check signatures by, unless it is to accept what is not signed.
+func prepareSigning(src *Source) error {
+	if src.acceptsUnsigned() {
+		return nil
+	}
+	const why = "a source of the kind %s needs its %s as %s, by which its deliveries are known from anybody's; to take them unchecked, set AcceptUnsigned"
+	switch use := secretUses[src.Kind]; {
+	case use.sealed && len(src.SealedSecret) == 0:
+		return fault.Newf(fault.Invalid, why, src.Kind, use.what, "Secret").At("Secret")
+	case src.Kind == KindMeta && textSetting(src, setAppSecret) == "":
+		return fault.Newf(fault.Invalid, why, src.Kind, "app secret", setAppSecret).At("Settings/" + setAppSecret)
+	}
+	return nil
+}
+
+func (src *Source) acceptsUnsigned() bool {
+	accepts, _ := strconv.ParseBool(textSetting(src, setAcceptUnsigned))
+	return accepts
+}
+
+// checkSigned returns Unauthorized for a delivery that src does not take: given, the
+// value of the header called name, is not the signature by secret, as proven tells.
+func checkSigned(src *Source, name, given, secret string, proven bool) error {
+	switch {
+	case secret == "" && src.acceptsUnsigned(), given == "" && src.acceptsUnsigned():
+		return nil
+	case secret == "" || !proven:
+		return unsigned(name, given)
+	}
+	return nil
 }
 
 // unsigned is the answer to a delivery whose signature, in the header called

@@ -18,12 +18,12 @@ type SourceSettings map[string]any
 
 // The settings there are.
 const (
-	setAppSecret        = "AppSecret"
-	setVerifyToken      = "VerifyToken"
-	setAccessToken      = "AccessToken"
-	setGraphURL         = "GraphURL"
-	setRequireSignature = "RequireSignature"
-	setReturnHosts      = "ReturnHosts"
+	setAppSecret      = "AppSecret"
+	setVerifyToken    = "VerifyToken"
+	setAccessToken    = "AccessToken"
+	setGraphURL       = "GraphURL"
+	setAcceptUnsigned = "AcceptUnsigned"
+	setReturnHosts    = "ReturnHosts"
 )
 
 // setting is one of a kind's settings.
@@ -44,10 +44,16 @@ var kindSettings = map[string][]setting{
 		{name: setVerifyToken, secret: true},
 		{name: setAccessToken, secret: true},
 		{name: setGraphURL, kind: SettingURL, check: checkBaseURL},
+		acceptUnsigned,
 	},
-	KindLinkedIn:   {{name: setRequireSignature, kind: SettingBoolean, check: checkBoolean}},
+	KindLinkedIn:   {acceptUnsigned},
+	KindTypeform:   {acceptUnsigned},
 	KindSalesforce: {{name: setReturnHosts, kind: SettingHosts, check: checkHosts}},
 }
+
+// acceptUnsigned is how staff say that a source of a kind that signs takes deliveries
+// without a signature. Without a secret to check by, it takes any.
+var acceptUnsigned = setting{name: setAcceptUnsigned, kind: SettingBoolean, check: checkBoolean}
 
 // problems gathers everything wrong with a source, so that its author can mend
 // all of it at once.

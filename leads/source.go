@@ -282,6 +282,9 @@ func (s *Service) prepare(src *Source) error {
 	if err := s.prepareSettings(src); err != nil {
 		return err
 	}
+	if err := prepareSigning(src); err != nil {
+		return err
+	}
 	return prepareMapping(src)
 }
 

@@ -13,19 +13,17 @@ import (
 
 const typeformSignature = "Typeform-Signature"
 
-// typeform reads a delivery of typeform and checks its signature, where the
-// source has a secret.
+// typeform reads a delivery of typeform and checks its signature by the webhook's
+// secret.
 func (s *Service) typeform(src *Source, d Delivery) ([][]field, error) {
 	secret, err := s.secretOf(src)
 	if err != nil {
 		return nil, err
 	}
-	if secret != "" {
-		given := d.Header.Get(typeformSignature)
-		want := "sha256=" + base64.StdEncoding.EncodeToString(sign(secret, string(d.Body)))
-		if !hmac.Equal([]byte(given), []byte(want)) {
-			return nil, unsigned(typeformSignature, given)
-		}
+	given := d.Header.Get(typeformSignature)
+	want := "sha256=" + base64.StdEncoding.EncodeToString(sign(secret, string(d.Body)))
+	if err := checkSigned(src, typeformSignature, given, secret, hmac.Equal([]byte(given), []byte(want))); err != nil {
+		return nil, err
 	}
 	return parseTypeform(d.Body)
 }

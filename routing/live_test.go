@@ -2,7 +2,9 @@ package routing
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,7 +142,73 @@ func TestRulesRolledBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		f.eventually("the rule matches again", func() bool { return f.lead(nil).State == leads.StateRouted })
+
+		// The next change gives the row the version that was rolled back.
+		rule, err = load[Rule](db.Read(f.ctx), "rule", rule.ID)
+		f.ok(err)
+		rule.Weight = 7
+		f.ok(f.UpdateRule(f.ctx, rule))
+		if set, err := f.rules(f.ctx); err != nil || !set.byID[rule.ID].active || set.byID[rule.ID].weight != 7 {
+			t.Errorf("after another change: %+v, %v", set.byID[rule.ID], err)
+		}
 	})
+}
+
+// A change of one rule among 10,000 costs little of what it takes to read them all,
+// and is known at once.
+func TestOneRuleOfMany(t *testing.T) {
+	const many = 10_000
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		f := newFixture(t, db)
+		rule := f.activated(newReceiver(t, nil).URL, nil)
+		f.multiply("rules", "id", rule.ID, many)
+		f.multiply("rule_revisions", "rule_id", rule.ID, many)
+		known := func() (set *ruleSet, allocations uint64) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			set, err := f.rules(f.ctx)
+			runtime.ReadMemStats(&after)
+			f.ok(err)
+			return set, after.Mallocs - before.Mallocs
+		}
+		f.live.set.Store(nil)
+		before, whole := known()
+		if len(before.rules) != many {
+			t.Fatalf("%d rules", len(before.rules))
+		}
+		last := before.rules[many-1].id
+		f.ok(f.Pause(f.ctx, last))
+		after, part := known()
+		if part > whole/20 {
+			t.Errorf("after a change of one rule of %d, %d allocations read it; %d read all", many, part, whole)
+		}
+		for i, r := range after.rules {
+			if same := r == before.rules[i]; same != (r.id != last) || r.active != same {
+				t.Fatalf("rule %d: the one from before: %v, active: %v", r.id, same, r.active)
+			}
+		}
+		t.Logf("%d allocations for one, %d for all", part, whole)
+	})
+}
+
+// multiply adds copies of the row with the key, up to n rows, with the keys that follow.
+func (f *fixture) multiply(table, key string, id int64, n int) {
+	f.Helper()
+	f.ok(f.db.Write(f.ctx, func(tx *gorm.DB) error {
+		types, err := tx.Migrator().ColumnTypes(table)
+		if err != nil {
+			return err
+		}
+		var columns []string
+		for _, c := range types {
+			if c.Name() != key {
+				columns = append(columns, c.Name())
+			}
+		}
+		names := strings.Join(columns, ", ")
+		return tx.Exec(`WITH RECURSIVE n (i) AS (SELECT CAST(? AS bigint) UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+			INSERT INTO `+table+" ("+key+", "+names+") SELECT n.i, "+names+" FROM n, "+table+" WHERE "+key+" = ?", id+1, int(id)+n-1, id).Error
+	}))
 }
 
 var errRollback = fmt.Errorf("roll back")

@@ -47,7 +47,7 @@ func sourceOf(kind, graph string, places int) map[string]any {
 	case "meta":
 		body["Settings"] = map[string]any{"AppSecret": metaSecret, "VerifyToken": verifyToken, "AccessToken": graphToken, "GraphURL": graph}
 	case "linkedin":
-		body["Secret"], body["Settings"] = linkedInSecret, map[string]any{"RequireSignature": true}
+		body["Secret"] = linkedInSecret
 		mapping := []map[string]any{}
 		for i, target := range []string{"FullName", "Phone", "Email", "City", "Message", "UtmSource", "Topic", "Budget", "Rooms", "Ref"} {
 			mapping = append(mapping, field(target, fmt.Sprint(101+i)))

@@ -123,7 +123,7 @@ func TestTypeformIntake(t *testing.T) {
 func TestLinkedInIntake(t *testing.T) {
 	onBoth(t, func(t *testing.T, dir, dsn string) {
 		s := newStage(t, dir, dsn)
-		intake := s.source(t, "linkedin", map[string]any{"Secret": "client-secret", "Mapping": []map[string]any{
+		intake := s.source(t, "linkedin", map[string]any{"Secret": "client-secret", "Settings": map[string]any{"AcceptUnsigned": true}, "Mapping": []map[string]any{
 			{"Target": "FullName", "Source": "concat(_1,concat(' ',_2))"}, {"Target": "Email", "Field": "3"}, {"Target": "Size", "Field": "4", "Default": "unknown"},
 		}})
 		code := "890e4665-4dfe-4ab1-b689-ed553bceeed0"

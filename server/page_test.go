@@ -64,6 +64,7 @@ func runPage(t *testing.T, page, heading string) {
 
 func TestIntakePage(t *testing.T) {
 	t.Parallel()
+	runPage(t, "intake.md", "Unsigned deliveries")
 	runPage(t, "intake.md", "Keeping out what should not come in")
 }
 
