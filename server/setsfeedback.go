@@ -36,7 +36,7 @@ func (a *App) addFeedbackSets() {
 	})
 	odata.Add(a.OData, odata.Set[feedback.Feedback]{
 		Name: "Feedback", Access: a.feedbackAccess,
-		Track: true, Keep: []string{"Routing/CustomerID"},
+		Track: true, Keep: []string{"Routing/CustomerID", "Routing/RuleID"},
 		Create: a.Feedback.Report,
 		Actions: []odata.Action{
 			odata.Bound("DecideReturn", func(ctx context.Context, f *feedback.Feedback, p decision) (*feedback.Feedback, error) {
