@@ -107,3 +107,22 @@ func (a *App) leadAccess(ctx context.Context) (odata.Predicate, error) {
 	}
 	return p, err
 }
+
+// feedbackAccess is what callers may read of Feedback: customers, that on what was
+// given to them.
+func (a *App) feedbackAccess(ctx context.Context) (odata.Predicate, error) {
+	p, err := a.sight(access{
+		scopes: []string{keys.FeedbackWrite, keys.RoutingsRead}, expr: "Routing/CustomerID eq @customer", was: "CustomerID eq @customer",
+	}, "Routing/RuleID")(ctx)
+	actor := store.ActorOf(ctx)
+	if err != nil || actor.Kind != store.Machine {
+		return p, err
+	}
+	wide, err := a.Routing.Wide(ctx, actor.CustomerID)
+	if wide {
+		// The same, but by no index of routings: SQLite goes through the reports in the
+		// order that is asked for, and does not begin with all that the customer ever got.
+		p.Expr = "Routing/CustomerID add 0 eq @customer"
+	}
+	return p, err
+}

@@ -35,13 +35,20 @@ const (
 type bench struct {
 	app      *App
 	dsn      string
-	customer int64  // the first
-	key      string // of that customer
-	token    string // of the staff
+	customer int64    // the first
+	key      string   // of that customer
+	keys     []string // of the customers, where they are compared
+	token    string   // of the staff
 	n        atomic.Int64
 }
 
 func newBench(t *testing.T, dialect string) *bench {
+	t.Helper()
+	return newBenchOf(t, dialect, (*bench).fill)
+}
+
+// newBenchOf is a bench with what fill makes.
+func newBenchOf(t *testing.T, dialect string, fill func(b *bench, t *testing.T) error) *bench {
 	t.Helper()
 	b := &bench{}
 	key := filepath.Join(t.TempDir(), "bench.key")
@@ -60,12 +67,13 @@ func newBench(t *testing.T, dialect string) *bench {
 	tokens, err := app.Staff.SignIn(ctx, "staff@example.com", "correct horse battery", netip.Addr{})
 	must(err)
 	b.token = tokens.AccessToken
-	must(b.fill(ctx))
+	must(fill(b, t))
 	return b
 }
 
 // fill makes the customers, the first with a key, and what they were given.
-func (b *bench) fill(ctx context.Context) error {
+func (b *bench) fill(t *testing.T) error {
+	ctx := store.WithActor(t.Context(), store.Actor{Kind: store.System})
 	var connector routing.Connector
 	if err := b.app.DB.Read(ctx).Where("code = ?", "webhook-json").Take(&connector).Error; err != nil {
 		return err
@@ -102,19 +110,7 @@ func (b *bench) fill(ctx context.Context) error {
 
 // seed inserts the rows, each table in one statement.
 func (b *bench) seed(ctx context.Context, firstCustomer, firstRule int64) error {
-	at, asUUID, asJSON := "strftime('%Y-%m-%dT%H:%M:%S.000000Z', 1767225600 + i, 'unixepoch')", "", ""
-	if b.app.DB.Dialect() == store.Postgres {
-		at, asUUID, asJSON = "to_timestamp(1767225600 + i)", "::uuid", "::jsonb"
-	}
-	id := func(ids, n string) string {
-		return "('" + ids + "' || substr(CAST(1000000000000 + " + n + " AS text), 2))" + asUUID
-	}
-	words := strings.NewReplacer(
-		"{leads}", strconv.Itoa(benchLeads), "{routings}", strconv.Itoa(benchRoutings),
-		"{lead(i)}", id(leadIDs, "i"), "{lead(i/3)}", id(leadIDs, "i / 3"), "{routing(i)}", id(routingIDs, "i"), "{feedback(i)}", id(feedbackIDs, "i"),
-		"{customer}", fmt.Sprintf("%d + i %% 3", firstCustomer), "{rule}", fmt.Sprintf("%d + i %% 3", firstRule),
-		"{at}", at, "{json}", asJSON,
-	)
+	words := b.words(benchLeads, benchRoutings, firstCustomer, firstRule)
 	err := b.app.DB.Write(ctx, func(tx *gorm.DB) error {
 		for _, statement := range benchRows {
 			if _, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, words.Replace(statement)); err != nil {
@@ -127,6 +123,29 @@ func (b *bench) seed(ctx context.Context, firstCustomer, firstRule int64) error 
 		err = b.app.DB.Read(ctx).Exec("ANALYZE").Error // which autovacuum would have done
 	}
 	return err
+}
+
+// words are what the statements of benchRows leave open.
+func (b *bench) words(leads, routings int, firstCustomer, firstRule int64) *strings.Replacer {
+	at, asJSON := "strftime('%Y-%m-%dT%H:%M:%S.000000Z', 1767225600 + i, 'unixepoch')", ""
+	if b.app.DB.Dialect() == store.Postgres {
+		at, asJSON = "to_timestamp(1767225600 + i)", "::jsonb"
+	}
+	return strings.NewReplacer(
+		"{leads}", strconv.Itoa(leads), "{routings}", strconv.Itoa(routings),
+		"{lead(i)}", b.idOf(leadIDs, "i"), "{lead(i/3)}", b.idOf(leadIDs, "i / 3"), "{routing(i)}", b.idOf(routingIDs, "i"), "{feedback(i)}", b.idOf(feedbackIDs, "i"),
+		"{customer}", fmt.Sprintf("%d + i %% 3", firstCustomer), "{rule}", fmt.Sprintf("%d + i %% 3", firstRule),
+		"{at}", at, "{json}", asJSON,
+	)
+}
+
+// idOf is SQL for the id of the row number n.
+func (b *bench) idOf(ids, n string) string {
+	text := "('" + ids + "' || substr(CAST(1000000000000 + " + n + " AS text), 2))"
+	if b.app.DB.Dialect() == store.Postgres {
+		text += "::uuid"
+	}
+	return text
 }
 
 // benchRows insert the rows.

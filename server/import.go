@@ -67,20 +67,26 @@ func (c *importFile) options() (rows.Options, error) {
 	return rows.Options{Name: filepath.Base(c.File), Format: c.Format, Delimiter: delimiter, Charset: c.Charset, Sheet: c.Sheet}, err
 }
 
-// take has read take in the file, and tells it where refused rows and progress go.
-func (c *importFile) take(s streams, file *os.File, read func(refused func(rows.Refusal) error, progress func(int64)) error) error {
-	refusals, err := c.refusals(s.err)
-	if err != nil {
-		return err
-	}
-	bar := newBar(s.err, file)
-	err = read(refusals.add, func(n int64) { _ = bar.Set64(n) })
-	_ = bar.Finish() // only shows
-	return errors.Join(refusals.close(), err)
+// taking is a file that is being taken in, and where refused rows and progress go.
+type taking struct {
+	file     *os.File
+	options  rows.Options
+	refused  func(rows.Refusal) error
+	progress func(read int64)
 }
 
-// Run runs the command.
-func (c *leadImport) Run(ctx context.Context, s streams) error {
+// imported is what became of a file.
+type imported struct {
+	added   int
+	of      string // what is to be said of some of those; "" for nothing
+	known   int
+	refused int
+	line    int // up to which all is done
+	charset string
+}
+
+// take has read take the file into the database, and says what became of it.
+func (c *importFile) take(ctx context.Context, s streams, d database, read func(context.Context, *App, taking) (imported, error)) error {
 	o, err := c.options()
 	if err != nil {
 		return err
@@ -90,37 +96,46 @@ func (c *leadImport) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer file.Close()
-	return c.with(ctx, s, func(ctx context.Context, a *App) error {
-		var done leads.Imported
-		err := c.take(s, file, func(refused func(rows.Refusal) error, progress func(int64)) (err error) {
-			done, err = a.Leads.Import(ctx, file, leads.Import{
-				SourceID: c.Source, Name: o.Name, Format: o.Format, Delimiter: o.Delimiter, Charset: o.Charset, Sheet: o.Sheet,
-				Map: c.Map, DryRun: c.DryRun, Refused: refused, Progress: progress,
-			})
+	return d.with(ctx, s, func(ctx context.Context, a *App) error {
+		refusals, err := c.refusals(s.err)
+		if err != nil {
 			return err
-		})
-		return c.tell(s, imported{c.summary(done), done.Line, done.Refused}, err)
+		}
+		bar := newBar(s.err, file)
+		done, err := read(ctx, a, taking{file, o, refusals.add, func(n int64) { _ = bar.Set64(n) }})
+		_ = bar.Finish() // only shows
+		return c.tell(s, done, errors.Join(refusals.close(), err))
 	})
 }
 
-// imported is what became of a file.
-type imported struct {
-	summary       string
-	line, refused int
+// Run runs the command.
+func (c *leadImport) Run(ctx context.Context, s streams) error {
+	return c.take(ctx, s, c.database, func(ctx context.Context, a *App, in taking) (imported, error) {
+		o := in.options
+		done, err := a.Leads.Import(ctx, in.file, leads.Import{
+			SourceID: c.Source, Name: o.Name, Format: o.Format, Delimiter: o.Delimiter, Charset: o.Charset, Sheet: o.Sheet,
+			Map: c.Map, DryRun: c.DryRun, Refused: in.refused, Progress: in.progress,
+		})
+		of := ""
+		if done.Duplicates > 0 {
+			of = fmt.Sprintf("%d duplicates of a person", done.Duplicates)
+		}
+		return imported{done.Added, of, done.Known, done.Refused, done.Line, done.Charset}, err
+	})
 }
 
 // tell says what became of the file.
 func (c *importFile) tell(s streams, done imported, err error) error {
 	if errors.Is(err, context.Canceled) {
-		return withHint(fmt.Errorf("stopped after line %d: %s", done.line, done.summary), "the same command again goes on from there")
+		return withHint(fmt.Errorf("stopped after line %d: %s", done.line, c.summary(done)), "the same command again goes on from there")
 	}
 	if err != nil && done.line > 0 {
-		return withHint(fmt.Errorf("%w; up to line %d: %s", err, done.line, done.summary), "what is in is not added again: put the file right and import it again")
+		return withHint(fmt.Errorf("%w; up to line %d: %s", err, done.line, c.summary(done)), "what is in is not added again: put the file right and import it again")
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(s.out, done.summary)
+	fmt.Fprintln(s.out, c.summary(done))
 	if done.refused > 0 && c.Report == "" {
 		return withHint(errors.New(refusedRows(done.refused)), "--report FILE writes them to a file")
 	}
@@ -137,17 +152,17 @@ func refusedRows(n int) string {
 	return fmt.Sprintf("%d rows were refused", n)
 }
 
-func (c *leadImport) summary(done leads.Imported) string {
-	text := fmt.Sprintf("added %d", done.Added)
+func (c *importFile) summary(done imported) string {
+	text := fmt.Sprintf("added %d", done.added)
 	if c.DryRun {
-		text = fmt.Sprintf("would add %d", done.Added)
+		text = fmt.Sprintf("would add %d", done.added)
 	}
-	if done.Duplicates > 0 {
-		text += fmt.Sprintf(" (%d duplicates of a person)", done.Duplicates)
+	if done.of != "" {
+		text += " (" + done.of + ")"
 	}
-	text += fmt.Sprintf(", there already %d, refused %d", done.Known, done.Refused)
-	if done.Charset != "" && done.Charset != "utf-8" {
-		text += "; read as " + done.Charset
+	text += fmt.Sprintf(", there already %d, refused %d", done.known, done.refused)
+	if done.charset != "" && done.charset != "utf-8" {
+		text += "; read as " + done.charset
 	}
 	return text
 }

@@ -3,10 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"leadloop/feedback"
-	"leadloop/leads/rows"
 )
 
 type feedbackCommand struct {
@@ -21,36 +19,14 @@ type feedbackImport struct {
 
 // Run runs the command.
 func (c *feedbackImport) Run(ctx context.Context, s streams) error {
-	o, err := c.options()
-	if err != nil {
-		return err
-	}
-	file, err := os.Open(c.File)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return c.with(ctx, s, func(ctx context.Context, a *App) error {
-		var done feedback.Imported
-		err := c.take(s, file, func(refused func(rows.Refusal) error, progress func(int64)) (err error) {
-			done, err = a.Feedback.Import(ctx, file, feedback.Import{Options: o, Map: c.Map, DryRun: c.DryRun, Refused: refused, Progress: progress})
-			return err
+	return c.take(ctx, s, c.database, func(ctx context.Context, a *App, in taking) (imported, error) {
+		done, err := a.Feedback.Import(ctx, in.file, feedback.Import{
+			Options: in.options, Map: c.Map, DryRun: c.DryRun, Refused: in.refused, Progress: in.progress,
 		})
-		return c.tell(s, imported{c.summary(done), done.Line, done.Refused}, err)
+		of := ""
+		if done.Waiting > 0 {
+			of = fmt.Sprintf("%d with a status that is not mapped yet", done.Waiting)
+		}
+		return imported{done.Added, of, done.Known, done.Refused, done.Line, done.Charset}, err
 	})
-}
-
-func (c *feedbackImport) summary(done feedback.Imported) string {
-	text := fmt.Sprintf("added %d", done.Added)
-	if c.DryRun {
-		text = fmt.Sprintf("would add %d", done.Added)
-	}
-	if done.Waiting > 0 {
-		text += fmt.Sprintf(" (%d with a status that is not mapped yet)", done.Waiting)
-	}
-	text += fmt.Sprintf(", there already %d, refused %d", done.Known, done.Refused)
-	if done.Charset != "" && done.Charset != "utf-8" {
-		text += "; read as " + done.Charset
-	}
-	return text
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"leadloop/feedback"
-	"leadloop/keys"
 	"leadloop/odata"
 )
 
@@ -35,10 +34,9 @@ func (a *App) addFeedbackSets() {
 			odata.Bound("Pause", a.pullAction(a.Feedback.PausePull)),
 		},
 	})
-	mine := []string{keys.FeedbackWrite, keys.RoutingsRead}
 	odata.Add(a.OData, odata.Set[feedback.Feedback]{
-		Name: "Feedback", Access: a.sight(access{scopes: mine, expr: "Routing/CustomerID eq @customer", was: "CustomerID eq @customer"}, "Routing/RuleID"),
-		Track: true, Keep: []string{"Routing/CustomerID"},
+		Name: "Feedback", Access: a.feedbackAccess,
+		Track: true, Keep: []string{"Routing/CustomerID", "Routing/RuleID"},
 		Create: a.Feedback.Report,
 		Actions: []odata.Action{
 			odata.Bound("DecideReturn", func(ctx context.Context, f *feedback.Feedback, p decision) (*feedback.Feedback, error) {

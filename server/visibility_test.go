@@ -95,14 +95,18 @@ func TestVisibility(t *testing.T) {
 		}
 
 		// Changes are followed without it, too.
-		got = dana.with("Prefer", "track-changes").get("/odata/Routings").want(200)
-		link := strings.TrimPrefix(got.text("@odata.deltaLink"), s.base)
+		links := map[string]string{}
+		for _, set := range []string{"Routings", "Feedback"} {
+			links[set] = strings.TrimPrefix(dana.with("Prefer", "track-changes").get("/odata/"+set).want(200).text("@odata.deltaLink"), s.base)
+		}
 		for _, id := range []string{hidden, shown} {
 			s.admin.post("/odata/Feedback", `{"RoutingID":"`+id+`","ReasonID":4}`).want(201)
 		}
-		got = dana.get(link).want(200)
-		if text := string(got.body); strings.Contains(text, hidden) || !strings.Contains(text, shown) {
-			t.Errorf("changes: %s", text)
+		for set, link := range links {
+			got := dana.get(link).want(200)
+			if text := string(got.body); strings.Contains(text, hidden) || !strings.Contains(text, shown) || len(got.at("value").([]any)) != 1 {
+				t.Errorf("changes of %s: %s", set, text)
+			}
 		}
 
 		// A group sees it, at once; and no longer when they are not in it.

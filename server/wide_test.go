@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// TestWideCustomers: who gets many of the leads reads them in another way, and the
-// same.
+// TestWideCustomers: who gets many of the leads reads them, and the feedback on
+// them, in another way, and the same.
 func TestWideCustomers(t *testing.T) {
 	s := newLiteStage(t, "--allow-networks", "127.0.0.0/8")
 	crm := listen(t, nil)
@@ -20,6 +20,13 @@ func TestWideCustomers(t *testing.T) {
 	for range 3 {
 		eilat = s.anyone.post(intake, `{"FirstName":"Noa","City":"Eilat"}`).want(201).text("id")
 	}
+	for _, who := range []party{many, few} {
+		var items []map[string]any
+		for _, r := range who.get("/odata/Routings?$top=100").want(200).at("value").([]any) {
+			items = append(items, map[string]any{"RoutingID": r.(map[string]any)["ID"], "ReasonID": 3})
+		}
+		who.post("/odata/SubmitFeedback", map[string]any{"Items": items}).want(200)
+	}
 	for _, test := range []struct {
 		who   party
 		path  string
@@ -29,6 +36,10 @@ func TestWideCustomers(t *testing.T) {
 		{many, "/odata/Leads?$filter=City eq 'Eilat'", 0},
 		{many, "/odata/Leads?$filter=Routings/any()&$orderby=City desc", 25},
 		{many, "/odata/Routings?$filter=Lead/City eq 'Haifa'&$top=100", 25},
+		{many, "/odata/Feedback?$top=100", 25},
+		{many, "/odata/Feedback?$filter=ReasonID eq 3&$orderby=ReceivedAt desc", 25},
+		{many, "/odata/Routings?$filter=Feedback/any(f:f/ReasonID eq 3)&$expand=Feedback", 25},
+		{few, "/odata/Feedback?$orderby=ReceivedAt", 3},
 		{few, "/odata/Leads", 3},
 		{few, "/odata/Leads?$filter=City eq 'Haifa'", 0},
 	} {
@@ -40,7 +51,9 @@ func TestWideCustomers(t *testing.T) {
 	many.get("/odata/Leads(" + eilat + ")").want(404)
 	few.get("/odata/Leads(" + eilat + ")").want(200)
 	few.get("/odata/Leads(" + haifa + ")").want(404)
-	if got := string(many.get("/odata/Leads/$count").want(200).body); got != "25" {
-		t.Errorf("counted %s", got)
+	for _, set := range []string{"Leads", "Feedback"} {
+		if got := string(many.get("/odata/" + set + "/$count").want(200).body); got != "25" {
+			t.Errorf("counted %s of %s", got, set)
+		}
 	}
 }

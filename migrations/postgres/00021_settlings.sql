@@ -22,6 +22,69 @@ CREATE VIEW unmapped_statuses AS
     FROM waiting a JOIN waiting z ON z.customer_id = a.customer_id AND z.folded = a.folded AND z.place = a.count
     WHERE a.place = 1;
 
+-- Whose sight of rules is limited follows feedback too.
+ALTER TABLE feedback_changes ADD COLUMN rule_id bigint;
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_insert"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id", "rule_id") VALUES (NULL, NEW."id", NULL, NULL);
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_update"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id", "rule_id") VALUES (0
+        | CASE WHEN OLD."routing_id" IS DISTINCT FROM NEW."routing_id" THEN 1 ELSE 0 END
+        | CASE WHEN OLD."reason_id" IS DISTINCT FROM NEW."reason_id" THEN 2 ELSE 0 END
+        | CASE WHEN OLD."comment" IS DISTINCT FROM NEW."comment" THEN 4 ELSE 0 END
+        | CASE WHEN OLD."occurred_at" IS DISTINCT FROM NEW."occurred_at" THEN 8 ELSE 0 END
+        | CASE WHEN OLD."received_at" IS DISTINCT FROM NEW."received_at" THEN 16 ELSE 0 END
+        | CASE WHEN OLD."external_id" IS DISTINCT FROM NEW."external_id" THEN 32 ELSE 0 END
+        | CASE WHEN OLD."external_link" IS DISTINCT FROM NEW."external_link" THEN 64 ELSE 0 END
+        | CASE WHEN OLD."owner" IS DISTINCT FROM NEW."owner" THEN 128 ELSE 0 END
+        | CASE WHEN OLD."amount" IS DISTINCT FROM NEW."amount" THEN 256 ELSE 0 END
+        | CASE WHEN OLD."currency" IS DISTINCT FROM NEW."currency" THEN 512 ELSE 0 END
+        | CASE WHEN OLD."connection_id" IS DISTINCT FROM NEW."connection_id" THEN 1024 ELSE 0 END
+        | CASE WHEN OLD."status" IS DISTINCT FROM NEW."status" THEN 2048 ELSE 0 END
+        | CASE WHEN OLD."return_state" IS DISTINCT FROM NEW."return_state" THEN 4096 ELSE 0 END
+        | CASE WHEN OLD."return_comment" IS DISTINCT FROM NEW."return_comment" THEN 8192 ELSE 0 END
+        | CASE WHEN OLD."return_decided_at" IS DISTINCT FROM NEW."return_decided_at" THEN 16384 ELSE 0 END, OLD."id", (SELECT "customer_id" FROM "routings" WHERE "id" = OLD."routing_id"), (SELECT "rule_id" FROM "routings" WHERE "id" = OLD."routing_id"));
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_rename"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id", "rule_id") VALUES (-1, OLD."id", (SELECT "customer_id" FROM "routings" WHERE "id" = OLD."routing_id"), (SELECT "rule_id" FROM "routings" WHERE "id" = OLD."routing_id"));
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id", "rule_id") VALUES (NULL, NEW."id", NULL, NULL);
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_delete"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id", "rule_id") VALUES (-1, OLD."id", (SELECT "customer_id" FROM "routings" WHERE "id" = OLD."routing_id"), (SELECT "rule_id" FROM "routings" WHERE "id" = OLD."routing_id"));
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_routing_update"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id", "rule_id") SELECT 4611686018427387904, "id", OLD."customer_id", OLD."rule_id" FROM "feedback" e WHERE e."routing_id" = OLD."id";
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+DROP TRIGGER "feedback_changes_routing_update" ON "routings";
+CREATE TRIGGER "feedback_changes_routing_update" AFTER UPDATE OF "customer_id", "rule_id" ON "routings" FOR EACH ROW WHEN (OLD."customer_id" IS DISTINCT FROM NEW."customer_id" OR OLD."rule_id" IS DISTINCT FROM NEW."rule_id") EXECUTE FUNCTION "feedback_changes_routing_update"();
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_routing_delete"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id", "rule_id") SELECT 4611686018427387904, "id", OLD."customer_id", OLD."rule_id" FROM "feedback" e WHERE e."routing_id" = OLD."id";
+    RETURN OLD;
+END $$;
+-- +goose StatementEnd
+
 -- +goose Down
 
 DROP VIEW unmapped_statuses;
@@ -37,3 +100,64 @@ CREATE VIEW unmapped_statuses AS
     WHERE a.place = 1;
 
 DROP TABLE settlings;
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_insert"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id") VALUES (NULL, NEW."id", NULL);
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_update"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id") VALUES (0
+        | CASE WHEN OLD."routing_id" IS DISTINCT FROM NEW."routing_id" THEN 1 ELSE 0 END
+        | CASE WHEN OLD."reason_id" IS DISTINCT FROM NEW."reason_id" THEN 2 ELSE 0 END
+        | CASE WHEN OLD."comment" IS DISTINCT FROM NEW."comment" THEN 4 ELSE 0 END
+        | CASE WHEN OLD."occurred_at" IS DISTINCT FROM NEW."occurred_at" THEN 8 ELSE 0 END
+        | CASE WHEN OLD."received_at" IS DISTINCT FROM NEW."received_at" THEN 16 ELSE 0 END
+        | CASE WHEN OLD."external_id" IS DISTINCT FROM NEW."external_id" THEN 32 ELSE 0 END
+        | CASE WHEN OLD."external_link" IS DISTINCT FROM NEW."external_link" THEN 64 ELSE 0 END
+        | CASE WHEN OLD."owner" IS DISTINCT FROM NEW."owner" THEN 128 ELSE 0 END
+        | CASE WHEN OLD."amount" IS DISTINCT FROM NEW."amount" THEN 256 ELSE 0 END
+        | CASE WHEN OLD."currency" IS DISTINCT FROM NEW."currency" THEN 512 ELSE 0 END
+        | CASE WHEN OLD."connection_id" IS DISTINCT FROM NEW."connection_id" THEN 1024 ELSE 0 END
+        | CASE WHEN OLD."status" IS DISTINCT FROM NEW."status" THEN 2048 ELSE 0 END
+        | CASE WHEN OLD."return_state" IS DISTINCT FROM NEW."return_state" THEN 4096 ELSE 0 END
+        | CASE WHEN OLD."return_comment" IS DISTINCT FROM NEW."return_comment" THEN 8192 ELSE 0 END
+        | CASE WHEN OLD."return_decided_at" IS DISTINCT FROM NEW."return_decided_at" THEN 16384 ELSE 0 END, OLD."id", (SELECT "customer_id" FROM "routings" WHERE "id" = OLD."routing_id"));
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_rename"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id") VALUES (-1, OLD."id", (SELECT "customer_id" FROM "routings" WHERE "id" = OLD."routing_id"));
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id") VALUES (NULL, NEW."id", NULL);
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_delete"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id") VALUES (-1, OLD."id", (SELECT "customer_id" FROM "routings" WHERE "id" = OLD."routing_id"));
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_routing_update"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id") SELECT 4611686018427387904, "id", OLD."customer_id" FROM "feedback" e WHERE e."routing_id" = OLD."id";
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+DROP TRIGGER "feedback_changes_routing_update" ON "routings";
+CREATE TRIGGER "feedback_changes_routing_update" AFTER UPDATE OF "customer_id" ON "routings" FOR EACH ROW WHEN (OLD."customer_id" IS DISTINCT FROM NEW."customer_id") EXECUTE FUNCTION "feedback_changes_routing_update"();
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION "feedback_changes_routing_delete"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO "feedback_changes" ("mask", "id", "customer_id") SELECT 4611686018427387904, "id", OLD."customer_id" FROM "feedback" e WHERE e."routing_id" = OLD."id";
+    RETURN OLD;
+END $$;
+-- +goose StatementEnd
+ALTER TABLE feedback_changes DROP COLUMN rule_id;
