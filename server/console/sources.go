@@ -74,8 +74,8 @@ func (v *visit) sourcesPage() error {
 // sourceToday is how many leads and rejections of a source came in today.
 type sourceToday struct {
 	ID      int64
-	Leads   int `json:"Leads@count"`
-	Refused int `json:"Rejections@count"`
+	Leads   int `json:"Leads@odata.count"`
+	Refused int `json:"Rejections@odata.count"`
 }
 
 // todayBySource counts what came in today, as the reader's calendar has it, by the
