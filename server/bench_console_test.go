@@ -17,9 +17,13 @@ import (
 	"leadloop/store/storetest"
 )
 
+// pageEnough is what a page may take of a processor for all that is not SQL: who
+// asks, the reads, the words, the HTML.
+const pageEnough = 5 * time.Millisecond
+
 // TestMeasureConsole compares the first answer of the console's lists, and of
 // Today, with the bare SQL of what they show, read and thrown away: it is to take
-// at most twice as long.
+// at most twice as long, or little time at all.
 func TestMeasureConsole(t *testing.T) {
 	if !*measure {
 		t.Skip("measures only when asked to: make bench")
@@ -32,7 +36,7 @@ func TestMeasureConsole(t *testing.T) {
 				if !regexp.MustCompile(*only).MatchString(l.path) {
 					continue
 				}
-				contest{name: "GET " + l.path, entrants: []entrant{
+				contest{name: "GET " + l.path, enough: pageEnough, entrants: []entrant{
 					{name: "leadloop", run: func(n int) {
 						for range n {
 							page(l.path)
@@ -75,7 +79,11 @@ var listPages = func() []listPage {
 	transmissions := func(where string) []string {
 		var counts []string
 		for _, state := range []string{"pending", "sending", "delivered", "rejected", "failed", "parked"} {
-			counts = append(counts, "SELECT '"+state+"', count(*) FROM (SELECT 1 FROM routings WHERE state = '"+state+"' LIMIT 10001) x")
+			waiting := ""
+			if state == "pending" || state == "sending" {
+				waiting = " AND next_attempt_at IS NOT NULL"
+			}
+			counts = append(counts, "SELECT '"+state+"', count(*) FROM (SELECT 1 FROM routings WHERE state = '"+state+"'"+waiting+" LIMIT 10001) x")
 		}
 		return []string{
 			me, customers, rules, troubled, strings.Join(counts, " UNION ALL "),
@@ -106,16 +114,15 @@ var listPages = func() []listPage {
 			(SELECT count(*) FROM connections x WHERE x.customer_id = c.id) FROM customers c ORDER BY c.name, c.id LIMIT 51`}},
 		{"/console/sources", []string{
 			me, "SELECT s.id, s.name, s.kind, s.enabled, s.rejected_count, (SELECT max(received_at) FROM leads l WHERE l.source_id = s.id) FROM sources s ORDER BY s.name, s.id LIMIT 51",
-			"SELECT source_id, sum(leads) FROM activity WHERE hour >= '{midnight}' GROUP BY source_id",
-			"SELECT source_id, count(*) FROM rejections WHERE received_at >= '{midnight}' GROUP BY source_id",
+			"SELECT s.id, (SELECT count(*) FROM leads l WHERE l.source_id = s.id AND l.received_at >= '{midnight}'), (SELECT count(*) FROM rejections r WHERE r.source_id = s.id AND r.received_at >= '{midnight}') FROM sources s",
 		}},
 		{"/console/sources/1/rejections", []string{
 			me, "SELECT id, name, kind FROM sources WHERE id = 1",
-			"SELECT id, received_at, code, reason, target FROM rejections WHERE source_id = 1 ORDER BY id DESC LIMIT 51",
+			"SELECT id, received_at, code, reason, target FROM rejections WHERE source_id = 1 ORDER BY received_at DESC, id DESC LIMIT 51",
 		}},
 		{"/console/transmissions", transmissions("")},
 		{"/console/transmissions?state=failed", transmissions("WHERE state = 'failed'")},
-		{"/console/transmissions?state=pending", transmissions("WHERE state = 'pending'")},
+		{"/console/transmissions?state=pending", transmissions("WHERE state = 'pending' AND next_attempt_at IS NOT NULL")},
 		{"/console/settings/audit", []string{
 			me, "SELECT id, at, actor_kind, actor_name, through, remote_address, action, entity, key, before, after FROM audit_events ORDER BY id DESC LIMIT 51",
 			"SELECT 'Customer' UNION ALL SELECT 'Lead' UNION ALL SELECT 'Rule'",

@@ -64,13 +64,13 @@ func (v *visit) auditData(proof auditProof) (*auditData, error) {
 
 // auditFilters is the bar over the list, and what it asks for.
 func (v *visit) auditFilters() (Filters, []string, error) {
-	kinds, err := readList[struct{ Entity string }](v, "AuditEvents", 1000, query{"$apply": "groupby((Entity))", "$orderby": "Entity"})
+	kinds, err := v.DB.AuditEntities(v.ctx())
 	if err != nil {
 		return Filters{}, nil, err
 	}
 	options := []Option{{"", v.T("audit.entity.all")}}
-	for _, k := range kinds.Rows {
-		options = append(options, Option{k.Entity, v.auditEntity(k.Entity)})
+	for _, k := range kinds {
+		options = append(options, Option{k, v.auditEntity(k)})
 	}
 	f := Filters{
 		Action: settingsURL("audit"), Target: "list", Search: v.value("q"), Placeholder: v.T("audit.search"),

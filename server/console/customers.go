@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"time"
 
 	"leadloop/odata/fault"
 	"leadloop/routing"
@@ -33,9 +34,9 @@ func (v *visit) customersPage() error {
 	if search != "" {
 		filter = "contains(tolower(Name),tolower(" + literal(search) + "))"
 	}
-	rows, err := readList[routing.Customer](v, "Customers", 0, query{
-		"$filter": filter, "$orderby": "Name,ID", "$skiptoken": after,
-		"$expand": "Rules($select=State),Connections($select=ID)",
+	rows, err := readList[customerRow](v, "Customers", 0, query{
+		"$filter": filter, "$orderby": "Name,ID", "$skiptoken": after, "$select": "ID,Name,Description,CreatedAt",
+		"$expand": "Rules($filter=State eq 'active';$select=ID),Connections($select=ID)",
 	})
 	if err != nil {
 		return err
@@ -51,7 +52,16 @@ func (v *visit) customersPage() error {
 	return v.Page("customers", page{Title: v.T("nav.customers"), Data: data})
 }
 
-func (v *visit) customersTable(customers []routing.Customer) Table {
+// customerRow is a customer in the list.
+type customerRow struct {
+	ID                int64
+	Name, Description string
+	CreatedAt         time.Time
+	Rules             []struct{} // the active ones
+	Connections       []struct{}
+}
+
+func (v *visit) customersTable(customers []customerRow) Table {
 	t := Table{
 		Caption: v.T("nav.customers"),
 		Columns: []Column{
@@ -66,14 +76,8 @@ func (v *visit) customersTable(customers []routing.Customer) Table {
 		t.Empty.Action, t.Empty.URL = v.T("customers.new"), "/console/customers/new"
 	}
 	for _, c := range customers {
-		active := 0
-		for _, r := range c.Rules {
-			if r.State == "active" {
-				active++
-			}
-		}
-		rules := Badge{v.T("customers.rules.active", active), "good"}
-		if active == 0 {
+		rules := Badge{v.T("customers.rules.active", len(c.Rules)), "good"}
+		if len(c.Rules) == 0 {
 			rules = Badge{v.T("customers.rules.none"), ""}
 		}
 		name := textCell(c.Name)

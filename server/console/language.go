@@ -70,8 +70,9 @@ func (t *text) UnmarshalJSON(b []byte) error {
 // faultPattern says in the catalogue's language what a domain function says in
 // English. What stands in for {0}, {1} … is taken over.
 type faultPattern struct {
-	from *regexp.Regexp
-	to   string
+	from    *regexp.Regexp
+	literal string // which is in all that match: looking for it is quick
+	to      string
 }
 
 func loadCatalogues() (map[string]*catalogue, error) {
@@ -103,7 +104,7 @@ func (c *catalogue) add(name string, content []byte) error {
 			return err
 		}
 		for _, p := range pairs {
-			c.faults = append(c.faults, faultPattern{faultRegexp(p[0]), p[1]})
+			c.faults = append(c.faults, faultPattern{faultRegexp(p[0]), longestLiteral(p[0]), p[1]})
 		}
 		return nil
 	}
@@ -122,6 +123,18 @@ func (c *catalogue) add(name string, content []byte) error {
 
 // placeholder is {0} as QuoteMeta leaves it.
 var placeholder = regexp.MustCompile(`\\\{\d\\\}`)
+
+var plainPlaceholder = regexp.MustCompile(`\{\d\}`)
+
+// longestLiteral is the longest part of a pattern that stands for itself.
+func longestLiteral(pattern string) (longest string) {
+	for part := range strings.SplitSeq(plainPlaceholder.ReplaceAllString(pattern, "\x00"), "\x00") {
+		if len(part) > len(longest) {
+			longest = part
+		}
+	}
+	return longest
+}
 
 func faultRegexp(pattern string) *regexp.Regexp {
 	return regexp.MustCompile("(?s)^" + placeholder.ReplaceAllString(regexp.QuoteMeta(pattern), "(.+?)") + `\.?$`)
@@ -238,6 +251,9 @@ func (l *locale) faultText(err error) string {
 
 func (l *locale) faultMessage(message string) string {
 	for _, p := range l.messages.faults {
+		if !strings.Contains(message, p.literal) {
+			continue
+		}
 		if m := p.from.FindStringSubmatch(message); m != nil {
 			said := p.to
 			for i, part := range m[1:] {

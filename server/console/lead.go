@@ -99,9 +99,11 @@ func (v *visit) leadDetail() (*leadDetail, error) {
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (d *leadDetail) UnmarshalJSON(b []byte) error {
-	if err := d.leadRow.UnmarshalJSON(b); err != nil {
+	var w wholeLead
+	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
+	d.leadRow = w.leadRow
 	type plain struct {
 		IsTest        bool
 		Version       int64

@@ -43,7 +43,10 @@ func (v *visit) exportLeads() error {
 		return fault.New(fault.Invalid, "the format is csv or xlsx").At("format")
 	}
 	v.R.Form = values
-	q := v.leadQuery()
+	q, err := v.leadQuery()
+	if err != nil {
+		return err
+	}
 	reasons, err := v.reasonNames()
 	if err != nil {
 		return err

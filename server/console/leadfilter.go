@@ -22,6 +22,7 @@ type leadQuery struct {
 	From, To                        string // days of the reader, both inclusive
 	Conditions                      []leadCondition
 	Raw                             string   // an expression of $filter
+	wide                            bool     // Customer has many of the leads
 	Columns                         []string // empty: the usual ones
 	Order                           string   // "oldest", or the newest first
 }
@@ -33,7 +34,7 @@ type leadCondition struct{ Property, Op, Value string }
 const maxConditions = 20
 
 // leadQuery reads the query of the page's address or form.
-func (v *visit) leadQuery() leadQuery {
+func (v *visit) leadQuery() (leadQuery, error) {
 	q := leadQuery{
 		Search: v.value("q"), Source: v.value("source"), Customer: v.value("customer"), State: v.value("state"), Reason: v.value("reason"),
 		Test: v.value("test"), From: v.value("from"), To: v.value("to"), Raw: v.value("filter"), Order: v.value("order"),
@@ -51,7 +52,12 @@ func (v *visit) leadQuery() leadQuery {
 			}
 		}
 	}
-	return q
+	if id, err := strconv.ParseInt(q.Customer, 10, 64); err == nil {
+		if q.wide, err = v.Routing.Wide(v.ctx(), id); err != nil {
+			return q, err
+		}
+	}
+	return q, nil
 }
 
 // values is q as an address has it. What is not set is left out.
@@ -160,7 +166,7 @@ func (q *leadQuery) filter(l *locale) (string, error) {
 	for _, err := range []error{
 		add("State eq '%s'", q.State, func(s string) bool { return slices.Contains(leadStates, s) }),
 		add("SourceID eq %s", strings.TrimPrefix(q.Source, "none"), number),
-		add("Routings/any(r:r/CustomerID eq %s)", q.Customer, number),
+		add(q.given(), q.Customer, number),
 		add("ReasonID eq %s", strings.TrimPrefix(q.Reason, "none"), number),
 		q.addDays(&all, l),
 	} {
@@ -193,6 +199,16 @@ func (q *leadQuery) filter(l *locale) (string, error) {
 		all = append(all, "("+q.Raw+")")
 	}
 	return strings.Join(all, " and "), nil
+}
+
+// given is the condition that a customer got the lead. Said of each lead by itself
+// no list is made of all that are the customer's, which takes long where those are
+// many.
+func (q *leadQuery) given() string {
+	if q.wide {
+		return "Routings/any(r:r/CustomerID eq %s and r/LeadID eq ID)"
+	}
+	return "Routings/any(r:r/CustomerID eq %s)"
 }
 
 // addDays adds the time range.

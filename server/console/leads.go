@@ -83,20 +83,72 @@ type leadRow struct {
 		State    string
 		Customer struct{ Name string }
 	}
+	leadTexts
 	Values map[string]any `json:"-"`
 }
 
+// leadTexts are the properties of all leads that are text.
+type leadTexts struct {
+	FirstName, LastName, Phone, PhoneRaw, Email, City, Message       string
+	Campaign, UtmSource, UtmMedium, UtmCampaign, UtmTerm, UtmContent string
+	ExternalID                                                       string
+}
+
+func (t *leadTexts) of(name string) *string {
+	switch name {
+	case "FirstName":
+		return &t.FirstName
+	case "LastName":
+		return &t.LastName
+	case "Phone":
+		return &t.Phone
+	case "PhoneRaw":
+		return &t.PhoneRaw
+	case "Email":
+		return &t.Email
+	case "City":
+		return &t.City
+	case "Message":
+		return &t.Message
+	case "Campaign":
+		return &t.Campaign
+	case "UtmSource":
+		return &t.UtmSource
+	case "UtmMedium":
+		return &t.UtmMedium
+	case "UtmCampaign":
+		return &t.UtmCampaign
+	case "UtmTerm":
+		return &t.UtmTerm
+	case "UtmContent":
+		return &t.UtmContent
+	case "ExternalID":
+		return &t.ExternalID
+	}
+	return nil
+}
+
+// wholeLead is a leadRow with all of its Values.
+type wholeLead struct{ leadRow }
+
 // UnmarshalJSON implements json.Unmarshaler.
-func (r *leadRow) UnmarshalJSON(b []byte) error {
-	type plain leadRow
-	if err := json.Unmarshal(b, (*plain)(r)); err != nil {
+func (w *wholeLead) UnmarshalJSON(b []byte) error {
+	if err := json.Unmarshal(b, &w.leadRow); err != nil {
 		return err
 	}
-	return json.Unmarshal(b, &r.Values)
+	return json.Unmarshal(b, &w.Values)
 }
 
 // text is the value of a property, "" where the lead has none.
-func (r *leadRow) text(name string) string { return valueText(r.Values[name]) }
+func (r *leadRow) text(name string) string {
+	if known := r.of(name); known != nil {
+		return *known
+	}
+	if name == "ID" {
+		return r.ID
+	}
+	return valueText(r.Values[name])
+}
 
 // valueText writes a value of a property as people read it.
 func valueText(value any) string {
@@ -153,7 +205,10 @@ type viewLink struct {
 }
 
 func (v *visit) leadsPage() error {
-	q := v.leadQuery()
+	q, err := v.leadQuery()
+	if err != nil {
+		return err
+	}
 	after := v.value("after")
 	data := leadsData{Query: q, Address: q.values().Encode(), More: q.more()}
 	names, err := v.reasonNames()
@@ -205,10 +260,19 @@ func (v *visit) readLeads(q *leadQuery, size int, after string) (list[leadRow], 
 	if q.Order == "oldest" {
 		order = "ReceivedAt,ID"
 	}
-	return readList[leadRow](v, "Leads", size, query{
+	options := query{
 		"$filter": filter, "$search": searchExpression(q.Search), "$orderby": order, "$skiptoken": after,
 		"$select": q.selected(), "$expand": q.expanded(),
-	})
+	}
+	if options["$select"] != "" {
+		return readList[leadRow](v, "Leads", size, options)
+	}
+	whole, err := readList[wholeLead](v, "Leads", size, options)
+	rows := list[leadRow]{Count: whole.Count, Next: whole.Next, After: whole.After}
+	for i := range whole.Rows {
+		rows.Rows = append(rows.Rows, whole.Rows[i].leadRow)
+	}
+	return rows, err
 }
 
 // columns are those to show.

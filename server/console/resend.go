@@ -13,8 +13,8 @@ type resendData struct {
 	Selection  selection
 	Hidden     map[string]string
 	Filter     string
-	Count      int // without those delivered
-	Delivered  int
+	Count      any  // without those delivered, as many gives it
+	Delivered  any  // nil: none
 	Only       bool // those delivered were asked for
 	States     []stateLink
 	Back       string
@@ -37,14 +37,16 @@ func (v *visit) resendPage() error {
 	for name, values := range s.values() {
 		data.Hidden[name] = values[0]
 	}
+	var failed []string
 	for _, state := range []string{routing.Rejected, routing.Failed, routing.Parked} {
-		if n := counts[state]; n > 0 && (s.State == "" || s.State == state) {
-			data.States = append(data.States, stateLink{Title: v.T("state." + state), Tone: tones[state], Count: n})
-			data.Count += n
+		if counts[state] > 0 && (s.State == "" || s.State == state) {
+			data.States = append(data.States, stateLink{Title: v.T("state." + state), Tone: tones[state], Count: v.many(counts, state)})
+			failed = append(failed, state)
 		}
 	}
-	if s.State == "" || data.Only {
-		data.Delivered = counts[routing.Delivered]
+	data.Count = v.many(counts, failed...)
+	if (s.State == "" || data.Only) && (data.Only || counts[routing.Delivered] > 0) {
+		data.Delivered = v.many(counts, routing.Delivered)
 	}
 	if v.part("drawer-body") {
 		return v.Part("resend", "drawer", data)

@@ -36,7 +36,9 @@ func (c *Console) sourceRoutes() []route {
 
 // sourceRow is a source in the list.
 type sourceRow struct {
-	leads.Source
+	ID         int64
+	Name, Kind string
+	Enabled    bool
 	Leads      []struct{ ReceivedAt time.Time } // the last
 	Rejections []struct{ Number int64 }         // the last
 }
@@ -48,23 +50,19 @@ func (v *visit) sourcesPage() error {
 		filter = "contains(tolower(Name),tolower(" + literal(search) + "))"
 	}
 	rows, err := readList[sourceRow](v, "Sources", 0, query{
-		"$filter": filter, "$orderby": "Name,ID", "$skiptoken": after,
-		"$expand": "Leads($orderby=ReceivedAt desc;$top=1;$select=ReceivedAt),Rejections($orderby=ID desc;$top=1;$select=Number)",
+		"$filter": filter, "$orderby": "Name,ID", "$skiptoken": after, "$select": "ID,Name,Kind,Enabled",
+		"$expand": "Leads($orderby=ReceivedAt desc;$top=1;$select=ReceivedAt),Rejections($orderby=ReceivedAt desc,ID desc;$top=1;$select=Number)",
 	})
 	if err != nil {
 		return err
 	}
-	today, err := v.todayBySource("Leads")
-	if err != nil {
-		return err
-	}
-	refused, err := v.todayBySource("Rejections")
+	today, err := v.todayBySource(filter, after)
 	if err != nil {
 		return err
 	}
 	data := customersData{
 		Filters: Filters{Action: v.Path(), Target: "list", Search: search, Placeholder: v.T("sources.search")},
-		Table:   v.sourcesTable(rows.Rows, today, refused),
+		Table:   v.sourcesTable(rows.Rows, today),
 	}
 	if search != "" {
 		data.Table.Empty = &Empty{Icon: "search", Title: v.T("list.nothing"), Text: v.T("list.nothing.text"), Action: v.T("list.clear"), URL: v.Path()}
@@ -73,25 +71,29 @@ func (v *visit) sourcesPage() error {
 	return v.Page("sources", page{Title: v.T("nav.sources"), Data: data})
 }
 
-// todayBySource counts the rows of a set that came in today, as the reader's
-// calendar has it, by the ID of the source.
-func (v *visit) todayBySource(set string) (map[int64]int, error) {
+// sourceToday is how many leads and rejections of a source came in today.
+type sourceToday struct {
+	ID      int64
+	Leads   int `json:"Leads@odata.count"`
+	Refused int `json:"Rejections@odata.count"`
+}
+
+// todayBySource counts what came in today, as the reader's calendar has it, by the
+// ID of the source: of the same page of sources.
+func (v *visit) todayBySource(filter, after string) (map[int64]sourceToday, error) {
 	y, m, d := v.now().In(v.place).Date()
-	from := time.Date(y, m, d, 0, 0, 0, 0, v.place).UTC().Format(time.RFC3339)
-	rows, err := readList[struct {
-		SourceID int64
-		Count    int
-	}](v, set, 1000, query{
-		"$apply": "filter(SourceID ne null and ReceivedAt ge " + from + ")/groupby((SourceID),aggregate($count as Count))",
+	since := "($filter=ReceivedAt ge " + time.Date(y, m, d, 0, 0, 0, 0, v.place).UTC().Format(time.RFC3339) + ";$top=0;$count=true;$select=ID)"
+	rows, err := readList[sourceToday](v, "Sources", 0, query{
+		"$filter": filter, "$orderby": "Name,ID", "$skiptoken": after, "$select": "ID", "$expand": "Leads" + since + ",Rejections" + since,
 	})
-	counts := map[int64]int{}
+	counts := map[int64]sourceToday{}
 	for _, r := range rows.Rows {
-		counts[r.SourceID] = r.Count
+		counts[r.ID] = r
 	}
 	return counts, err
 }
 
-func (v *visit) sourcesTable(sources []sourceRow, today, refused map[int64]int) Table {
+func (v *visit) sourcesTable(sources []sourceRow, today map[int64]sourceToday) Table {
 	t := Table{
 		Caption: v.T("nav.sources"),
 		Columns: []Column{
@@ -117,12 +119,12 @@ func (v *visit) sourcesTable(sources []sourceRow, today, refused map[int64]int) 
 		if len(s.Rejections) > 0 {
 			rejections = v.numberCell(s.Rejections[0].Number)
 		}
-		if n := refused[s.ID]; n > 0 {
+		if n := today[s.ID].Refused; n > 0 {
 			rejections.Sub = v.T("sources.rejections.today", n)
 		}
 		t.Rows = append(t.Rows, Row{
 			URL:   sourceURL(s.ID),
-			Cells: []Cell{name, badgeCell(v.enabled(s.Enabled)), v.numberCell(today[s.ID]), v.agoCell(last), rejections},
+			Cells: []Cell{name, badgeCell(v.enabled(s.Enabled)), v.numberCell(today[s.ID].Leads), v.agoCell(last), rejections},
 		})
 	}
 	return t

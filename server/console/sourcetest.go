@@ -20,7 +20,7 @@ func (v *visit) rejectionsPage() error {
 	}
 	after := v.value("after")
 	rows, err := readList[leads.Rejection](v, fmt.Sprintf("Sources(%d)/Rejections", src.ID), 0, query{
-		"$orderby": "ID desc", "$skiptoken": after, "$select": "ID,ReceivedAt,Code,Reason,Target",
+		"$orderby": "ReceivedAt desc,ID desc", "$skiptoken": after, "$select": "ID,ReceivedAt,Code,Reason,Target",
 	})
 	if err != nil {
 		return err

@@ -19,8 +19,11 @@ type Table struct {
 
 // Pages sets the addresses of the first and the next page: path with the values
 // of the filters, where after is what this page begins after and next what the
-// next one does.
+// next one does. Filters may be nil.
 func (t *Table) Pages(path string, filters url.Values, after, next string) {
+	if filters == nil {
+		filters = url.Values{}
+	}
 	for name, values := range filters {
 		if len(values) == 0 || values[0] == "" {
 			delete(filters, name)

@@ -73,6 +73,9 @@ func (v *visit) filter(s selection) string {
 	if s.State != "" {
 		add("State eq %s", literal(s.State))
 	}
+	if s.State == routing.Pending || s.State == routing.Sending {
+		add(inQueue)
+	}
 	if s.Customer != "" {
 		add("CustomerID eq %s", s.Customer)
 	}
@@ -94,7 +97,7 @@ func (v *visit) filter(s selection) string {
 // stateLink is a state of the queue with how many are in it.
 type stateLink struct {
 	State, Title, URL, Tone string
-	Count                   int
+	Count                   any // as many gives it
 	Current                 bool
 }
 
@@ -121,8 +124,12 @@ func (v *visit) transmissionsPage() error {
 	if err != nil {
 		return err
 	}
+	order := "ID desc"
+	if s.State == routing.Pending || s.State == routing.Sending {
+		order = "NextAttemptAt,ID" // as they are to be sent
+	}
 	rows, err := readList[transmission](v, "Routings", 0, query{
-		"$filter": v.filter(s), "$orderby": "ID desc", "$skiptoken": after,
+		"$filter": v.filter(s), "$orderby": order, "$skiptoken": after,
 		"$select": "ID,State,AttemptCount,NextAttemptAt,CreatedAt,DeliveredAt,Error,RuleID,CustomerID",
 		"$expand": "Customer($select=ID,Name),Rule($select=ID,Name),Lead($select=FirstName,LastName,Phone,PhoneRaw,Email)",
 	})
@@ -134,12 +141,14 @@ func (v *visit) transmissionsPage() error {
 	for _, state := range append([]string{""}, routingStates...) {
 		of := s
 		of.State = state
-		link := stateLink{State: cmp.Or(state, "all"), URL: of.address(v.Path()), Count: counts[state], Current: s.State == state}
-		if link.Count > 0 {
+		link := stateLink{State: cmp.Or(state, "all"), URL: of.address(v.Path()), Count: v.many(counts, state), Current: s.State == state}
+		if counts[state] > 0 {
 			link.Tone = tones[state]
 		}
 		if link.Title = v.T("transmissions.all"); state != "" {
 			link.Title = v.T("state." + state)
+		} else {
+			link.Count = v.many(counts, routingStates...)
 		}
 		data.States = append(data.States, link)
 	}
@@ -170,24 +179,62 @@ func resendable(counts map[string]int, state string) int {
 	return counts[routing.Rejected] + counts[routing.Failed] + counts[routing.Parked]
 }
 
-// stateCounts counts the selection by state, whichever state it has; "" is the
-// count of all.
-func (v *visit) stateCounts(s selection) (map[string]int, error) {
-	s.State = ""
-	apply := "groupby((State),aggregate($count as Count))"
-	if filter := v.filter(s); filter != "" {
-		apply = "filter(" + filter + ")/" + apply
+// mostCounted is how many routings of a state are counted at most: who has more of
+// them need not know how many, and nobody has to wait for that.
+func mostCounted(state string) int {
+	if state == routing.Delivered { // of which there is no index: they are almost all
+		return 1000
 	}
-	rows, err := readList[struct {
-		State string
-		Count int
-	}](v, "Routings", 100, query{"$apply": apply})
+	return 10_000
+}
+
+// stateCounts counts the selection by state, whichever state it has, each to one
+// above mostCounted at most.
+func (v *visit) stateCounts(s selection) (map[string]int, error) {
 	counts := map[string]int{}
-	for _, r := range rows.Rows {
-		counts[r.State] = r.Count
-		counts[""] += r.Count
+	count := func(apply string) error {
+		rows, err := readList[struct {
+			State string
+			Count int
+		}](v, "Routings", 10, query{"$apply": apply + "/groupby((State),aggregate($count as Count))"})
+		for _, r := range rows.Rows {
+			counts[r.State] = r.Count
+		}
+		return err
+	}
+	for _, state := range []string{routing.Delivered, routing.Rejected, routing.Failed, routing.Parked} {
+		s.State = state
+		if err := count(fmt.Sprintf("filter(%s)/top(%d)", v.filter(s), mostCounted(state)+1)); err != nil {
+			return nil, err
+		}
+	}
+	// What waits is counted together, by the index of the queue.
+	s.State = ""
+	waiting := strings.TrimSuffix(inQueue+" and "+v.filter(s), " and ")
+	most := mostCounted(routing.Pending)
+	err := count(fmt.Sprintf("filter(%s)/orderby(NextAttemptAt)/top(%d)", waiting, most+1))
+	if counts[routing.Pending]+counts[routing.Sending] > most {
+		counts[routing.Pending] = most + 1
 	}
 	return counts, err
+}
+
+// inQueue is the condition that a routing is pending or being sent.
+const inQueue = "NextAttemptAt ne null"
+
+// many is how many routings of these states there are by stateCounts: a number, or
+// "10,000+" where there may be more.
+func (v *visit) many(counts map[string]int, states ...string) any {
+	n, more := 0, false
+	for _, state := range states {
+		most := mostCounted(state)
+		n += min(counts[state], most)
+		more = more || counts[state] > most
+	}
+	if more {
+		return v.Number(n) + "+"
+	}
+	return n
 }
 
 func (v *visit) transmissionFilters(s selection) (Filters, error) {
