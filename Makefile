@@ -42,7 +42,7 @@ soak: ## play a day of 5,000 leads, and ask 20,000 times for what is others', on
 fuzz: ## run each fuzz target for a while (FUZZTIME=30s)
 	@set -e; for target in $$(grep -rhoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' . | awk '{print $$2}' | sort -u); do \
 		dir=$$(grep -rlE "^func $$target\(" --include='*_test.go' . | head -1 | xargs dirname); \
-		echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} $$dir; \
+		echo "$$dir $$target"; $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 10x $$dir; \
 	done
 
 screenshots: deps ## draw the pictures of the console in the README anew, docs/pictures
