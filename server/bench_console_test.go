@@ -20,7 +20,7 @@ import (
 
 // pageEnough is what a page may take of a processor for all that is not SQL: who
 // asks, the reads, the words, the HTML.
-const pageEnough = 5 * time.Millisecond
+const pageEnough = 10 * time.Millisecond
 
 // TestMeasureConsole compares the first answer of the console's lists, and of
 // Today, with the bare SQL of what they show, read and thrown away: it is to take
