@@ -103,7 +103,7 @@ func (v *visit) ask(path string, q query, size int) ([]byte, error) {
 	r.Host, r.RequestURI = v.R.Host, r.URL.RequestURI()
 	r.Header.Set("OData-Version", "4.01")
 	r.Header.Set("OData-MaxVersion", "4.01")
-	r.Header.Set("Accept", "application/json;IEEE754Compatible=false")
+	r.Header.Set("Accept", "application/json;odata.metadata=none;IEEE754Compatible=false")
 	if size > 0 {
 		r.Header.Set("Prefer", "maxpagesize="+strconv.Itoa(size))
 	}

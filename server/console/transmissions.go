@@ -192,27 +192,31 @@ func mostCounted(state string) int {
 // above mostCounted at most.
 func (v *visit) stateCounts(s selection) (map[string]int, error) {
 	counts := map[string]int{}
-	count := func(apply string) error {
-		rows, err := readList[struct {
-			State string
-			Count int
-		}](v, "Routings", 10, query{"$apply": apply + "/groupby((State),aggregate($count as Count))"})
-		for _, r := range rows.Rows {
-			counts[r.State] = r.Count
-		}
-		return err
-	}
 	for _, state := range []string{routing.Delivered, routing.Rejected, routing.Failed, routing.Parked} {
 		s.State = state
-		if err := count(fmt.Sprintf("filter(%s)/top(%d)", v.filter(s), mostCounted(state)+1)); err != nil {
+		rows, err := readList[struct{ Count int }](v, "Routings", 1, query{
+			"$apply": fmt.Sprintf("filter(%s)/top(%d)/aggregate($count as Count)", v.filter(s), mostCounted(state)+1),
+		})
+		if err != nil {
 			return nil, err
+		}
+		for _, r := range rows.Rows {
+			counts[state] = r.Count
 		}
 	}
 	// What waits is counted together, by the index of the queue.
 	s.State = ""
 	waiting := strings.TrimSuffix(inQueue+" and "+v.filter(s), " and ")
 	most := mostCounted(routing.Pending)
-	err := count(fmt.Sprintf("filter(%s)/orderby(NextAttemptAt)/top(%d)", waiting, most+1))
+	rows, err := readList[struct {
+		State string
+		Count int
+	}](v, "Routings", 2, query{
+		"$apply": fmt.Sprintf("filter(%s)/orderby(NextAttemptAt)/top(%d)/groupby((State),aggregate($count as Count))", waiting, most+1),
+	})
+	for _, r := range rows.Rows {
+		counts[r.State] = r.Count
+	}
 	if counts[routing.Pending]+counts[routing.Sending] > most {
 		counts[routing.Pending] = most + 1
 	}
