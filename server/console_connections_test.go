@@ -110,3 +110,40 @@ func TestConsoleConnections(t *testing.T) {
 		b.complaints()
 	})
 }
+
+// TestConsoleConnectors makes a connector from a copy of a ready one, mends what is
+// wrong with it, changes it and deletes it.
+func TestConsoleConnectors(t *testing.T) {
+	inBrowser(t, func(t *testing.T, s *stage, b *browser) {
+		b.open("/console/settings/connectors/" + s.webhook.String())
+		b.press("Copy")
+		b.see("New connector")
+		b.fill("Name", "Our CRM")
+		b.fill("Code", "Not A Code")
+		b.fill("Headers", "no colon")
+		b.press("Create the connector")
+		b.until("document.querySelector('#e-Headers') && document.querySelector('[name=Headers]').value === 'no colon'")
+		b.fill("Headers", "X-Team: {Team}")
+		b.press("Create the connector")
+		b.until("document.querySelector('#e-Code') && document.querySelector('#e-Headers')") // which no setting is
+		b.fill("Code", "our-crm")
+		b.fill("Headers", "X-Team: leads")
+		b.press("Create the connector")
+		b.see("Our CRM is created.")
+		made := s.admin.get("/odata/Connectors?$filter=Code eq 'our-crm'").want(200)
+		if made.text("value", 0, "Headers", 0, "Name") != "X-Team" || made.text("value", 0, "Settings", 0, "Name") != "URL" {
+			t.Errorf("made %s", made.body)
+		}
+		b.fill("Outcomes/Accepted", "Status eq")
+		b.press("Save changes")
+		b.until("document.querySelector('[id=\"e-Outcomes/Accepted\"]')")
+		b.fill("Outcomes/Accepted", "Status eq 202")
+		b.press("Save changes")
+		b.see("Saved.")
+		b.press("Delete")
+		b.fill("confirm", "Our CRM")
+		js[any](b, "document.querySelector('dialog[open] .danger').click()")
+		b.see("Our CRM is deleted.")
+		b.refusals()
+	})
+}

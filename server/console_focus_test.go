@@ -25,6 +25,12 @@ func TestConsoleFocus(t *testing.T) {
 			js[any](b, "document.querySelector("+quote(on)+").focus(), window.stood = document.activeElement, document.querySelector('#rule').dispatchEvent(new CustomEvent('rows-changed'))")
 			b.until("!window.stood.isConnected && document.activeElement.matches(" + quote(on) + ")")
 		}
+		// A connector's settings come while one types on.
+		js[any](b, "document.querySelector('details.more').open = true, document.querySelector('#f-ConnectorID').dispatchEvent(new Event('change', {bubbles: true})), window.stood = document.querySelector('#settings'), true")
+		b.fill("Settings/Token", "typed since")
+		b.until("!window.stood.isConnected && document.querySelector('details.more').open")
+		b.until("document.activeElement.name === 'Settings/Token' && document.activeElement.value === 'typed since'")
+		b.fill("Settings/Token", "")
 		js[any](b, "document.querySelector('#test').focus()")
 		b.keys(kb.Enter)
 		b.until("document.querySelector('#trial') && document.activeElement.id === 'test'")

@@ -36,7 +36,8 @@ func TestConsoleOnward(t *testing.T) {
 		b.press("More settings")
 		b.fill("Settings/Token", "hush hush")
 		b.choose("Settings/Authentication", "bearer")
-		b.fill("m-0-Source", "gclid")
+		b.fill("m-0-Source", "[gclid]")
+		js[any](b, "document.querySelector('[name=m-0-Required]').click()")
 		b.until("[...document.querySelectorAll('#mapping-names option')].some(o => o.value === 'gclid')")
 		b.until("document.querySelector('#sample pre')?.innerText.includes('\"Reason\"')")
 

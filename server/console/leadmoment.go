@@ -101,7 +101,7 @@ func (v *visit) transmitted(lead *leadDetail, r *leadRouting, reasons map[int32]
 		}
 		m.Pairs = append(m.Pairs, [2]string{v.T("lead.attempt.took"), v.T("lead.attempt.ms", a.DurationMs)})
 		if a.Error != nil {
-			m.Text = *a.Error
+			m.Text = v.faultMessage(*a.Error)
 		}
 		last = a.StartedAt
 		list = append(list, m)
@@ -118,7 +118,7 @@ func (v *visit) transmitted(lead *leadDetail, r *leadRouting, reasons map[int32]
 		state.Link = *r.ExternalLink
 	}
 	if r.Error != nil && r.State != routing.Delivered {
-		state.Text = *r.Error
+		state.Text = v.faultMessage(*r.Error)
 	}
 	if r.State == routing.Pending && r.NextAttemptAt != nil {
 		state.Pairs = append(state.Pairs, [2]string{v.T("lead.routing.next"), v.Time(*r.NextAttemptAt)})

@@ -97,6 +97,7 @@ func (e *ruleEditor) keptSettings() routing.Settings {
 	return e.Rule.Settings
 }
 
+// truth is the value of a checkbox.
 func truth(b bool) string {
 	if b {
 		return "true"

@@ -223,7 +223,6 @@ func (v *visit) checkRows(f *Form, checks []leads.Check) []checkRow {
 	return rows
 }
 
-// truth is the value of a checkbox.
 // positive is n as a number field has it where 0 is none.
 func positive(n int) string {
 	if n == 0 {

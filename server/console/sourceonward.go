@@ -71,6 +71,7 @@ func (e *onwardEditor) choose(id int64) {
 		if e.Connectors[i].ID == id {
 			e.Connector = &e.Connectors[i]
 			e.Settings = e.connectorFields(e.Connector, e.keptSettings())
+			e.Settings.Help = "" // it speaks of leads
 		}
 	}
 }
@@ -227,7 +228,7 @@ func (v *visit) testOnward() error {
 	draft, err := e.fill()
 	var result routing.TestResult
 	if err == nil {
-		result, err = v.Routing.TestOnwardDraft(v.ctx(), draft, routing.OnwardTrial{})
+		result, err = v.Routing.TestOnwardDraft(v.ctx(), draft, onwardTrial(draft, false))
 	}
 	switch {
 	case err == nil:
@@ -242,6 +243,18 @@ func (v *visit) testOnward() error {
 		return err
 	}
 	return v.Page("sourceonward", p)
+}
+
+// onwardTrial is a trial with a lead that has the fields of forms that the mapping
+// names, as the leads that come have them.
+func onwardTrial(draft *leads.Source, dry bool) routing.OnwardTrial {
+	t := routing.OnwardTrial{Dry: dry, Sample: map[string]any{}}
+	for _, e := range draft.OnwardMapping {
+		if e.Field != "" && leadTypes[e.Field] == nil {
+			t.Sample[e.Field] = "test"
+		}
+	}
+	return t
 }
 
 // onwardFields answers with the fields for the connector chosen.
@@ -265,7 +278,7 @@ func (v *visit) onwardSample() error {
 	draft, err := e.fill()
 	var result routing.TestResult
 	if err == nil && e.Connector != nil {
-		result, err = v.Routing.TestOnwardDraft(v.ctx(), draft, routing.OnwardTrial{Dry: true})
+		result, err = v.Routing.TestOnwardDraft(v.ctx(), draft, onwardTrial(draft, true))
 	}
 	switch {
 	case fault.CodeOf(err) == fault.Invalid:

@@ -357,7 +357,11 @@ func (v *visit) cures(hours []counts, since time.Time) (list []cure, err error) 
 	}
 	from := since.Format(time.DateOnly)
 	if n := int(sum.Failed + sum.Parked); n > 0 {
-		list = append(list, cure{"send", "bad", v.T("today.dead", n), v.T("today.dead.text"), "/console/transmissions?state=failed"})
+		state := routing.Failed
+		if sum.Failed == 0 {
+			state = routing.Parked
+		}
+		list = append(list, cure{"send", "bad", v.T("today.dead", n), v.T("today.dead.text"), "/console/transmissions?state=" + state})
 	}
 	if n := int(sum.Unmatched); n > 0 {
 		list = append(list, cure{"inbox", "warn", v.T("today.unmatched.some", n), v.T("today.unmatched.text"), "/console/leads?" + url.Values{"state": {"unmatched"}, "from": {from}}.Encode()})
@@ -375,7 +379,7 @@ func (v *visit) rulesToCure() (list []cure, err error) {
 		at := ruleURL(r.ID)
 		c := cure{"pause", "warn", v.T("today.paused", r.Name, r.Customer.Name), v.T("today.paused.text"), at}
 		if r.PauseReason != nil {
-			c.Text = *r.PauseReason
+			c.Text = v.faultMessage(*r.PauseReason)
 		}
 		if r.State != routing.Paused {
 			c = cure{"alert", "bad", v.T("today.breaker", r.Customer.Name, r.Name), v.T("today.breaker.text"), at}

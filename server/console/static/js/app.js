@@ -129,7 +129,7 @@ function focusAt(place) {
   window.scrollTo(window.scrollX, top);
 }
 
-const nowhere = () => document.activeElement === null || document.activeElement === document.body;
+const nowhere = () => document.activeElement === document.body || !document.activeElement?.checkVisibility();
 let stood = null;
 
 document.addEventListener("htmx:beforeSwap", () => {

@@ -91,3 +91,25 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target.id !== "editor") return;
   (document.querySelector("#editor [autofocus]") ?? document.getElementById("trial"))?.scrollIntoView({ block: "center" });
 });
+
+// The settings of another connector come while one types on: what is typed by then
+// stays, and what is open stays open.
+let settings = null;
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const old = event.detail.target;
+  if (old.id !== "settings") return;
+  settings = { open: old.querySelector("details")?.open, fields: [...old.querySelectorAll("[name]")] };
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target.id !== "settings" || !settings) return;
+  for (const { name, value, checked } of settings.fields) {
+    const field = event.target.querySelector(`[name="${CSS.escape(name)}"]`);
+    if (!field) continue;
+    if (field.type === "checkbox") field.checked = checked;
+    else if (field.tagName !== "SELECT" || [...field.options].some((option) => option.value === value)) field.value = value;
+  }
+  const more = event.target.querySelector("details");
+  if (more && settings.open) more.open = true;
+  settings = null;
+});
