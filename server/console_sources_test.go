@@ -22,7 +22,8 @@ func furnishQueue(t *testing.T, s *stage, in map[string]string) {
 	s.anyone.post("/intake/"+source, `{"name":"דנה","phone":"04-8123456","email":"dana@example.com"}`).want(400)
 	in["rejection"] = s.admin.get("/odata/Sources(1)/Rejections?$top=1").want(200).text("value", 0, "ID")
 	in["testlead"] = s.admin.post("/odata/Sources(1)/SendTestLead", map[string]any{"Fields": map[string]any{"given": "נועה", "Phone": "050-1234567", "City": "חיפה"}}).want(200).text("ID")
-	in["ads"] = s.admin.post("/odata/Sources", map[string]any{"Name": "Search campaign", "Kind": "google-ads", "Secret": "swordfish-7",
+	in["ads"] = s.admin.post("/odata/Sources", map[string]any{
+		"Name": "Search campaign", "Kind": "google-ads", "Secret": "swordfish-7",
 		"OnwardConnectorID": s.webhook, "OnwardSettings": map[string]any{"URL": "https://ads.example.com/conversions"},
 		"OnwardMapping": []map[string]any{{"Target": "click", "Field": "gclid", "Required": true}, {"Target": "מחיר", "Source": "Amount"}},
 	}).want(201).text("ID")
