@@ -81,6 +81,7 @@ func TestFindPerson(t *testing.T) {
 			{Phone: new("20 12 34 56"), SourceID: &danish.ID},
 			{Phone: new("call 12")},
 			{Properties: map[string]any{"Mail": "dana@example.com", "Number": "12-34"}},
+			{Properties: map[string]any{"Mail": "r&d@example.com"}},
 		} {
 			if err := s.CreateLead(manager(), l); err != nil {
 				t.Fatal(err)
@@ -98,6 +99,7 @@ func TestFindPerson(t *testing.T) {
 			{Person{Phone: "20123456"}, []int{6}},
 			{Person{Phone: "call 12"}, []int{7}},
 			{Person{Phone: "12-34"}, []int{8}},
+			{Person{Email: "r&d@example.com"}, []int{9}},
 			{Person{Phone: "0509999999"}, nil},
 			{Person{Phone: "%"}, nil},
 		} {

@@ -111,7 +111,6 @@ var (
 func (l *looking) texts(of other, texts ...string) {
 	slices.Sort(texts)
 	for _, text := range slices.Compact(texts) {
-		quoted, _ := json.Marshal(text) // a string always marshals
 		holds := "instr(properties, ?) > 0"
 		if l.db.Name() == store.Postgres {
 			holds = "strpos(CAST(properties AS text), ?) > 0"
@@ -119,6 +118,15 @@ func (l *looking) texts(of other, texts ...string) {
 		if of.indexed.MatchString(text) {
 			holds = of.condition[l.db.Name()] + " AND " + holds
 		}
-		l.add(holds, string(quoted))
+		l.add(holds, jsonText(text))
 	}
+}
+
+// jsonText is text as it stands in the JSON of the properties.
+func jsonText(text string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(text) // a string always encodes
+	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -94,27 +94,32 @@ func (s *Service) sealToken(token string) (sealed string, mac []byte) {
 func (s *Service) tokenMAC(token string) []byte { return s.Vault.MAC(tokenPurpose, []byte(token)) }
 
 // SealTokens seals the tokens that stand in clear, as they did in databases of
-// earlier versions. Call it before the first delivery is received. Several servers
-// may do so at once.
+// earlier versions, and makes those found again whose MAC went with the schema of
+// one. Call it before the first delivery is received. Several servers may do so at
+// once.
 func (s *Service) SealTokens(ctx context.Context) error {
 	err := s.DB.Write(ctx, func(tx *gorm.DB) error {
-		var clear []struct {
+		var unknown []struct {
 			ID       int64
 			Token    string
 			OldToken *string
 		}
-		if err := tx.Raw("SELECT id, token, old_token FROM sources WHERE token NOT LIKE 'sealed:%' ORDER BY id").Scan(&clear).Error; err != nil {
+		if err := tx.Raw("SELECT id, token, old_token FROM sources WHERE token_mac IS NULL ORDER BY id").Scan(&unknown).Error; err != nil {
 			return err
 		}
-		for _, c := range clear {
-			sealed, mac := s.sealToken(c.Token)
+		for _, u := range unknown {
+			token, err := s.Vault.OpenText(u.Token)
+			if err != nil {
+				return fmt.Errorf("the token of source %d %w", u.ID, err)
+			}
+			sealed, mac := s.sealToken(token)
 			var old []byte
-			if c.OldToken != nil {
-				old = s.tokenMAC(*c.OldToken)
+			if u.OldToken != nil {
+				old = s.tokenMAC(*u.OldToken)
 			}
 			// Where another server was faster, the row has another token now.
 			if err := tx.Exec("UPDATE sources SET token = ?, token_mac = ?, old_token = NULL, old_token_mac = ? WHERE id = ? AND token = ?",
-				sealed, mac, old, c.ID, c.Token).Error; err != nil {
+				sealed, mac, old, u.ID, u.Token).Error; err != nil {
 				return err
 			}
 		}

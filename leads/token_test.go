@@ -26,15 +26,20 @@ func TestSealTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tokens = append(tokens, [2]string{next.Token, src.Token})
-			if i == 4 {
-				continue // sealed already
-			}
-			if err := db.Write(t.Context(), func(tx *gorm.DB) error { // as it was before
+			pair := [2]string{next.Token, src.Token}
+			if err := db.Write(t.Context(), func(tx *gorm.DB) error {
+				switch i {
+				case 4: // sealed already
+					return nil
+				case 3: // sealed, but for a while the schema was of before
+					pair[1] = next.Token
+					return tx.Exec("UPDATE sources SET token_mac = NULL, old_token_mac = NULL WHERE id = ?", src.ID).Error
+				}
 				return tx.Exec("UPDATE sources SET token = ?, token_mac = NULL, old_token = ?, old_token_mac = NULL WHERE id = ?", next.Token, src.Token, src.ID).Error
 			}); err != nil {
 				t.Fatal(err)
 			}
+			tokens = append(tokens, pair)
 		}
 		sealed := make(chan error)
 		for range 4 {

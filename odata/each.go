@@ -53,6 +53,13 @@ func (q *request) forEach(t *target, change func(d *delta, entity any) error, an
 			return fault.Newf(fault.Invalid, "%s does not apply to a change of each entity: write what is to be changed in the path, as in /$filter(…)/$each", option).At(option)
 		}
 	}
+	access, err := t.set.access(q.Context())
+	if err == nil && access.ReadOnly {
+		err = fault.Newf(fault.Forbidden, "you may not change entities of %s", t.set.Name)
+	}
+	if err != nil {
+		return err
+	}
 	return q.atomically(func(q *request) error {
 		if !q.held {
 			return fault.New(fault.NotImplemented, "changes of a collection are not served: the service has no Options.Write")

@@ -31,6 +31,11 @@ func TestEach(t *testing.T) {
 		// What a caller does not see is not changed.
 		c := step{"PATCH /Clients/$each", `{"Name":"N"}`, nil, 200, `"Name":"N"`, "/Clients(2)", []string{"Name"}, "B"}
 		c.run(t, region(t.Context(), "north"), s)
+		// Who may change nothing is told so, also where there is nothing to change.
+		for _, method := range []string{"PATCH", "DELETE"} {
+			c = step{method + " /Clients/$filter(ID eq 99)/$each", `{}`, nil, 403, "may not change", "", nil, ""}
+			c.run(t, region(t.Context(), "east"), s)
+		}
 	})
 }
 

@@ -122,7 +122,7 @@ func regional(expr string) func(ctx context.Context) (odata.Predicate, error) {
 		if !ok {
 			return odata.All, nil
 		}
-		return odata.Predicate{Expr: expr, Args: map[string]any{"region": name}, Hide: []string{"Rating", "Rank"}}, nil
+		return odata.Predicate{Expr: expr, Args: map[string]any{"region": name}, Hide: []string{"Rating", "Rank"}, ReadOnly: name == "east"}, nil
 	}
 }
 

@@ -36,17 +36,18 @@ func (a access) predicate(ctx context.Context) (odata.Predicate, error) {
 			return odata.All, err
 		}
 		if actor.Kind == store.Staff && actor.Role == store.Viewer {
-			return odata.Predicate{Hide: a.viewer}, nil
+			return odata.Predicate{Hide: a.viewer, ReadOnly: true}, nil
 		}
 		return odata.All, nil
 	}
 	for _, scope := range a.scopes {
 		if actor.Has(scope) {
 			return odata.Predicate{
-				Expr: a.expr,
-				Was:  a.was,
-				Args: map[string]any{"customer": actor.CustomerID, "connection": actor.ConnectionID},
-				Hide: a.hide,
+				Expr:     a.expr,
+				Was:      a.was,
+				Args:     map[string]any{"customer": actor.CustomerID, "connection": actor.ConnectionID},
+				Hide:     a.hide,
+				ReadOnly: true, // they report, which is no change
 			}, nil
 		}
 	}
@@ -84,7 +85,7 @@ var everyScope = []string{keys.FeedbackWrite, keys.LeadsRead, keys.RoutingsRead,
 func savedViews(ctx context.Context) (odata.Predicate, error) {
 	p, err := access{}.predicate(ctx)
 	if actor := store.ActorOf(ctx); err == nil && actor.Kind == store.Staff {
-		p.Expr, p.Args = "Shared or UserID eq @user", map[string]any{"user": actor.UserID}
+		p.Expr, p.Args, p.ReadOnly = "Shared or UserID eq @user", map[string]any{"user": actor.UserID}, false
 	}
 	return p, err
 }

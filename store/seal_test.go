@@ -122,6 +122,39 @@ func TestSealHolds(t *testing.T) {
 	})
 }
 
+// What a head kept elsewhere speaks of is missed, whoever sealed that it is gone.
+func TestSealHidesNoHead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *store.DB) {
+		ctx := store.WithActor(t.Context(), store.Actor{Kind: store.System, Name: "test"})
+		change := store.Change{Action: "x", Entity: "Gate", Key: 1}
+		audited(t, db, change, change, change)
+		past, err := db.VerifyAudit(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Write(t.Context(), func(tx *gorm.DB) error {
+			return tamper(tx, "DELETE FROM audit_events WHERE id > 1")
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.SealAudit(ctx, "two are lost"); err != nil {
+			t.Fatal(err)
+		}
+		next, err := db.VerifyAudit(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b *store.Broken
+		if _, err := db.VerifyAudit(t.Context(), &past); !errors.As(err, &b) || b.ID != past.ID {
+			t.Errorf("through the head of before: %v", err)
+		}
+		audited(t, db, change)
+		if _, err := db.VerifyAudit(t.Context(), &next); err != nil {
+			t.Errorf("through the head of the seal: %v", err)
+		}
+	})
+}
+
 func wantCode(t *testing.T, what string, err error, code fault.Code) {
 	t.Helper()
 	if fault.CodeOf(err) != code || err == nil {

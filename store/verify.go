@@ -28,7 +28,8 @@ func (b *Broken) Error() string {
 // VerifyAudit reads the whole audit trail, some hundred events at a time, and
 // returns its head. The error is a *Broken if an event was changed, added, taken
 // out or cut off at the end, and that is not behind a Seal, or if the trail does not
-// go through past, a head it had before; nil asks for none.
+// go through past, a head it had before; nil asks for none. No seal makes up for that:
+// who sealed has a new head to keep.
 func (db *DB) VerifyAudit(ctx context.Context, past *Head) (Head, error) {
 	w, err := db.verifyAudit(ctx, past, func(int64, int64) {})
 	return w.head, err
@@ -57,6 +58,8 @@ func (db *DB) verifyAudit(ctx context.Context, past *Head, progress func(done, o
 		return w, &Broken{w.head.ID, "it is not the one the head speaks of"}
 	case past != nil && past.ID > w.head.ID:
 		return w, &Broken{w.head.ID + 1, fmt.Sprintf("it is missing, with all behind it; there were at least %d", past.ID)}
+	case past != nil && past.ID > 0 && !w.passed:
+		return w, &Broken{past.ID, "it is missing, and a head kept elsewhere speaks of it"}
 	}
 	return w, db.auditBeyond(ctx, w.head)
 }
@@ -68,6 +71,7 @@ type walk struct {
 	last   int64    // the ID of the last event, right or wrong
 	digest [32]byte // of all events so far, as they are now
 	broken *Broken  // nil: all is right, or behind a seal
+	passed bool     // the head kept elsewhere
 	seals  []Seal
 }
 
@@ -81,7 +85,10 @@ func (db *DB) walkAudit(ctx context.Context, c chain, last int64, past *Head, pr
 		}
 		for i := range events {
 			w.step(&events[i])
-			if past != nil && past.ID == events[i].ID && !hmac.Equal(past.Hash, events[i].Hash) {
+			if past == nil || past.ID != events[i].ID {
+				continue
+			}
+			if w.passed = hmac.Equal(past.Hash, events[i].Hash); !w.passed {
 				return w, &Broken{past.ID, "it is not the event that the head kept elsewhere speaks of"}
 			}
 		}

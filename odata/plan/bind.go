@@ -51,6 +51,9 @@ type Predicate struct {
 	// Languages are those in which the caller wants texts, best first: tags of
 	// letters, digits and hyphens. What has no text in any of them has its own.
 	Languages []string
+	// ReadOnly says that the caller may change none of the rows. A change of many is
+	// then refused before they are looked for, which might take the writer's time.
+	ReadOnly bool
 }
 
 // Access says which rows of a set the caller may read. It returns a Forbidden

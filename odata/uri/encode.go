@@ -67,7 +67,7 @@ func WithoutEntities(text string) string {
 				}
 			}
 		}
-		return 0
+		return len(text) // not closed: nothing that follows is looked at again
 	}, "$it")
 }
 

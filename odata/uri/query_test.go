@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"leadloop/odata/fault"
 	"leadloop/odata/uri"
@@ -288,5 +289,25 @@ func TestNames(t *testing.T) {
 		if got := strings.Join(q.Names(), " "); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)
 		}
+	}
+}
+
+// Texts that no option makes sense of take no longer than their length says.
+func TestWithoutEntities(t *testing.T) {
+	for text, want := range map[string]string{
+		"ID ne $root/Trees(5)/ID":                 "ID ne $it/ID",
+		"ID ne $root/Trees(ID=5,Of='(')/ID and 1": "ID ne $it/ID and 1",
+		"Name eq '$root/Trees(5)'":                "Name eq '$root/Trees(5)'",
+		"$root/Trees/$count gt 1":                 "$root/Trees/$count gt 1",
+		"$root/Trees(5":                           "$it",
+	} {
+		if got := uri.WithoutEntities(text); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	start := time.Now()
+	uri.WithoutEntities(strings.Repeat("$root/A(", 1<<17)) // as long as a body may be
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
