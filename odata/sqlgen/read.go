@@ -120,6 +120,10 @@ func (g *generator) page(r *plan.Read) {
 		g.orderBy(r)
 		return
 	}
+	if f, rest := g.searched(r); f != nil {
+		g.foundPage(r, f, rest)
+		return
+	}
 	g.from(r.Var)
 	g.where(r, true)
 	g.orderBy(r)

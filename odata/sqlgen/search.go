@@ -1,6 +1,7 @@
 package sqlgen
 
 import (
+	"strconv"
 	"strings"
 
 	"leadloop/odata/edm"
@@ -32,15 +33,87 @@ func (g *generator) found(v *plan.Var, s uri.Search) {
 	g.column(v, v.Struct.Key[0])
 	g.w(` IN (SELECT "key" FROM `, index, " WHERE ")
 	if g.dialect == Postgres {
-		g.w("words @@ ")
-		g.bind(edm.String, postgresMatch(s))
-		g.w("::tsquery)")
+		g.match(s)
+		g.w(")")
 		return
 	}
 	fts := quoteName(searchTable(v.Struct.Table) + "_fts")
 	g.w("docid IN (SELECT docid FROM ", fts, " WHERE ", fts, " MATCH ")
 	g.bind(edm.String, liteMatch(s))
 	g.w("))")
+}
+
+// match writes that the words of a row of PostgreSQL's index match s.
+func (g *generator) match(s uri.Search) {
+	g.w("words @@ ")
+	g.bind(edm.String, postgresMatch(s))
+	g.w("::tsquery")
+}
+
+// fewHits is how many entities a search may find for all of them to be looked at.
+// To look through a million in their order until 50 of more than these are met
+// takes about as long.
+const fewHits = 2000
+
+// searched returns the search that narrows the page r, and r without it, where
+// foundPage is to write that page; nil where not.
+func (g *generator) searched(r *plan.Read) (f *plan.Found, rest *plan.Read) {
+	if g.dialect != Postgres || r.Limit < 0 || len(r.Order) == 0 || r.Var.From != nil || r.Var.Of != nil {
+		return nil, nil
+	}
+	others := *r
+	others.Where = nil
+	for _, x := range terms(r.Where, uri.And, nil) {
+		if s, ok := x.(*plan.Found); ok && f == nil && s.Var == r.Var && positive(s.Query) {
+			f = s
+		} else {
+			others.Where = plan.And(others.Where, x)
+		}
+	}
+	return f, &others
+}
+
+// foundPage writes the page r, of what rest is and f finds, by its keys. PostgreSQL
+// takes a beginning of a word for that of one row in 200 at least, and looks
+// through all rows in their order for what few have. So what is found is counted
+// first, up to a number: are they few, nothing else is looked at, as every plan
+// goes by the key for an array whose length it does not know.
+func (g *generator) foundPage(r *plan.Read, f *plan.Found, rest *plan.Read) {
+	key, outer, few := r.Var.Struct.Key[0], g.name(r.Var), strconv.Itoa(fewHits)
+	g.from(r.Var)
+	g.w(" WHERE ")
+	g.column(r.Var, key)
+	g.w(` = ANY ((WITH f AS MATERIALIZED (SELECT ARRAY(SELECT "key" FROM `, quoteName(searchTable(r.Var.Struct.Table)), " WHERE ")
+	g.match(f.Query)
+	g.w(" LIMIT ", few, " + 1) AS hits) SELECT CASE WHEN cardinality(f.hits) <= ", few, " THEN ")
+	g.names[r.Var] = outer + "p"
+	g.keys(rest, " = ANY (f.hits)")
+	g.w(" ELSE ")
+	g.keys(r, "")
+	g.names[r.Var] = outer
+	g.w(" END FROM f)", casts[key.Type.(edm.Primitive)], "[])")
+	g.orderBy(r)
+}
+
+// keys writes the keys of the page r, of those that satisfy a condition, as an
+// array.
+func (g *generator) keys(r *plan.Read, condition string) {
+	key := r.Var.Struct.Key[0]
+	g.w("ARRAY(SELECT ")
+	g.column(r.Var, key)
+	g.from(r.Var)
+	sep := " WHERE "
+	if g.where(r, true) {
+		sep = " AND "
+	}
+	if condition != "" {
+		g.w(sep)
+		g.column(r.Var, key)
+		g.w(condition)
+	}
+	g.orderBy(r)
+	g.limit(r)
+	g.w(")")
 }
 
 func positive(s uri.Search) bool {
