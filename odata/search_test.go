@@ -254,6 +254,9 @@ func TestSearchMany(t *testing.T) {
 						t.Errorf("%s, filtered: got %s", c.search, got)
 					}
 				}
+				if a := s.get(t, "/People/$count?$filter=Age lt 4&$search="+c.search); a.body != strconv.Itoa(len(filtered)) {
+					t.Errorf("%s, counted: %s", c.search, a.body)
+				}
 				if got := bare.walk(t, path+"&$filter=Age lt 4"); got != strings.Join(filtered, " ") {
 					t.Errorf("%s, planned anew: got %s", c.search, got)
 				}
@@ -265,7 +268,7 @@ func TestSearchMany(t *testing.T) {
 				}
 			}
 			if dialect == "postgres" {
-				s.readsFew(t, "/People?$select=ID&$orderby=ID desc&$top=2&$search=rarity")
+				s.readsFew(t, "/People?$select=ID&$orderby=ID desc&$top=2&$count=true&$search=rarity")
 			}
 		})
 	}

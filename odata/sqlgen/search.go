@@ -55,10 +55,10 @@ func (g *generator) match(s uri.Search) {
 // takes about as long.
 const fewHits = 2000
 
-// searched returns the search that narrows the page r, and r without it, where
-// foundPage is to write that page; nil where not.
+// searched returns the search that narrows r, and r without it, where that is to be
+// written by fewOrMany; nil where not.
 func (g *generator) searched(r *plan.Read) (f *plan.Found, rest *plan.Read) {
-	if g.dialect != Postgres || r.Limit < 0 || len(r.Order) == 0 || r.Var.From != nil || r.Var.Of != nil {
+	if g.dialect != Postgres || r.Var.From != nil || r.Var.Of != nil {
 		return nil, nil
 	}
 	others := *r
@@ -73,47 +73,74 @@ func (g *generator) searched(r *plan.Read) (f *plan.Found, rest *plan.Read) {
 	return f, &others
 }
 
-// foundPage writes the page r, of what rest is and f finds, by its keys. PostgreSQL
-// takes a beginning of a word for that of one row in 200 at least, and looks
-// through all rows in their order for what few have. So what is found is counted
-// first, up to a number: are they few, nothing else is looked at, as every plan
-// goes by the key for an array whose length it does not know.
+// fewOrMany writes a query of one value: few, which looks at the array f.hits, where
+// f finds few, and else many. PostgreSQL takes a beginning of a word for that of one
+// row in 200 at least, and looks through all rows for what few have. So what is found
+// is counted first, up to a number: are they few, nothing else is looked at, as every
+// plan goes by the key for an array whose length it does not know.
+func (g *generator) fewOrMany(f *plan.Found, few, many func()) {
+	most := strconv.Itoa(fewHits)
+	g.w(`WITH f AS MATERIALIZED (SELECT ARRAY(SELECT "key" FROM `, quoteName(searchTable(f.Var.Struct.Table)), " WHERE ")
+	g.match(f.Query)
+	g.w(" LIMIT ", most, " + 1) AS hits) SELECT CASE WHEN cardinality(f.hits) <= ", most, " THEN ")
+	few()
+	g.w(" ELSE ")
+	many()
+	g.w(" END FROM f")
+}
+
+// amongHits writes what r is read from and its conditions, with one more: that its
+// entities are among f.hits.
+func (g *generator) amongHits(r *plan.Read, paged bool) {
+	g.from(r.Var)
+	if g.where(r, paged) {
+		g.w(" AND ")
+	} else {
+		g.w(" WHERE ")
+	}
+	g.column(r.Var, r.Var.Struct.Key[0])
+	g.w(" = ANY (f.hits)")
+}
+
+// foundPage writes the page r, of what rest is and f finds, by its keys.
 func (g *generator) foundPage(r *plan.Read, f *plan.Found, rest *plan.Read) {
-	key, outer, few := r.Var.Struct.Key[0], g.name(r.Var), strconv.Itoa(fewHits)
+	key, outer := r.Var.Struct.Key[0], g.name(r.Var)
+	keys := func(write func()) func() {
+		return func() {
+			g.w("ARRAY(SELECT ")
+			g.column(r.Var, key)
+			write()
+			g.orderBy(r)
+			g.limit(r)
+			g.w(")")
+		}
+	}
 	g.from(r.Var)
 	g.w(" WHERE ")
 	g.column(r.Var, key)
-	g.w(` = ANY ((WITH f AS MATERIALIZED (SELECT ARRAY(SELECT "key" FROM `, quoteName(searchTable(r.Var.Struct.Table)), " WHERE ")
-	g.match(f.Query)
-	g.w(" LIMIT ", few, " + 1) AS hits) SELECT CASE WHEN cardinality(f.hits) <= ", few, " THEN ")
+	g.w(" = ANY ((")
 	g.names[r.Var] = outer + "p"
-	g.keys(rest, " = ANY (f.hits)")
-	g.w(" ELSE ")
-	g.keys(r, "")
+	g.fewOrMany(f, keys(func() { g.amongHits(rest, true) }), keys(func() {
+		g.from(r.Var)
+		g.where(r, true)
+	}))
 	g.names[r.Var] = outer
-	g.w(" END FROM f)", casts[key.Type.(edm.Primitive)], "[])")
+	g.w(")", casts[key.Type.(edm.Primitive)], "[])")
 	g.orderBy(r)
 }
 
-// keys writes the keys of the page r, of those that satisfy a condition, as an
-// array.
-func (g *generator) keys(r *plan.Read, condition string) {
-	key := r.Var.Struct.Key[0]
-	g.w("ARRAY(SELECT ")
-	g.column(r.Var, key)
-	g.from(r.Var)
-	sep := " WHERE "
-	if g.where(r, true) {
-		sep = " AND "
-	}
-	if condition != "" {
-		g.w(sep)
-		g.column(r.Var, key)
-		g.w(condition)
-	}
-	g.orderBy(r)
-	g.limit(r)
-	g.w(")")
+// foundCount writes the query that counts r, which is what rest is and f finds.
+func (g *generator) foundCount(r *plan.Read, f *plan.Found, rest *plan.Read) {
+	g.fewOrMany(f, func() {
+		g.w("(SELECT count(*)")
+		g.amongHits(rest, false)
+		g.w(")")
+	}, func() {
+		g.w("(SELECT count(*)")
+		g.from(r.Var)
+		g.where(r, false)
+		g.w(")")
+	})
 }
 
 func positive(s uri.Search) bool {
