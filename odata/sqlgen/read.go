@@ -70,6 +70,10 @@ func Tag(d Dialect, r *plan.Read) Statement {
 // reads them.
 func (g *generator) count(r *plan.Read) {
 	g.aside(r.Var, func() {
+		if f, rest := g.searched(r); f != nil {
+			g.foundCount(r, f, rest)
+			return
+		}
 		g.w("SELECT count(*)")
 		g.from(r.Var)
 		g.where(r, false)
@@ -118,6 +122,10 @@ func (g *generator) page(r *plan.Read) {
 		g.w(")")
 		g.names[r.Var] = outer
 		g.orderBy(r)
+		return
+	}
+	if f, rest := g.searched(r); f != nil && r.Limit >= 0 && len(r.Order) > 0 {
+		g.foundPage(r, f, rest)
 		return
 	}
 	g.from(r.Var)

@@ -1,6 +1,7 @@
 package sqlgen
 
 import (
+	"strconv"
 	"strings"
 
 	"leadloop/odata/edm"
@@ -32,15 +33,114 @@ func (g *generator) found(v *plan.Var, s uri.Search) {
 	g.column(v, v.Struct.Key[0])
 	g.w(` IN (SELECT "key" FROM `, index, " WHERE ")
 	if g.dialect == Postgres {
-		g.w("words @@ ")
-		g.bind(edm.String, postgresMatch(s))
-		g.w("::tsquery)")
+		g.match(s)
+		g.w(")")
 		return
 	}
 	fts := quoteName(searchTable(v.Struct.Table) + "_fts")
 	g.w("docid IN (SELECT docid FROM ", fts, " WHERE ", fts, " MATCH ")
 	g.bind(edm.String, liteMatch(s))
 	g.w("))")
+}
+
+// match writes that the words of a row of PostgreSQL's index match s.
+func (g *generator) match(s uri.Search) {
+	g.w("words @@ ")
+	g.bind(edm.String, postgresMatch(s))
+	g.w("::tsquery")
+}
+
+// fewHits is how many entities a search may find for all of them to be looked at.
+// To look through a million in their order until 50 of more than these are met
+// takes about as long.
+const fewHits = 2000
+
+// searched returns the search that narrows r, and r without it, where that is to be
+// written by fewOrMany; nil where not.
+func (g *generator) searched(r *plan.Read) (f *plan.Found, rest *plan.Read) {
+	if g.dialect != Postgres || r.Var.From != nil || r.Var.Of != nil {
+		return nil, nil
+	}
+	others := *r
+	others.Where = nil
+	for _, x := range terms(r.Where, uri.And, nil) {
+		if s, ok := x.(*plan.Found); ok && f == nil && s.Var == r.Var && positive(s.Query) {
+			f = s
+		} else {
+			others.Where = plan.And(others.Where, x)
+		}
+	}
+	return f, &others
+}
+
+// fewOrMany writes a query of one value: few, which looks at the array f.hits, where
+// f finds few, and else many. PostgreSQL takes a beginning of a word for that of one
+// row in 200 at least, and looks through all rows for what few have. So what is found
+// is counted first, up to a number: are they few, nothing else is looked at, as every
+// plan goes by the key for an array whose length it does not know.
+func (g *generator) fewOrMany(f *plan.Found, few, many func()) {
+	most := strconv.Itoa(fewHits)
+	g.w(`WITH f AS MATERIALIZED (SELECT ARRAY(SELECT "key" FROM `, quoteName(searchTable(f.Var.Struct.Table)), " WHERE ")
+	g.match(f.Query)
+	g.w(" LIMIT ", most, " + 1) AS hits) SELECT CASE WHEN cardinality(f.hits) <= ", most, " THEN ")
+	few()
+	g.w(" ELSE ")
+	many()
+	g.w(" END FROM f")
+}
+
+// amongHits writes what r is read from and its conditions, with one more: that its
+// entities are among f.hits.
+func (g *generator) amongHits(r *plan.Read, paged bool) {
+	g.from(r.Var)
+	if g.where(r, paged) {
+		g.w(" AND ")
+	} else {
+		g.w(" WHERE ")
+	}
+	g.column(r.Var, r.Var.Struct.Key[0])
+	g.w(" = ANY (f.hits)")
+}
+
+// foundPage writes the page r, of what rest is and f finds, by its keys.
+func (g *generator) foundPage(r *plan.Read, f *plan.Found, rest *plan.Read) {
+	key, outer := r.Var.Struct.Key[0], g.name(r.Var)
+	keys := func(write func()) func() {
+		return func() {
+			g.w("ARRAY(SELECT ")
+			g.column(r.Var, key)
+			write()
+			g.orderBy(r)
+			g.limit(r)
+			g.w(")")
+		}
+	}
+	g.from(r.Var)
+	g.w(" WHERE ")
+	g.column(r.Var, key)
+	g.w(" = ANY ((")
+	g.names[r.Var] = outer + "p"
+	g.fewOrMany(f, keys(func() { g.amongHits(rest, true) }), keys(func() {
+		g.from(r.Var)
+		g.where(r, true)
+	}))
+	g.names[r.Var] = outer
+	g.w(")", casts[key.Type.(edm.Primitive)], "[])")
+	g.orderBy(r)
+}
+
+// foundCount writes the query that counts r, which is what rest is and f finds.
+func (g *generator) foundCount(r *plan.Read, f *plan.Found, rest *plan.Read) {
+	g.fewOrMany(f, func() {
+		g.w("(SELECT count(*)")
+		g.amongHits(rest, false)
+		g.w(")")
+	}, func() {
+		g.w("(SELECT count(*)")
+		g.from(r.Var)
+		g.where(r, false)
+		g.w(")")
+	})
 }
 
 func positive(s uri.Search) bool {
