@@ -101,8 +101,8 @@ var listPages = func() []listPage {
 	return []listPage{
 		{"/console/today", []string{
 			me, sources, customers, "SELECT id, category, counts_as_sale FROM feedback_reasons", troubled,
-			"SELECT hour, " + counters + " FROM activity WHERE hour >= '{since}' GROUP BY hour",
-			"SELECT source_id, customer_id, reason_id, " + counters + " FROM activity WHERE hour >= '{since}' GROUP BY source_id, customer_id, reason_id",
+			"SELECT at, leads, unmatched, routed, delivered, rejected, failed, parked, answered, reports FROM activity_totals WHERE kind = 'hour' AND at >= '{since}'",
+			"SELECT kind, id, reason_id, " + counters + " FROM activity_totals WHERE kind IN ('source', 'customer') AND at >= '{since}' GROUP BY kind, id, reason_id",
 			"SELECT s.customer_id, s.status, count(*) FROM (SELECT r.customer_id, f.folded AS status FROM feedback f JOIN routings r ON r.id = f.routing_id WHERE f.reason_id IS NULL) s GROUP BY s.customer_id, s.status LIMIT 6",
 			"SELECT k.id, k.expires_at, c.name FROM keys k JOIN connections c ON c.id = k.connection_id WHERE k.revoked_at IS NULL AND k.expires_at > '{midnight}' LIMIT 6",
 			"SELECT f.comment, r.lead_id, c.name FROM feedback f JOIN routings r ON r.id = f.routing_id JOIN customers c ON c.id = r.customer_id WHERE f.return_state = 'requested' ORDER BY f.id LIMIT 6",

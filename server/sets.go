@@ -22,6 +22,21 @@ func (a *App) addSets() {
 	a.addStaffSets()
 	a.addSystem()
 	odata.Add(a.OData, odata.Set[activity.Activity]{Name: "Activity", Type: "Activity", Access: a.sight(access{}, "RuleID")})
+	odata.AddFunctions(a.OData, odata.Unbound("ActivitySince", a.activitySince).
+		Describe("The sums of Activity from an hour on: by the hour, and by reason of each source and customer."))
+}
+
+// sinceParams are the parameters of ActivitySince.
+type sinceParams struct {
+	Since time.Time
+}
+
+func (a *App) activitySince(ctx context.Context, p sinceParams) (*activity.Tally, error) {
+	hidden, err := a.Routing.Hidden(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.Activity.Since(ctx, p.Since, hidden)
 }
 
 func (a *App) addStaffSets() {
