@@ -26,9 +26,10 @@ func (a *App) addSets() {
 		Describe("The sums of Activity from an hour on: by the hour, and by reason of each source and customer."))
 }
 
-// sinceParams are the parameters of ActivitySince.
+// sinceParams are the parameters of ActivitySince: from when on, 30 days ago unless
+// given.
 type sinceParams struct {
-	Since time.Time
+	Since *time.Time
 }
 
 func (a *App) activitySince(ctx context.Context, p sinceParams) (*activity.Tally, error) {
@@ -36,7 +37,11 @@ func (a *App) activitySince(ctx context.Context, p sinceParams) (*activity.Tally
 	if err != nil {
 		return nil, err
 	}
-	return a.Activity.Since(ctx, p.Since, hidden)
+	since := store.Now().Add(-30 * 24 * time.Hour).Truncate(time.Hour)
+	if p.Since != nil {
+		since = *p.Since
+	}
+	return a.Activity.Since(ctx, since, hidden)
 }
 
 func (a *App) addStaffSets() {
