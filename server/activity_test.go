@@ -1,15 +1,20 @@
 package server
 
 import (
+	gocmp "cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
@@ -60,6 +65,7 @@ func TestActivity(t *testing.T) {
 				if diff := cmp.Diff(h.want(), totals(got)); diff != "" {
 					t.Fatalf("counted (-want +got):\n%s", diff)
 				}
+				h.tallied()
 			}
 			before := h.rows()
 			h.exec("DELETE FROM settings WHERE name = 'activity'")
@@ -71,6 +77,27 @@ func TestActivity(t *testing.T) {
 			if diff := cmp.Diff(before, rolled()); diff != "" {
 				t.Errorf("wrong counters set right (-before +now):\n%s", diff)
 			}
+			h.tallied()
+			for what, progress := range map[string]func(map[string]any){
+				"a server that knows of no totals counted": func(p map[string]any) { delete(p, "totals") },
+				"counting everything ended early":          func(p map[string]any) { p["all"] = true },
+			} {
+				var text string
+				must(h.app.DB.Read(asSystem).Raw("SELECT value FROM settings WHERE name = 'activity'").Row().Scan(&text))
+				stored := map[string]any{}
+				decoder := json.NewDecoder(strings.NewReader(text))
+				decoder.UseNumber()
+				must(decoder.Decode(&stored))
+				progress(stored)
+				h.exec("UPDATE activity_totals SET leads = leads + 5")
+				changed, err := json.Marshal(stored)
+				must(err)
+				h.exec("UPDATE settings SET value = ? WHERE name = 'activity'", string(changed))
+				if diff := cmp.Diff(before, rolled()); diff != "" {
+					t.Errorf("%s (-before +now):\n%s", what, diff)
+				}
+				h.tallied()
+			}
 		})
 	}
 }
@@ -80,30 +107,32 @@ type hours struct {
 	t        *testing.T
 	app      *App
 	source   [2]int64
-	customer int64
-	rule     int64
+	customer [2]int64
+	rule     [2]int64 // of each customer
 	leads    []uuid.UUID
 	routings []uuid.UUID
 }
 
 func newHours(t *testing.T, a *App) *hours {
 	h := &hours{t: t, app: a}
-	customer := &routing.Customer{Name: "Acme"}
 	var connector routing.Connector
-	must(a.Routing.CreateCustomer(asSystem, customer))
 	must(a.DB.Read(asSystem).Where("code = ?", "webhook-json").Take(&connector).Error)
-	rule := &routing.Rule{
-		CustomerID: customer.ID, ConnectorID: connector.ID, Name: "All", Settings: routing.Settings{"URL": "http://127.0.0.1:1/"},
-		Mapping: []routing.MappingEntry{{Target: "ref", Source: "RoutingID"}},
+	for i := range h.customer {
+		customer := &routing.Customer{Name: fmt.Sprint("Acme ", i)}
+		must(a.Routing.CreateCustomer(asSystem, customer))
+		rule := &routing.Rule{
+			CustomerID: customer.ID, ConnectorID: connector.ID, Name: "All", Settings: routing.Settings{"URL": "http://127.0.0.1:1/"},
+			Mapping: []routing.MappingEntry{{Target: "ref", Source: "RoutingID"}},
+		}
+		must(a.Routing.CreateRule(asSystem, rule))
+		h.customer[i], h.rule[i] = customer.ID, rule.ID
 	}
-	must(a.Routing.CreateRule(asSystem, rule))
 	for i := range h.source {
 		src := leads.NewSource()
 		src.Name, src.Kind = fmt.Sprint("Source ", i), leads.KindJSON
 		must(a.Leads.CreateSource(asSystem, src))
 		h.source[i] = src.ID
 	}
-	h.customer, h.rule = customer.ID, rule.ID
 	return h
 }
 
@@ -114,7 +143,7 @@ func (h *hours) exec(sql string, args ...any) {
 
 // step does one thing of those that happen.
 func (h *hours) step(random *rand.Rand) {
-	at := time.Date(2026, 3, 1, random.IntN(5), random.IntN(60), 0, 0, time.UTC)
+	at := time.Date(2026, 3, 1+random.IntN(3), random.IntN(5), random.IntN(60), 0, 0, time.UTC)
 	id := uuid.Must(uuid.NewV7())
 	one := func(ids []uuid.UUID) uuid.UUID { return ids[random.IntN(len(ids))] }
 	switch n := random.IntN(10); {
@@ -127,8 +156,9 @@ func (h *hours) step(random *rand.Rand) {
 		h.exec("INSERT INTO leads (id, source_id, received_at, state) VALUES (?, ?, ?, ?)", id, source, at, state)
 		h.leads = append(h.leads, id)
 	case n < 6 || len(h.routings) == 0:
+		of := random.IntN(2)
 		h.exec("INSERT INTO routings (id, lead_id, customer_id, rule_id, rule_revision, created_at) VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING",
-			id, one(h.leads), h.customer, h.rule, at)
+			id, one(h.leads), h.customer[of], h.rule[of], at)
 		h.exec("UPDATE leads SET state = 'routed' WHERE id IN (SELECT lead_id FROM routings WHERE id = ?)", id)
 		must(h.app.DB.Read(asSystem).Raw("SELECT id FROM routings ORDER BY id").Scan(&h.routings).Error)
 	case n < 8:
@@ -158,6 +188,103 @@ func (h *hours) want() (want [7]int64) {
 		must(h.app.DB.Read(asSystem).Raw(sql).Scan(&want[i]).Error)
 	}
 	return want
+}
+
+// tallied compares the tally from some instants on, with all rules and without one,
+// with what leads, routings and feedback say.
+func (h *hours) tallied() {
+	h.t.Helper()
+	first := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for _, since := range []time.Time{first, first.Add(2 * time.Hour), first.Add(47*time.Hour + 30*time.Minute), first.AddDate(0, 0, 9)} {
+		for _, hidden := range [][]int64{nil, h.rule[1:]} {
+			got, err := h.app.Activity.Since(asSystem, since, hidden)
+			if err != nil {
+				h.t.Fatal(err)
+			}
+			if diff := cmp.Diff(h.tally(since, hidden), got, cmpopts.IgnoreFields(activity.Total{}, "Kind")); diff != "" {
+				h.t.Fatalf("since %s, without %d (-want +got):\n%s", since, hidden, diff)
+			}
+		}
+	}
+}
+
+// tally tallies by looking at everything.
+func (h *hours) tally(since time.Time, hidden []int64) *activity.Tally {
+	h.t.Helper()
+	type key struct {
+		of     string
+		at     time.Time
+		id     int64
+		reason int32
+	}
+	sums := map[key]*activity.Total{}
+	add := func(at time.Time, source, customer, rule int64, reason int32, count func(*activity.Total)) {
+		at = at.UTC().Truncate(time.Hour)
+		if at.Before(since) || slices.Contains(hidden, rule) {
+			return
+		}
+		keys := []key{{"hour", at, 0, 0}, {"source", since, source, reason}}
+		if customer != 0 {
+			keys = append(keys, key{"customer", since, customer, reason})
+		}
+		for _, k := range keys {
+			if sums[k] == nil {
+				sums[k] = &activity.Total{At: k.at, ID: k.id, ReasonID: k.reason}
+			}
+			count(sums[k])
+		}
+	}
+	var rows []struct {
+		At                     time.Time
+		Source, Customer, Rule int64
+		Reason                 int32
+		State                  string
+	}
+	read := func(sql string) {
+		h.t.Helper()
+		rows = nil
+		must(h.app.DB.Read(asSystem).Raw(sql).Scan(&rows).Error)
+	}
+	read("SELECT received_at AS at, coalesce(source_id, 0) AS source, state FROM leads WHERE state <> 'test'")
+	for _, l := range rows {
+		add(l.At, l.Source, 0, 0, 0, func(n *activity.Total) {
+			n.Leads++
+			if l.State == "unmatched" {
+				n.Unmatched++
+			}
+		})
+	}
+	read(`SELECT l.received_at AS at, coalesce(l.source_id, 0) AS source, r.customer_id AS customer, r.rule_id AS rule, coalesce(r.reason_id, 0) AS reason, r.state
+		FROM routings r JOIN leads l ON l.id = r.lead_id`)
+	for _, r := range rows {
+		add(r.At, r.Source, r.Customer, r.Rule, r.Reason, func(n *activity.Total) {
+			n.Routed++
+			if of := map[string]*int64{"delivered": &n.Delivered, "rejected": &n.Rejected, "failed": &n.Failed, "parked": &n.Parked}[r.State]; of != nil {
+				*of++
+			}
+			if r.Reason != 0 {
+				n.Answered++
+			}
+		})
+	}
+	read(`SELECT f.received_at AS at, coalesce(l.source_id, 0) AS source, r.customer_id AS customer, r.rule_id AS rule
+		FROM feedback f JOIN routings r ON r.id = f.routing_id JOIN leads l ON l.id = r.lead_id`)
+	for _, f := range rows {
+		add(f.At, f.Source, f.Customer, f.Rule, 0, func(n *activity.Total) { n.Reports++ })
+	}
+	list := func(of string) []activity.Total {
+		all := []activity.Total{}
+		for k, n := range sums {
+			if k.of == of {
+				all = append(all, *n)
+			}
+		}
+		slices.SortFunc(all, func(a, b activity.Total) int {
+			return gocmp.Or(a.At.Compare(b.At), gocmp.Compare(a.ID, b.ID), gocmp.Compare(a.ReasonID, b.ReasonID))
+		})
+		return all
+	}
+	return &activity.Tally{Hours: list("hour"), Sources: list("source"), Customers: list("customer")}
 }
 
 func totals(rows []activity.Activity) (got [7]int64) {

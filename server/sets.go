@@ -22,6 +22,26 @@ func (a *App) addSets() {
 	a.addStaffSets()
 	a.addSystem()
 	odata.Add(a.OData, odata.Set[activity.Activity]{Name: "Activity", Type: "Activity", Access: a.sight(access{}, "RuleID")})
+	odata.AddFunctions(a.OData, odata.Unbound("ActivitySince", a.activitySince).
+		Describe("The sums of Activity from an hour on: by the hour, and by reason of each source and customer."))
+}
+
+// sinceParams are the parameters of ActivitySince: from when on, 30 days ago unless
+// given.
+type sinceParams struct {
+	Since *time.Time
+}
+
+func (a *App) activitySince(ctx context.Context, p sinceParams) (*activity.Tally, error) {
+	hidden, err := a.Routing.Hidden(ctx)
+	if err != nil {
+		return nil, err
+	}
+	since := store.Now().Add(-30 * 24 * time.Hour).Truncate(time.Hour)
+	if p.Since != nil {
+		since = *p.Since
+	}
+	return a.Activity.Since(ctx, since, hidden)
 }
 
 func (a *App) addStaffSets() {

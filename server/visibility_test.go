@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestVisibility: a rule that is shown to chosen staff is not there for others, by
@@ -92,6 +93,15 @@ func TestVisibility(t *testing.T) {
 
 		if n := s.admin.get("/odata/Routings(" + hidden + ")/Feedback/$count").want(200); string(n.body) != "1" {
 			t.Errorf("%s reports on the hidden routing, want the customer's own", n.body)
+		}
+
+		// What is counted of it is not theirs, either.
+		routed := func(c client) int { return len(c.get("/odata/ActivitySince()").want(200).at("Customers").([]any)) }
+		eventually(t, 15*time.Second, "the routings are not counted", func() bool { return routed(s.admin) >= 2 })
+		for _, c := range []client{dana, noa} {
+			if got := c.get("/odata/ActivitySince()").want(200); routed(c) != 1 || got.text("Customers", 0, "ID") != other.id {
+				t.Errorf("what customers were given: %s", got.body)
+			}
 		}
 
 		// Changes are followed without it, too.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -33,6 +34,9 @@ type progress struct {
 	// from where on.
 	All   bool  `json:"all,omitempty"`
 	After *hour `json:"after,omitempty"`
+	// Totals says that the totals are those of the counters. A server of a version
+	// that has no totals does not keep it.
+	Totals bool `json:"totals,omitempty"`
 }
 
 // hour is one hour of one source.
@@ -88,7 +92,7 @@ func (s *Service) roll(ctx context.Context) error {
 	if r.now.All {
 		return r.all()
 	}
-	if len(r.hours) == 0 && !r.reported {
+	if len(r.hours) == 0 && !r.reported && r.now.Totals {
 		return nil
 	}
 	for len(r.hours) > portion {
@@ -120,6 +124,7 @@ type rolling struct {
 	hours    []hour // that have changed
 	reported bool   // there are new reports
 
+	old  []Activity // what was counted before, but for reports
 	rows []Activity // counted, not written
 	more []Activity // to be added to what is there
 }
@@ -147,7 +152,7 @@ func (r *rolling) look(tx *gorm.DB) error {
 		}
 	}
 	if r.was == "" || !r.now.All && !r.now.Marks.within(floor, r.seen) {
-		r.now.All, r.now.After, r.now.Marks = true, nil, r.seen
+		r.now = progress{Step: r.now.Step, Marks: r.seen, All: true}
 	}
 	if r.now.All {
 		return nil
@@ -191,10 +196,10 @@ func (r *rolling) all() error {
 // count counts these hours, and what more finds, and stores both with the
 // progress.
 func (r *rolling) count(hours []span, more func(tx *gorm.DB) error) error {
-	r.rows, r.more = nil, nil
+	r.old, r.rows, r.more = nil, nil, nil
 	err := r.snapshot(func(tx *gorm.DB) error {
 		for _, h := range hours {
-			if err := r.countSpan(tx, h); err != nil {
+			if err := errors.Join(r.recall(tx, h), r.countSpan(tx, h)); err != nil {
 				return fmt.Errorf("count %s: %w", h.begin.Format(hourLayout), err)
 			}
 		}
@@ -210,6 +215,7 @@ func (r *rolling) count(hours []span, more func(tx *gorm.DB) error) error {
 func (r *rolling) store(hours []span) error {
 	next := r.now
 	next.Step++
+	next.Totals = true
 	text, err := json.Marshal(next)
 	if err != nil {
 		return err
@@ -223,7 +229,8 @@ func (r *rolling) store(hours []span) error {
 				return err
 			}
 		}
-		if next.All && next.After == nil { // at the beginning
+		anew := next.All && next.After == nil // at the beginning
+		if anew {
 			if err := tx.Exec("UPDATE activity SET reports = 0 WHERE reports <> 0").Error; err != nil {
 				return err
 			}
@@ -231,7 +238,17 @@ func (r *rolling) store(hours []span) error {
 		if err := upsert(tx, r.rows, counted); err != nil {
 			return err
 		}
-		return upsert(tx, r.more, added)
+		if err := upsert(tx, r.more, added); err != nil {
+			return err
+		}
+		if anew || !r.now.Totals {
+			return r.total(tx)
+		}
+		grown := totals{}
+		grown.count(r.old, -1)
+		grown.count(r.rows, 1)
+		grown.count(r.more, 1)
+		return grown.grow(tx)
 	})
 	if err != nil {
 		return err
@@ -262,23 +279,34 @@ var (
 	added   = clause.Assignments(map[string]any{"reports": gorm.Expr("activity.reports + excluded.reports")})
 )
 
+// counters are those of an hour.
+func (h span) counters(tx *gorm.DB) *gorm.DB {
+	q := tx.Model(&Activity{}).Where("hour = ?", h.begin)
+	if h.sources != nil {
+		q = q.Where("source_id IN ?", h.sources)
+	}
+	return q
+}
+
+// recall reads what was counted of an hour before, but for reports. That does not
+// change until it is written over: whoever else counts overtakes.
+func (r *rolling) recall(tx *gorm.DB, h span) error {
+	var rows []Activity
+	err := h.counters(tx).Select("hour, source_id, customer_id, reason_id, " + strings.Join(columns, ", ")).Find(&rows).Error
+	r.old = append(r.old, rows...)
+	return err
+}
+
 // clear takes away what was counted of an hour before, but for reports.
 func clear(tx *gorm.DB, h span) error {
-	of := func() *gorm.DB {
-		q := tx.Model(&Activity{}).Where("hour = ?", h.begin)
-		if h.sources != nil {
-			q = q.Where("source_id IN ?", h.sources)
-		}
-		return q
-	}
-	if err := of().Where("reports = 0").Delete(&Activity{}).Error; err != nil {
+	if err := h.counters(tx).Where("reports = 0").Delete(&Activity{}).Error; err != nil {
 		return err
 	}
 	zeros := map[string]any{}
 	for _, c := range columns {
 		zeros[c] = 0
 	}
-	return of().Updates(zeros).Error
+	return h.counters(tx).Updates(zeros).Error
 }
 
 func upsert(tx *gorm.DB, rows []Activity, set clause.Set) error {

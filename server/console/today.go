@@ -22,25 +22,22 @@ const (
 	todayDays  = 30
 )
 
-// counts are counters of Activity added up, each under its name after "Sum".
+// counts are counters of Activity added up: of an hour, a source or a customer.
 type counts struct {
-	Hour                 time.Time
-	SourceID, CustomerID int64
-	ReasonID             int32
+	At       time.Time
+	ID       int64
+	ReasonID int32
 
-	Leads     float64 `json:"SumLeads"`
-	Unmatched float64 `json:"SumUnmatched"`
-	Routed    float64 `json:"SumRouted"`
-	Delivered float64 `json:"SumDelivered"`
-	Rejected  float64 `json:"SumRejected"`
-	Failed    float64 `json:"SumFailed"`
-	Parked    float64 `json:"SumParked"`
-	Answered  float64 `json:"SumAnswered"`
-	Reports   float64 `json:"SumReports"`
+	Leads     float64
+	Unmatched float64
+	Routed    float64
+	Delivered float64
+	Rejected  float64
+	Failed    float64
+	Parked    float64
+	Answered  float64
+	Reports   float64
 }
-
-// summed are the counters that counted adds up.
-var summed = []string{"Leads", "Unmatched", "Routed", "Delivered", "Rejected", "Failed", "Parked", "Answered", "Reports"}
 
 func (c *counts) add(o *counts) {
 	c.Leads += o.Leads
@@ -54,22 +51,9 @@ func (c *counts) add(o *counts) {
 	c.Reports += o.Reports
 }
 
-// counted reads the counters since an instant, added up by these dimensions.
-func (v *visit) counted(since time.Time, by ...string) ([]counts, error) {
-	var sums []string
-	for _, name := range summed {
-		sums = append(sums, name+" with sum as Sum"+name)
-	}
-	apply := "filter(Hour ge " + since.UTC().Format(time.RFC3339) + ")/groupby((" + strings.Join(by, ",") + "),aggregate(" + strings.Join(sums, ",") + "))"
-	var all []counts
-	for after := ""; ; {
-		rows, err := readList[counts](v, "Activity", 1000, query{"$apply": apply, "$skiptoken": after})
-		all = append(all, rows.Rows...)
-		if after = rows.After; err != nil || after == "" {
-			return all, err
-		}
-	}
-}
+// tally is what happened within the days that Today looks at. Hours come by
+// themselves, sources and customers by the reason of the newest feedback.
+type tally struct{ Hours, Sources, Customers []counts }
 
 // todayData is what Today shows.
 type todayData struct {
@@ -100,19 +84,19 @@ func (v *visit) todayPage() error {
 	now := v.now().In(v.place)
 	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, v.place)
 	since := midnight.AddDate(0, 0, 1-todayDays)
-	hours, err := v.counted(since, "Hour")
+	sums, err := read[tally](v, "ActivitySince(Since="+since.UTC().Format(time.RFC3339)+")", nil)
 	if err != nil {
 		return err
 	}
-	data.Active = len(hours) > 0
-	v.drawToday(&data, hours, now, midnight)
-	if err := v.byWhom(&data, since); err != nil {
+	data.Active = len(sums.Hours) > 0
+	v.drawToday(&data, sums.Hours, now, midnight)
+	if err := v.byWhom(&data, &sums); err != nil {
 		return err
 	}
 	if data.Steps, err = v.firstSteps(); err != nil {
 		return err
 	}
-	if data.Cures, err = v.cures(hours, since); err != nil {
+	if data.Cures, err = v.cures(sums.Hours, since); err != nil {
 		return err
 	}
 	data.Calm = len(data.Cures) == 0
@@ -125,7 +109,7 @@ func (v *visit) drawToday(data *todayData, rows []counts, now, midnight time.Tim
 	hours := make([]counts, todayHours)
 	firstDay, firstHour := midnight.AddDate(0, 0, 1-todayDays), now.Truncate(time.Hour).Add(-(todayHours-1)*time.Hour)
 	for i := range rows {
-		at := rows[i].Hour.In(v.place)
+		at := rows[i].At.In(v.place)
 		day := time.Date(at.Year(), at.Month(), at.Day(), 12, 0, 0, 0, v.place)
 		if n := int(day.Sub(firstDay).Hours()+1) / 24; n >= 0 && n < todayDays { // noon to midnight, also where clocks change
 			days[n].add(&rows[i])
@@ -183,63 +167,57 @@ type score struct {
 	outcomes
 }
 
+// reason is what a reason of feedback comes to.
+type reason struct {
+	ID           int32
+	Category     string
+	CountsAsSale bool
+}
+
 // byWhom fills in how customers and sources fare.
-func (v *visit) byWhom(data *todayData, since time.Time) error {
-	rows, err := v.counted(since, "SourceID", "CustomerID", "ReasonID")
-	if err != nil || len(rows) == 0 {
-		return err
+func (v *visit) byWhom(data *todayData, sums *tally) error {
+	if len(sums.Hours) == 0 {
+		return nil
 	}
-	reasons, err := readList[struct {
-		ID           int32
-		Category     string
-		CountsAsSale bool
-	}](v, "FeedbackReasons", 1000, query{"$select": "ID,Category,CountsAsSale"})
+	reasons, err := readList[reason](v, "FeedbackReasons", 1000, query{"$select": "ID,Category,CountsAsSale"})
 	if err != nil {
 		return err
 	}
-	customers, sources := map[int64]*score{}, map[int64]*score{}
-	for i := range rows {
-		r := &rows[i]
-		var o outcomes
-		for _, reason := range reasons.Rows {
-			if reason.ID != r.ReasonID {
-				continue
-			}
-			switch reason.Category {
-			case "positive":
-				o.positive = r.Answered
-			case "in_progress":
-				o.progress = r.Answered
-			default:
-				o.negative = r.Answered
-			}
-			if reason.CountsAsSale {
-				o.sold = r.Answered
-			}
-		}
-		if r.CustomerID != 0 {
-			tally(customers, r.CustomerID, r, o)
-		}
-		tally(sources, r.SourceID, r, o)
-	}
-	if data.Table, err = v.scores("Customers", "customers", customers, false); err != nil {
+	if data.Table, err = v.scores("Customers", "customers", scored(sums.Customers, reasons.Rows), false); err != nil {
 		return err
 	}
-	data.Sources, err = v.scores("Sources", "sources", sources, true)
+	data.Sources, err = v.scores("Sources", "sources", scored(sums.Sources, reasons.Rows), true)
 	return err
 }
 
-func tally(scores map[int64]*score, id int64, r *counts, o outcomes) {
-	s := scores[id]
-	if s == nil {
-		s = &score{}
-		scores[id] = s
+// scored gives the scores by the ID of a source or customer.
+func scored(rows []counts, reasons []reason) map[int64]*score {
+	scores := map[int64]*score{}
+	for i := range rows {
+		r := &rows[i]
+		s := scores[r.ID]
+		if s == nil {
+			s = &score{}
+			scores[r.ID] = s
+		}
+		s.counts.add(r)
+		n := slices.IndexFunc(reasons, func(reason reason) bool { return reason.ID == r.ReasonID })
+		if n < 0 {
+			continue
+		}
+		switch reasons[n].Category {
+		case "positive":
+			s.positive += r.Answered
+		case "in_progress":
+			s.progress += r.Answered
+		default:
+			s.negative += r.Answered
+		}
+		if reasons[n].CountsAsSale {
+			s.sold += r.Answered
+		}
 	}
-	s.counts.add(r)
-	s.positive += o.positive
-	s.progress += o.progress
-	s.negative += o.negative
-	s.sold += o.sold
+	return scores
 }
 
 // mostScores is how many lines each of the tables has.
