@@ -126,6 +126,9 @@ func (d *demo) seed(ctx context.Context, crm *crm) error {
 	if err := d.app.DB.Read(ctx).Where("code = ?", "webhook-json").Take(&webhook).Error; err != nil {
 		return err
 	}
+	if err := d.app.Routing.CreateConnector(ctx, crm.connector()); err != nil {
+		return err
+	}
 	for i, c := range sampleCustomers {
 		if err := d.customer(ctx, c, i+1, webhook.ID, crm); err != nil {
 			return err
@@ -158,6 +161,7 @@ func (d *demo) customer(ctx context.Context, c sampleCustomer, n int, connector 
 	}
 	rule := &routing.Rule{
 		CustomerID: customer.ID, ConnectorID: connector, Name: "Leads for " + c.name, Condition: c.condition, Priority: n * 10,
+		IsDefault: c.condition == "", // or a rule that is added would never get a lead
 		Settings: routing.Settings{"URL": crm.add(c.name, issued.Key)},
 		Mapping: []routing.MappingEntry{
 			{Target: "ref", Source: "RoutingID"},
@@ -200,6 +204,8 @@ Paste into another terminal:
 
   # what %[5]s sees, with its own key
   curl -s -H 'X-API-Key: %[6]s' '%[1]s/odata/Leads?$select=FirstName,City,Budget'
+
+In the console, add a customer, get it an API key, and add a rule: under Lead transmission the big plus, with the connector “Demo CRM”
 
 The loop:
 
