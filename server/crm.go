@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,6 +64,11 @@ func (c *crm) add(name, key string) string {
 // nobody reports: who added the rule has the key for that.
 func (c *crm) connector() *routing.Connector {
 	return &routing.Connector{Code: "demo-crm", Name: "Demo CRM", Method: http.MethodPost, Format: "json", URL: c.base + "/leads"}
+}
+
+// has reports whether this customer's system is played here.
+func (c *crm) has(name string) bool {
+	return slices.ContainsFunc(c.tenants, func(t tenant) bool { return t.name == name })
 }
 
 func (c *crm) first() tenant { return c.tenants[0] }
