@@ -203,7 +203,7 @@ func TestDemo(t *testing.T) {
 	t.Parallel()
 	dir, temp := t.TempDir(), t.TempDir()
 	got := command{dir: dir, env: []string{"TMPDIR=" + temp}, args: []string{"demo", "--turns", "2", "--every", "0s", "--addr", "127.0.0.1:0"}}.run(t)
-	want := `(?s)console        http://127.0.0.1:\d+/console/\s+OData service  http://127.0.0.1:\d+/odata/.*X-API-Key: ll_live_.*The loop:
+	want := `(?s)console        http://127.0.0.1:\d+/console/\s+OData service  http://127.0.0.1:\d+/odata/.*X-API-Key: ll_live_.*under Lead transmission the big plus, with the connector “Demo CRM”\n.*The loop:
 
 lead      …\w{8}  נועה לוי, חיפה, budget 5000
 delivered …\w{8}  to Carmel Solar, there it is CRM-\d{4}

@@ -33,6 +33,7 @@ func TestConsoleFeedback(t *testing.T) {
 		js[any](b, "document.querySelector('.unmapped select').value = '2'")
 		b.press("Map")
 		b.see("בטיפול אצל נציג is mapped.")
+		b.until("getComputedStyle(document.querySelector('.toast p')).direction === 'ltr'") // the sentence is English
 		if waiting() != "0" {
 			t.Error("the report still waits")
 		}

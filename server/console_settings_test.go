@@ -120,7 +120,7 @@ func TestConsoleUsers(t *testing.T) {
 		noa := newBrowser(t, s.base, "en")
 		noa.signIn("noa@example.com", password)
 		noa.open("/console/settings/reasons")
-		if tabs := js[string](noa, "[...document.querySelectorAll('.tabs a')].map(e => e.innerText).join()"); tabs != "Feedback reasons,Connectors,Notices,Retention" {
+		if tabs := js[string](noa, "[...document.querySelectorAll('.tabs a')].map(e => e.innerText).join()"); tabs != "Feedback reasons,Connectors,Notices,Privacy" {
 			t.Errorf("a viewer sees %s", tabs)
 		}
 		noa.open("/console/settings/users")

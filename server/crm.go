@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
+
+	"leadloop/routing"
 )
 
 // loopback is where the demo's stand-in CRM is.
@@ -57,10 +60,25 @@ func (c *crm) add(name, key string) string {
 	return fmt.Sprintf("%s/%d/leads", c.base, len(c.tenants)-1)
 }
 
+// connector sends to the CRM what a rule of one's own maps, to a place where
+// nobody reports: who added the rule has the key for that.
+func (c *crm) connector() *routing.Connector {
+	return &routing.Connector{Code: "demo-crm", Name: "Demo CRM", Method: http.MethodPost, Format: "json", URL: c.base + "/leads"}
+}
+
+// has reports whether this customer's system is played here.
+func (c *crm) has(name string) bool {
+	return slices.ContainsFunc(c.tenants, func(t tenant) bool { return t.name == name })
+}
+
 func (c *crm) first() tenant { return c.tenants[0] }
 
 // ServeHTTP takes a lead and, unless it is a test, reports on it a moment later.
 func (c *crm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/leads" {
+		c.take(w)
+		return
+	}
 	var i int
 	var lead struct {
 		Ref string `json:"ref"`
@@ -73,14 +91,20 @@ func (c *crm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "a lead needs a ref", http.StatusBadRequest)
 		return
 	}
+	n := c.take(w)
+	if r.Header.Get("X-Leadloop-Test") == "" {
+		c.reports.Go(func() { c.report(c.tenants[i], lead.Ref, sampleReports[n%len(sampleReports)]) })
+	}
+}
+
+// take answers that a lead is stored, and returns its number.
+func (c *crm) take(w http.ResponseWriter) int {
 	c.mu.Lock()
 	c.count++
 	n := c.count
 	c.mu.Unlock()
 	send(w, http.StatusCreated, map[string]string{"id": fmt.Sprintf("CRM-%04d", n)})
-	if r.Header.Get("X-Leadloop-Test") == "" {
-		c.reports.Go(func() { c.report(c.tenants[i], lead.Ref, sampleReports[n%len(sampleReports)]) })
-	}
+	return n
 }
 
 // report sends feedback on a routing, as the customer's own system would.

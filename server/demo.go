@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -82,18 +83,25 @@ func (d *demo) play(ctx context.Context, turns int, every time.Duration) error {
 		return fmt.Errorf("sample data: %w", err)
 	}
 	d.introduce(crm)
+	d.loop(ctx, turns, every, crm)
+	return nil
+}
+
+// loop turns the loop. It tells what goes wrong and goes on, as who tries things out
+// may change what they like.
+func (d *demo) loop(ctx context.Context, turns int, every time.Duration, crm *crm) {
 	for turn := 0; turns == 0 || turn < turns; turn++ {
 		if turn > 0 && !wait(ctx, every) {
-			return nil
+			return
 		}
-		if err := d.turn(ctx, sampleLeads[turn%len(sampleLeads)], crm); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+		err := d.turn(ctx, sampleLeads[turn%len(sampleLeads)], crm)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			fmt.Fprintf(d.out, "          %v\n\n", err)
 		}
 	}
-	return nil
 }
 
 // wait waits; false if ctx ended before.
@@ -126,17 +134,23 @@ func (d *demo) seed(ctx context.Context, crm *crm) error {
 	if err := d.app.DB.Read(ctx).Where("code = ?", "webhook-json").Take(&webhook).Error; err != nil {
 		return err
 	}
+	if err := d.app.Routing.CreateConnector(ctx, crm.connector()); err != nil {
+		return err
+	}
 	for i, c := range sampleCustomers {
 		if err := d.customer(ctx, c, i+1, webhook.ID, crm); err != nil {
 			return err
 		}
 	}
+	return d.signIn(ctx)
+}
+
+// signIn gets the staff member a token, which holds for some minutes.
+func (d *demo) signIn(ctx context.Context) error {
 	var tokens staff.Tokens
-	if err := call(ctx, http.MethodPost, d.base+"/auth/token", nil, map[string]string{"email": d.email, "password": d.pass}, &tokens); err != nil {
-		return err
-	}
+	err := call(ctx, http.MethodPost, d.base+"/auth/token", nil, map[string]string{"email": d.email, "password": d.pass}, &tokens)
 	d.token = tokens.AccessToken
-	return nil
+	return err
 }
 
 // customer makes one customer whose rule sends to the stand-in CRM.
@@ -158,7 +172,8 @@ func (d *demo) customer(ctx context.Context, c sampleCustomer, n int, connector 
 	}
 	rule := &routing.Rule{
 		CustomerID: customer.ID, ConnectorID: connector, Name: "Leads for " + c.name, Condition: c.condition, Priority: n * 10,
-		Settings: routing.Settings{"URL": crm.add(c.name, issued.Key)},
+		IsDefault: c.condition == "", // or a rule that is added would never get a lead
+		Settings:  routing.Settings{"URL": crm.add(c.name, issued.Key)},
 		Mapping: []routing.MappingEntry{
 			{Target: "ref", Source: "RoutingID"},
 			{Target: "full_name", Source: "concat(FirstName,concat(' ',LastName))"},
@@ -201,6 +216,8 @@ Paste into another terminal:
   # what %[5]s sees, with its own key
   curl -s -H 'X-API-Key: %[6]s' '%[1]s/odata/Leads?$select=FirstName,City,Budget'
 
+In the console, add a customer, get it an API key, and add a rule: under Lead transmission the big plus, with the connector “Demo CRM”
+
 The loop:
 
 `, d.base, d.email, d.pass, d.intake, crm.first().name, crm.first().key)
@@ -215,13 +232,12 @@ func (d *demo) turn(ctx context.Context, lead map[string]any, crm *crm) error {
 	fmt.Fprintf(d.out, "lead      %s  %v %v, %v, budget %v\n", short(receipt.ID), lead["FirstName"], lead["LastName"], lead["City"], lead["Budget"])
 	deadline := time.Now().Add(15 * time.Second)
 	address := d.base + "/odata/Leads(" + receipt.ID + ")?$expand=Routings($expand=Customer,Feedback($expand=Reason))"
-	auth := http.Header{"Authorization": {"Bearer " + d.token}}
 	for {
-		var now followed
-		if err := call(ctx, http.MethodGet, address, auth, nil, &now); err != nil {
+		now, err := d.look(ctx, address)
+		if err != nil {
 			return fmt.Errorf("follow the lead: %w", err)
 		}
-		if now.done() {
+		if now.done(crm) {
 			now.tell(d.out)
 			return nil
 		}
@@ -232,6 +248,21 @@ func (d *demo) turn(ctx context.Context, lead map[string]any, crm *crm) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// look reads a lead, signing in again where the token has ended.
+func (d *demo) look(ctx context.Context, address string) (f followed, err error) {
+	read := func() error {
+		return call(ctx, http.MethodGet, address, http.Header{"Authorization": {"Bearer " + d.token}}, nil, &f)
+	}
+	err = read()
+	var r *refused
+	if errors.As(err, &r) && r.status == http.StatusUnauthorized {
+		if err = d.signIn(ctx); err == nil {
+			err = read()
+		}
+	}
+	return f, err
 }
 
 // followed is a lead as the OData service shows it.
@@ -248,9 +279,11 @@ type followed struct {
 	}
 }
 
-func (f followed) done() bool {
+// done reports whether all has become of it that will. Only the CRM's own customers
+// are sure to report.
+func (f followed) done(crm *crm) bool {
 	for _, r := range f.Routings {
-		if r.State != routing.Delivered || len(r.Feedback) == 0 {
+		if crm.has(r.Customer.Name) && (r.State != routing.Delivered || len(r.Feedback) == 0) {
 			return false
 		}
 	}
@@ -262,15 +295,24 @@ func (f followed) tell(w io.Writer) {
 		fmt.Fprintf(w, "          no rule took it: %s\n\n", f.State)
 	}
 	for _, r := range f.Routings {
-		fmt.Fprintf(w, "delivered %s  to %s, there it is %s\n", short(r.ID), r.Customer.Name, r.ExternalID)
+		fmt.Fprintf(w, "%-9s %s  to %s, there it is %s\n", r.State, short(r.ID), r.Customer.Name, cmp.Or(r.ExternalID, "nothing yet"))
 		for _, b := range r.Feedback {
-			fmt.Fprintf(w, "feedback  %s  %s (%s): %s\n\n", short(r.ID), b.Reason.Name, b.Reason.Category, b.Comment)
+			fmt.Fprintf(w, "feedback  %s  %s (%s): %s\n", short(r.ID), b.Reason.Name, b.Reason.Category, b.Comment)
 		}
+		fmt.Fprintln(w)
 	}
 }
 
 // short is the end of an id, which tells UUIDs of one moment apart.
 func short(id string) string { return "…" + id[max(0, len(id)-8):] }
+
+// refused is the error of a request that was answered, but not as it should be.
+type refused struct {
+	status int
+	text   string
+}
+
+func (r *refused) Error() string { return r.text }
 
 // call makes a JSON request and reads the answer into out, where it is not nil.
 func call(ctx context.Context, method, url string, header http.Header, in, out any) error {
@@ -301,7 +343,7 @@ func call(ctx context.Context, method, url string, header http.Header, in, out a
 		return err
 	}
 	if answer.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s: %s", method, url, answer.Status, text)
+		return &refused{answer.StatusCode, fmt.Sprintf("%s %s: %s: %s", method, url, answer.Status, text)}
 	}
 	if out == nil {
 		return nil

@@ -149,10 +149,14 @@ func (v *visit) connection() (*keys.Connection, *routing.Customer, error) {
 
 func (v *visit) connectionForm(c *keys.Connection) *Form {
 	zone := cmp.Or(c.TimeZone, defaultZone)
+	nameHelp := v.T("connection.name.help")
+	if c.ID == uuid.Nil {
+		nameHelp = v.T("connection.name.new")
+	}
 	f := &Form{
 		Action: customerURL(c.CustomerID) + "/connections/new", Submit: v.T("connection.create"), Cancel: customerURL(c.CustomerID), ReadOnly: !v.Can("manager"),
 		Fields: []*Field{
-			{Name: "Name", Label: v.T("customers.name"), Help: v.T("connection.name.help"), Value: c.Name, Required: true, Focus: c.ID == uuid.Nil},
+			{Name: "Name", Label: v.T("customers.name"), Help: nameHelp, Value: c.Name, Required: true, Focus: c.ID == uuid.Nil},
 			{Name: "Description", Label: v.T("customer.description"), Value: c.Description, Kind: "textarea", Rows: 2},
 			{Name: "StartsOn", Section: v.T("connection.when"), Label: v.T("connection.starts"), Help: v.instantHelp(c.StartsOn, c.StartsAt), Value: value(c.StartsOn), Kind: "date", Half: true},
 			{Name: "EndsOn", Label: v.T("connection.ends"), Help: v.instantHelp(c.EndsOn, c.EndsAt), Value: value(c.EndsOn), Kind: "date", Half: true},

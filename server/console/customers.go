@@ -122,6 +122,7 @@ type customerData struct {
 	Form        *Form
 	Customer    *routing.Customer
 	Connections []connectionCard
+	Rules       int      // the active ones
 	Delete      *Confirm // nil for who may not
 }
 
@@ -203,6 +204,11 @@ func (v *visit) customerView(c *routing.Customer, f *Form) (page, error) {
 	if data.Connections, err = v.connectionCards(c.ID); err != nil {
 		return page{}, err
 	}
+	rules, err := readAll[struct{ ID int64 }](v, "Rules", query{"$filter": fmt.Sprintf("CustomerID eq %d and State eq 'active'", c.ID), "$select": "ID"})
+	if err != nil {
+		return page{}, err
+	}
+	data.Rules = len(rules)
 	if v.Can("manager") {
 		data.Delete = &Confirm{
 			ID: "delete", Title: v.T("customer.delete"), Text: v.T("customer.delete.text"), Name: c.Name,

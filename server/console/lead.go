@@ -73,6 +73,7 @@ type leadData struct {
 	Notice  string
 	Erase   *Confirm
 	Actions bool
+	Person  map[string]string // to find what is held of them; nil where nothing tells
 }
 
 // leadID is the {id} of the page's address as a key. NotFound if it is none.
@@ -146,12 +147,21 @@ func (v *visit) leadPage() error {
 		data.Notice = v.T("lead.code." + explanation.Code)
 	}
 	if data.Actions {
+		data.Person = person(lead)
 		data.Erase = &Confirm{
 			ID: "erase", Title: v.T("lead.erase"), Text: v.T("lead.erase.text"), Name: v.eraseName(lead),
 			Action: leadURL(lead.ID) + "/erase", Submit: v.T("lead.erase.submit"),
 		}
 	}
 	return v.Page("lead", page{Title: data.Name, Crumb: &crumb{v.T("nav.leads"), "/console/leads"}, Data: data})
+}
+
+// person is what finds all leads of the one whose lead this is.
+func person(lead *leadDetail) map[string]string {
+	if lead.Phone == "" && lead.Email == "" {
+		return nil
+	}
+	return map[string]string{"Phone": lead.Phone, "Email": lead.Email}
 }
 
 // eraseName is what is typed to erase a lead: its name, or the end of its id.

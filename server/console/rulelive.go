@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"slices"
 
 	"leadloop/odata/fault"
 	"leadloop/routing"
@@ -27,6 +28,7 @@ type activation struct {
 	Partial bool // htmx asks for it
 	Live    bool // what is edited is what is live
 	Pauses  bool // it can be paused
+	Paused  bool
 	Reasons []string
 }
 
@@ -35,7 +37,7 @@ func (a activation) Open() bool { return len(a.Reasons) == 0 && !a.Live }
 
 func (e *ruleEditor) activation() activation {
 	r := e.Rule
-	a := activation{Partial: e.Partial, Badge: e.State(r.State), Pauses: r.State == routing.Active}
+	a := activation{Partial: e.Partial, Badge: e.State(r.State), Pauses: r.State == routing.Active, Paused: r.State == routing.Paused}
 	changed := e.changed()
 	if !e.Routing.SendsRoutingID(e.Draft.Mapping) {
 		a.Reasons = append(a.Reasons, e.T("rule.closed.routing"))
@@ -50,6 +52,12 @@ func (e *ruleEditor) activation() activation {
 	}
 	a.Live = r.State == routing.Active && !changed && r.ActiveRevision != nil && *r.ActiveRevision == r.Revision
 	return a
+}
+
+// Behind reports whether rules get some of its leads as their priority is before
+// that of the draft.
+func (e *ruleEditor) Behind() bool {
+	return slices.ContainsFunc(e.Live.Preview.Rivals, func(r routing.Rival) bool { return r.Ahead > 0 && r.Priority < e.Draft.Priority })
 }
 
 // tierLine is a rule beside the one being edited.

@@ -59,7 +59,6 @@ export function say(text, kind = "done") {
   toast.className = `toast ${kind}`;
   toast.dataset.toast = "";
   const words = document.createElement("p");
-  words.dir = "auto";
   words.textContent = text;
   toast.append(words);
   document.getElementById("toasts").append(toast);
@@ -79,6 +78,15 @@ function leave(toast) {
   toast.addEventListener("focusout", start);
   if (!toast.classList.contains("failed")) start();
 }
+
+// What was wrong with a field was wrong with what it said.
+document.addEventListener("input", (event) => {
+  const field = event.target.closest(".field.wrong");
+  if (!field) return;
+  field.classList.remove("wrong");
+  field.querySelector(".field-error").remove();
+  event.target.removeAttribute("aria-invalid");
+});
 
 // prepare readies what is on the page, or came to it.
 function prepare(root) {

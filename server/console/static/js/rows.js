@@ -3,7 +3,17 @@
 // says rows-changed whenever rows come, go or move.
 
 export const inside = (event, selector) => event.target.closest?.(selector);
-export const changed = (at) => at.closest("form").dispatchEvent(new CustomEvent("rows-changed"));
+export const changed = (at) => {
+  forgive(at);
+  at.closest("form").dispatchEvent(new CustomEvent("rows-changed"));
+};
+
+// forgive forgets what was wrong with a mapping that is not as it was any more.
+function forgive(at) {
+  if (at.closest("#mapping")) document.getElementById("mapping-error").replaceChildren();
+}
+
+document.addEventListener("input", (event) => forgive(event.target));
 
 let added = 0;
 
@@ -40,7 +50,9 @@ const firstField = "input:not([type=hidden])";
 
 document.addEventListener("click", (event) => {
   if (inside(event, "#add-entry")) grow("mapping", "mapping-row", firstField);
-  if (inside(event, "#add-routing")) {
+  const sent = [...document.querySelectorAll("#mapping [name$=-Source]")].find((source) => source.value === "RoutingID");
+  if (inside(event, "#add-routing") && sent) sent.focus(); // once is enough
+  else if (inside(event, "#add-routing")) {
     const row = grow("mapping", "mapping-row", firstField);
     const [target, source] = row.querySelectorAll(".mapping-main input");
     target.value = source.value = "RoutingID";
