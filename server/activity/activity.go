@@ -5,6 +5,10 @@
 // written there is found soon after by [Service.Run], and the hours it belongs
 // to are counted anew. So nothing that takes leads or reports in waits for a
 // counter, and counting twice, or again after a crash, comes to the same.
+//
+// A month of counters is hundreds of thousands of rows, so their sums by hour and
+// by day are kept beside them: they grow, in the same transaction, by what an hour
+// comes to more than before. [Service.Since] reads those.
 package activity
 
 import (

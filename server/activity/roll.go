@@ -34,8 +34,8 @@ type progress struct {
 	// from where on.
 	All   bool  `json:"all,omitempty"`
 	After *hour `json:"after,omitempty"`
-	// Totals says that the totals are those of the counters. A server of a version
-	// that has no totals does not keep it.
+	// Totals says that the totals are those of the counters; else they are made anew.
+	// A server of a version that has no totals does not keep it.
 	Totals bool `json:"totals,omitempty"`
 }
 
