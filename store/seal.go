@@ -85,7 +85,11 @@ func (db *DB) sealAudit(tx *gorm.DB, c chain, note string) (Seal, error) {
 		return Seal{}, err
 	}
 	end, _ := c.open(kept) // nothing, if that is what is damaged
-	e.ID = max(w.last, end.ID, 0) + 1
+	last := max(w.last, end.ID, 0)
+	if last == math.MaxInt64 {
+		return Seal{}, fault.New(fault.Conflict, "the audit trail has no number left: an event was put at its very end; delete that one")
+	}
+	e.ID = last + 1
 	if err := c.append(tx, w.sealing(), e); err != nil {
 		return Seal{}, err
 	}
