@@ -1,6 +1,7 @@
 package sqlgen
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,19 +59,17 @@ const fewHits = 2000
 // searched returns the search that narrows r, and r without it, where that is to be
 // written by fewOrMany; nil where not.
 func (g *generator) searched(r *plan.Read) (f *plan.Found, rest *plan.Read) {
-	if g.dialect != Postgres || r.Var.From != nil || r.Var.Of != nil {
+	if g.dialect != Postgres || r.Where == nil || r.Var.From != nil || r.Var.Of != nil {
 		return nil, nil
 	}
-	others := *r
-	others.Where = nil
-	for _, x := range terms(r.Where, uri.And, nil) {
-		if s, ok := x.(*plan.Found); ok && f == nil && s.Var == r.Var && positive(s.Query) {
-			f = s
-		} else {
-			others.Where = plan.And(others.Where, x)
+	others, conditions := *r, terms(r.Where, uri.And, nil)
+	for i, x := range conditions {
+		if f, ok := x.(*plan.Found); ok && f.Var == r.Var && positive(f.Query) {
+			others.Where = plan.And(slices.Delete(conditions, i, i+1)...)
+			return f, &others
 		}
 	}
-	return f, &others
+	return nil, nil
 }
 
 // fewOrMany writes a query of one value: few, which looks at the array f.hits, where
