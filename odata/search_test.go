@@ -168,6 +168,9 @@ func TestSearch(t *testing.T) {
 			s.wanted(t, []wanted{
 				{"/People/$count?$search=noa", "2"},
 				{"/People?$search=noa&$count=true&$top=1&$select=ID", `{"@odata.count":2,"value":[{"ID":2}]}`},
+				{"/People?$search=noa&$orderby=Town/Name&$select=ID&$expand=Town($select=Name)", `{"value":[{"ID":3,"Town":{"@odata.id":"Towns(2)","Name":"Eilat"}},{"ID":2,"Town":{"@odata.id":"Towns(1)","Name":"Haifa"}}]}`},
+				{"/People?$search=noa&$compute=ID mul -1 as Less&$orderby=Less&$select=ID&$filter=Town/Name ne 'x'", `{"value":[{"ID":3},{"ID":2}]}`},
+				{"/People?$apply=filter(Town/Name eq 'Haifa')/search(noa)&$select=ID&$count=true", `{"@odata.count":1,"value":[{"ID":2}]}`},
 				{"/People?$search=noa&$filter=TownID eq 1&$select=ID", `{"value":[{"ID":2}]}`},
 				{"/Towns?$select=Name&$expand=People($search=noa;$select=ID)", `{"value":[{"@odata.id":"Towns(1)","Name":"Haifa","People":[{"ID":2}]},{"@odata.id":"Towns(2)","Name":"Eilat","People":[{"ID":3}]}]}`},
 				{"/Towns?$select=Name&$expand=People/$count($search=1234)", `{"value":[{"@odata.id":"Towns(1)","Name":"Haifa","People@odata.count":1},{"@odata.id":"Towns(2)","Name":"Eilat","People@odata.count":1}]}`},
@@ -288,7 +291,7 @@ func (s *shop) readsFew(t *testing.T, path string) {
 				t.Error(a.body)
 			}
 			err := tx.Raw(read).Scan(&after).Error
-			if n := after - before; n == 0 || n > 50 {
+			if n := after - before; n == 0 || n > 1000 { // some pages are sampled
 				t.Errorf("%s reads %d rows", path, n)
 			}
 			return err

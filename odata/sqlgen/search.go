@@ -1,6 +1,7 @@
 package sqlgen
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,31 +59,33 @@ const fewHits = 2000
 // searched returns the search that narrows r, and r without it, where that is to be
 // written by fewOrMany; nil where not.
 func (g *generator) searched(r *plan.Read) (f *plan.Found, rest *plan.Read) {
-	if g.dialect != Postgres || r.Var.From != nil || r.Var.Of != nil {
+	if g.dialect != Postgres || r.Where == nil || r.Var.From != nil || r.Var.Of != nil {
 		return nil, nil
 	}
-	others := *r
-	others.Where = nil
-	for _, x := range terms(r.Where, uri.And, nil) {
-		if s, ok := x.(*plan.Found); ok && f == nil && s.Var == r.Var && positive(s.Query) {
-			f = s
-		} else {
-			others.Where = plan.And(others.Where, x)
+	others, conditions := *r, terms(r.Where, uri.And, nil)
+	for i, x := range conditions {
+		if f, ok := x.(*plan.Found); ok && f.Var == r.Var && positive(f.Query) {
+			others.Where = plan.And(slices.Delete(conditions, i, i+1)...)
+			return f, &others
 		}
 	}
-	return f, &others
+	return nil, nil
 }
 
 // fewOrMany writes a query of one value: few, which looks at the array f.hits, where
 // f finds few, and else many. PostgreSQL takes a beginning of a word for that of one
 // row in 200 at least, and looks through all rows for what few have. So what is found
 // is counted first, up to a number: are they few, nothing else is looked at, as every
-// plan goes by the key for an array whose length it does not know.
+// plan goes by the key for an array whose length it does not know. To gather what very
+// many have takes long, so a thousandth of the rows is asked before; where 50 of those
+// have it, f.hits is null.
 func (g *generator) fewOrMany(f *plan.Found, few, many func()) {
-	most := strconv.Itoa(fewHits)
-	g.w(`WITH f AS MATERIALIZED (SELECT ARRAY(SELECT "key" FROM `, quoteName(searchTable(f.Var.Struct.Table)), " WHERE ")
+	index, most := quoteName(searchTable(f.Var.Struct.Table)), strconv.Itoa(fewHits)
+	g.w("WITH f AS MATERIALIZED (SELECT CASE WHEN (SELECT count(*) FROM ", index, " TABLESAMPLE SYSTEM (0.1) WHERE ")
 	g.match(f.Query)
-	g.w(" LIMIT ", most, " + 1) AS hits) SELECT CASE WHEN cardinality(f.hits) <= ", most, " THEN ")
+	g.w(`) < 50 THEN ARRAY(SELECT "key" FROM `, index, " WHERE ")
+	g.match(f.Query)
+	g.w(" LIMIT ", most, " + 1) END AS hits) SELECT CASE WHEN cardinality(f.hits) <= ", most, " THEN ")
 	few()
 	g.w(" ELSE ")
 	many()
