@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -295,7 +294,11 @@ func (f followed) tell(w io.Writer) {
 		fmt.Fprintf(w, "          no rule took it: %s\n\n", f.State)
 	}
 	for _, r := range f.Routings {
-		fmt.Fprintf(w, "%-9s %s  to %s, there it is %s\n", r.State, short(r.ID), r.Customer.Name, cmp.Or(r.ExternalID, "nothing yet"))
+		fmt.Fprintf(w, "%-9s %s  to %s", r.State, short(r.ID), r.Customer.Name)
+		if r.ExternalID != "" {
+			fmt.Fprintf(w, ", there it is %s", r.ExternalID)
+		}
+		fmt.Fprintln(w)
 		for _, b := range r.Feedback {
 			fmt.Fprintf(w, "feedback  %s  %s (%s): %s\n", short(r.ID), b.Reason.Name, b.Reason.Category, b.Comment)
 		}
