@@ -13,7 +13,7 @@ import (
 // funcs are what templates call. They speak l's language.
 func (c *Console) funcs(l *locale) template.FuncMap {
 	return template.FuncMap{
-		"t": l.T, "number": l.Number, "money": l.Money, "percent": l.Percent,
+		"t": l.T, "number": l.Number, "money": l.Money, "percent": l.Percent, "took": l.Took,
 		"date": l.Date, "time": l.timeElement, "ago": l.agoElement,
 		"static": c.assets.url, "icon": icon, "dict": dict,
 		"agent": agentName,
@@ -46,6 +46,14 @@ func (l *locale) Number(n any) string {
 		return l.printer.Sprint(number.Decimal(f, number.MaxFractionDigits(2)))
 	}
 	return fmt.Sprint(n)
+}
+
+// Took writes how many milliseconds something took.
+func (l *locale) Took(ms int64) string {
+	if ms < 1 {
+		return l.T("time.ms.under")
+	}
+	return l.T("time.ms", ms)
 }
 
 // Percent writes a share of 1 as whole percents.

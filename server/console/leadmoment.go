@@ -99,7 +99,7 @@ func (v *visit) transmitted(lead *leadDetail, r *leadRouting, reasons map[int32]
 		if a.StatusCode != nil {
 			m.Pairs = append(m.Pairs, [2]string{v.T("lead.attempt.status"), strconv.Itoa(*a.StatusCode)})
 		}
-		m.Pairs = append(m.Pairs, [2]string{v.T("lead.attempt.took"), v.T("lead.attempt.ms", a.DurationMs)})
+		m.Pairs = append(m.Pairs, [2]string{v.T("lead.attempt.took"), v.Took(a.DurationMs)})
 		if a.Error != nil {
 			m.Text = v.faultMessage(*a.Error)
 		}

@@ -3,7 +3,6 @@ package console
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 
 	"leadloop/odata/fault"
 	"leadloop/routing"
@@ -74,9 +73,6 @@ func (v *visit) tried(r routing.TestResult) *trial {
 	}
 	return t
 }
-
-// Milliseconds is how long it took.
-func (t *trial) Milliseconds() string { return fmt.Sprintf("%d ms", t.DurationMs) }
 
 // readable is JSON with a line for each field; other text as it is.
 func readable(text string) string {

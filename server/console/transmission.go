@@ -82,7 +82,7 @@ func (v *visit) attemptEvent(a *routing.Attempt) Event {
 	}
 	e := Event{Time: a.StartedAt, Title: v.T("transmission.silent"), Badge: &badge, Tone: badge.Tone}
 	if a.StatusCode != nil {
-		e.Title = v.T("transmission.status", strconv.Itoa(*a.StatusCode), v.Number(a.DurationMs))
+		e.Title = v.T("transmission.status", strconv.Itoa(*a.StatusCode), v.Took(a.DurationMs))
 	}
 	if a.Error != nil {
 		e.Text = v.faultMessage(*a.Error)
