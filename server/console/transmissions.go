@@ -70,11 +70,12 @@ func (s selection) address(path string) string {
 func (v *visit) filter(s selection) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
-	if s.State != "" {
-		add("State eq %s", literal(s.State))
-	}
-	if s.State == routing.Pending || s.State == routing.Sending {
-		add(inQueue)
+	switch s.State { // each with the condition of its index
+	case "":
+	case routing.Pending, routing.Sending:
+		add("State eq %s and "+inQueue, literal(s.State))
+	default:
+		add("State eq %s and NextAttemptAt eq null", literal(s.State))
 	}
 	if s.Customer != "" {
 		add("CustomerID eq %s", s.Customer)
@@ -182,7 +183,7 @@ func resendable(counts map[string]int, state string) int {
 // mostCounted is how many routings of a state are counted at most: who has more of
 // them need not know how many, and nobody has to wait for that.
 func mostCounted(state string) int {
-	if state == routing.Delivered { // of which there is no index: they are almost all
+	if state == routing.Delivered { // almost all are, and SQLite has no index of them
 		return 1000
 	}
 	return 10_000
