@@ -48,7 +48,7 @@ func (d *day) check() {
 		d.t.Logf("%d times wrong: %s", n, kind)
 	}
 	d.t.Logf("%d leads, %d routings, %d decisions, %d arrivals, %d reports, %d MB; judged in %v", len(e.leads), len(e.routings), len(e.decisions),
-		len(d.box.all), len(d.reports.sent), d.peak>>20, time.Since(began).Round(time.Millisecond))
+		len(d.box.arrivals()), len(d.reports.sent), d.peak>>20, time.Since(began).Round(time.Millisecond))
 }
 
 // checkLeads: each lead that was acknowledged is there, once, as it was sent, in
@@ -233,7 +233,7 @@ func (d *day) checkArrivals(f *faults, e *evidence) {
 	type handed struct{ ref, lead, customer string }
 	byRouting, ids := map[string][]*arrival{}, map[handed]string{}
 	var slowest time.Duration
-	for _, a := range d.box.all {
+	for _, a := range d.box.arrivals() {
 		r := e.routings[a.webhookID]
 		if r == nil {
 			f.add("arrivals", "", "%s got %s, which is no routing: %s", a.customer.name, a.webhookID, a.body)

@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -82,6 +83,13 @@ func (m *mailbox) add(a *arrival) (nth int) {
 	m.all = append(m.all, a)
 	m.seen[a.webhookID]++
 	return m.seen[a.webhookID]
+}
+
+// arrivals is what came in until now: tries of what is still due come later.
+func (m *mailbox) arrivals() []*arrival {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.all)
 }
 
 // system is a customer's system, which takes transmissions at a path a rule.
