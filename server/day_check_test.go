@@ -48,7 +48,7 @@ func (d *day) check() {
 		d.t.Logf("%d times wrong: %s", n, kind)
 	}
 	d.t.Logf("%d leads, %d routings, %d decisions, %d arrivals, %d reports, %d MB; judged in %v", len(e.leads), len(e.routings), len(e.decisions),
-		len(d.box.arrivals()), len(d.reports.sent), d.peak>>20, time.Since(began).Round(time.Millisecond))
+		len(d.box.arrivals()), len(d.reports.made()), d.peak>>20, time.Since(began).Round(time.Millisecond))
 }
 
 // checkLeads: each lead that was acknowledged is there, once, as it was sent, in

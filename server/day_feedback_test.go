@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -91,11 +92,18 @@ func (r *reports) done() bool {
 	return r.open == 0
 }
 
+// made is what was reported until now, by RoutingID.
+func (r *reports) made() map[string]feedbackSent {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.sent)
+}
+
 // checkFeedback: what customers reported is on their routings, and the newest on
 // the leads.
 func (d *day) checkFeedback(f *faults, e *evidence) {
 	newest := map[*seenLead]feedbackSent{}
-	for id, sent := range d.reports.sent {
+	for id, sent := range d.reports.made() {
 		r := e.routings[id]
 		if r == nil || r.ReasonID == nil || fmt.Sprint(*r.ReasonID) != sent.reason {
 			f.add("feedback", "", "reported on %s: %s, there: %+v", id, sent.reason, r)
